@@ -1,0 +1,60 @@
+"""One step of driving as it travels from the policy to the learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+REWARD_PARTS = ("efficiency", "lane_keeping", "comfort", "safety", "progress")
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """The transition ``(o_t, a_t, r_t, o_{t+1})`` without what its neighbours carry.
+
+    ``frame`` and ``state`` belong to ``o_t``. ``o_{t+1}`` is the frame and state of the next message of the episode; only
+    the message that closes an episode carries its own, in ``final_frame`` and ``final_state``. The frames that make up
+    the stack of ``o_t`` are those of the messages before it in the same episode; before the first one the first frame
+    is repeated.
+
+    Attributes:
+        actor_id: name of the actor; unique within a run.
+        session_id: changes when the actor process is started anew.
+        sequence: 0, 1, 2 … without gaps within one session.
+        episode_id: 0, 1, 2 … within one session.
+        step_index: 0, 1, 2 … within one episode.
+        config_hash: :meth:`td3_driving.settings.Settings.digest` of the sender.
+        policy_version: updates behind the weights that chose ``action``.
+        frame: (height, width) uint8, grey.
+        state: (state_dim,) float32, scaled as documented in ``driving/observation.py``.
+        action: (2,) float32 in [-1, 1]: steer (right positive), drive (throttle positive, brake negative).
+        reward: sum of ``reward_parts``.
+        reward_parts: (5,) float64 in the order of :data:`REWARD_PARTS`.
+        terminated: the task ended here: no value beyond.
+        truncated: the episode was cut here for another reason: the value beyond counts.
+        final_frame, final_state: of ``o_{t+1}`` on the closing message, else ``None``. A closing message without them
+            (the simulator died) leaves the last transition without a next observation: it must never be sampled.
+    """
+
+    actor_id: str
+    session_id: int
+    sequence: int
+    episode_id: int
+    step_index: int
+    config_hash: str
+    policy_version: int
+    frame: np.ndarray
+    state: np.ndarray
+    action: np.ndarray
+    reward: float
+    reward_parts: np.ndarray
+    terminated: bool = False
+    truncated: bool = False
+    final_frame: np.ndarray | None = field(default=None)
+    final_state: np.ndarray | None = field(default=None)
+
+    @property
+    def closes_episode(self) -> bool:
+        """Whether no further step of this episode follows."""
+        return self.terminated or self.truncated

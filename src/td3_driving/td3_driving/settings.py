@@ -1,0 +1,262 @@
+"""Every setting of a run: typed, bounded, with its unit and meaning.
+
+A setting is one field of one of the frozen dataclasses below. Values come from a profile (``config/*.yaml``), then from
+command-line overrides; the resolved whole is written to ``RUN/config.yaml`` as a ROS 2 parameter file, and every node
+of the run reads it from there. Nothing is defaulted anywhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Mapping, TypeVar
+
+Scalar = bool | int | float | str
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, of the wrong type, or outside its range."""
+
+
+def number(default: int | float, low: float, high: float, meaning: str, unit: str = "") -> Any:
+    """A numeric field that must lie in ``[low, high]``."""
+    return field(default=default, metadata={"low": low, "high": high, "meaning": meaning, "unit": unit})
+
+
+def choice(default: str, options: tuple[str, ...], meaning: str) -> Any:
+    """A text field that must be one of ``options``."""
+    return field(default=default, metadata={"options": options, "meaning": meaning, "unit": ""})
+
+
+def flag(default: bool, meaning: str) -> Any:
+    """A yes/no field."""
+    return field(default=default, metadata={"meaning": meaning, "unit": ""})
+
+
+def text(default: str, meaning: str) -> Any:
+    """A free text field."""
+    return field(default=default, metadata={"meaning": meaning, "unit": ""})
+
+
+class Bounded:
+    """Checks the type and the range of every field when a settings object is made."""
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):  # type: ignore[arg-type]
+            value = check(type(self).__name__, spec.name, getattr(self, spec.name), spec.default, spec.metadata)
+            object.__setattr__(self, spec.name, value)
+
+
+def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return ``value`` in the type of ``default``, or raise :class:`SettingsError` naming value and range."""
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise SettingsError(f"{owner}.{name}: {value!r} is of type {type(value).__name__}, {wanted.__name__} is needed")
+    if "options" in metadata and value not in metadata["options"]:
+        raise SettingsError(f"{owner}.{name}: {value!r} is not one of {', '.join(metadata['options'])}")
+    if "low" in metadata and not metadata["low"] <= value <= metadata["high"]:
+        unit = f" {metadata['unit']}" if metadata["unit"] else ""
+        raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
+    return value
+
+
+@dataclass(frozen=True)
+class RunSettings(Bounded):
+    """What is run, for how long."""
+
+    seed: int = number(0, 0, 2**31 - 1, "seed of every random generator of the run")
+    steps: int = number(5000, 1, 10**9, "environment steps to take, over all actors")
+    num_actors: int = number(1, 1, 16, "simulators that feed the one learner")
+    log_period: int = number(100, 1, 10**6, "environment steps between two points of the training series")
+
+
+@dataclass(frozen=True)
+class SimulatorSettings(Bounded):
+    """The embedded simulator and its camera."""
+
+    map: str = text("curves", "road network: straight, curves, town, roundabout, or the path of an OpenDRIVE file")
+    route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal in the map frame [m]")
+    scenario: int = number(0, 0, 2, "traffic density: 0, 1, 2 = 20, 50, 100 vehicles")
+    vehicles: int = number(-1, -1, 200, "vehicles beside the ego; -1 takes the scenario's number")
+    fixed_delta: float = number(0.05, 0.005, 0.1, "simulated time of one frame", "s")
+    camera_width: int = number(256, 32, 1920, "width of the camera image", "px")
+    camera_height: int = number(144, 32, 1080, "height of the camera image", "px")
+    camera_fov: float = number(90.0, 20.0, 150.0, "horizontal field of view of the camera", "deg")
+    wait_for_control: bool = flag(True, "wait for a command after every frame, as the bridge's lockstep does")
+    control_timeout: float = number(1.0, 0.1, 600.0, "wall time of that wait; 1 s is the bridge's own", "s")
+    real_time_factor: float = number(0.0, 0.0, 100.0, "simulated seconds per wall second; 0 = as fast as it goes")
+
+
+@dataclass(frozen=True)
+class ObservationSettings(Bounded):
+    """What the policy sees."""
+
+    frame_height: int = number(84, 36, 256, "rows of the grey frame", "px")
+    frame_width: int = number(84, 36, 256, "columns of the grey frame", "px")
+    stack: int = number(4, 1, 8, "frames stacked into one observation")
+    route_points: int = number(10, 1, 50, "route points ahead of the vehicle")
+    route_spacing: float = number(2.0, 0.5, 20.0, "distance between two route points", "m")
+
+
+@dataclass(frozen=True)
+class RewardSettings(Bounded):
+    """Weights of the five reward components; each component lies in [-weight, weight]."""
+
+    target_speed: float = number(8.0, 1.0, 40.0, "speed that the efficiency component asks for", "m/s")
+    efficiency: float = number(1.0, 0.0, 100.0, "weight of driving at the target speed along the route")
+    lane_keeping: float = number(1.0, 0.0, 100.0, "weight of lateral deviation and heading error")
+    comfort: float = number(0.2, 0.0, 100.0, "weight of smooth steering and pedals")
+    safety: float = number(10.0, 0.0, 1000.0, "penalty of a collision, of leaving the lane and of wrong way")
+    progress: float = number(1.0, 0.0, 100.0, "weight of route length gained in the step")
+    lane_half_width: float = number(1.75, 0.5, 5.0, "lateral deviation at which lane keeping has no value left", "m")
+
+
+@dataclass(frozen=True)
+class EpisodeSettings(Bounded):
+    """When an episode ends."""
+
+    max_steps: int = number(1000, 10, 10**6, "steps after which an episode is truncated")
+    off_lane_distance: float = number(2.0, 0.5, 50.0, "lateral deviation that ends the episode", "m")
+    wrong_way_angle: float = number(1.7, 0.5, 3.14, "heading error that ends the episode", "rad")
+    standstill_speed: float = number(0.3, 0.0, 5.0, "speed below which the vehicle counts as standing", "m/s")
+    standstill_steps: int = number(100, 10, 10**6, "steps of standing still after which an episode ends")
+
+
+@dataclass(frozen=True)
+class ExplorationSettings(Bounded):
+    """How the policy explores (training only)."""
+
+    random_steps: int = number(1000, 0, 10**9, "first environment steps driven by random actions")
+    random_hold: int = number(4, 1, 100, "steps for which one random action is held")
+    noise_start: float = number(0.2, 0.0, 2.0, "standard deviation of the Gaussian action noise at the start")
+    noise_end: float = number(0.1, 0.0, 2.0, "standard deviation after decay_steps")
+    decay_steps: int = number(100_000, 1, 10**9, "environment steps over which the noise decays linearly")
+
+
+@dataclass(frozen=True)
+class NetworkSettings(Bounded):
+    """Actor and critic; each owns an encoder of the same form."""
+
+    encoder: str = choice("nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames")
+    features: int = number(512, 16, 4096, "width of the encoder's output")
+    hidden: int = number(256, 16, 4096, "width of the hidden layers")
+    hidden_layers: int = number(2, 1, 4, "number of hidden layers")
+    layer_norm: bool = flag(False, "LayerNorm after each hidden layer of the MLP trunks")
+    action_init: float = number(3e-3, 1e-6, 1.0, "bound of the uniform initial weights of the last actor layer")
+
+
+@dataclass(frozen=True)
+class LearningSettings(Bounded):
+    """The update: TD3 as published, and its options."""
+
+    algorithm: str = choice("td3", ("td3", "ddpg", "sac"), "update rule")
+    gamma: float = number(0.99, 0.0, 0.9999, "discount factor")
+    tau: float = number(0.005, 1e-5, 1.0, "step of the target networks towards the trained ones")
+    batch_size: int = number(256, 2, 4096, "transitions per update")
+    policy_delay: int = number(2, 1, 100, "critic updates per actor update")
+    target_noise: float = number(0.2, 0.0, 2.0, "standard deviation of the target policy's smoothing noise")
+    target_noise_clip: float = number(0.5, 0.0, 2.0, "bound of the smoothing noise")
+    actor_cnn_lr: float = number(1e-5, 0.0, 1.0, "learning rate of the actor's encoder")
+    actor_mlp_lr: float = number(1e-3, 0.0, 1.0, "learning rate of the actor's trunk")
+    critic_cnn_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's encoder")
+    critic_mlp_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's heads")
+    actor_max_norm: float = number(1.0, 1e-6, 1e9, "bound of the actor's global gradient norm")
+    critic_max_norm: float = number(10.0, 1e-6, 1e9, "bound of the critic's global gradient norm")
+    saturation_penalty: float = number(0.0, 0.0, 10.0, "weight of the squared pre-activation of the action beyond 1")
+    n_step: int = number(1, 1, 20, "steps of return before the bootstrap")
+    reward_clip: float = number(0.0, 0.0, 1e6, "bound of the reward as the learner sees it; 0 = off")
+    reward_scaling: bool = flag(False, "divide rewards by the running standard deviation of the discounted return")
+    target_clamp: bool = flag(False, "clamp the bootstrap target to the return bound r/(1-gamma)")
+    precision: str = choice("float32", ("float32", "bfloat16"), "number format of the convolutions and products")
+    device: str = choice("cpu", ("cpu", "cuda"), "where the learner computes")
+    threads: int = number(0, 0, 256, "CPU threads of the learner; 0 = one per core of the machine")
+
+
+@dataclass(frozen=True)
+class ReplaySettings(Bounded):
+    """The replay memory."""
+
+    capacity: int = number(100_000, 100, 10**8, "frames kept")
+    on_disk: bool = flag(True, "keep the memory in RUN/replay so that it survives a crash")
+
+
+@dataclass(frozen=True)
+class PacingSettings(Bounded):
+    """How experience and updates are kept in step."""
+
+    mode: str = choice("strict", ("strict", "async"), "strict: same seed, same bits; async: a bounded lead")
+    learning_starts: int = number(1000, 1, 10**9, "inserted steps before the first update")
+    train_freq: int = number(50, 1, 10**6, "inserted steps between two bursts of updates")
+    gradient_steps: int = number(1, 1, 10**4, "updates in one burst")
+    lead: int = number(0, 0, 1000, "bursts that the policy may be ahead of the learner")
+    stall_timeout: float = number(60.0, 2.0, 3600.0, "wall time after which a wait is given up", "s")
+    checkpoint_period: int = number(1000, 1, 10**9, "updates between two checkpoints")
+
+
+@dataclass(frozen=True)
+class DiagnosticsSettings(Bounded):
+    """What is watched and what an alarm does."""
+
+    on_critical: str = choice("warn", ("warn", "pause", "stop"), "what a critical alarm of the run doctor does")
+    stale_after: float = number(5.0, 0.5, 600.0, "silence after which a source is reported as stale", "s")
+    tensorboard: bool = flag(True, "write the TensorBoard event file")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration of a run."""
+
+    run: RunSettings = field(default_factory=RunSettings)
+    simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
+    observation: ObservationSettings = field(default_factory=ObservationSettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    episode: EpisodeSettings = field(default_factory=EpisodeSettings)
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    learning: LearningSettings = field(default_factory=LearningSettings)
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
+    pacing: PacingSettings = field(default_factory=PacingSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+
+    def flat(self) -> dict[str, Scalar]:
+        """The settings as ``{"group.name": value}``."""
+        return {f"{group}.{name}": value for group, part in asdict(self).items() for name, value in part.items()}
+
+    def digest(self) -> str:
+        """SHA-256 of what makes two runs the same; the length of a run is not part of it, so a run can be extended."""
+        relevant = {key: value for key, value in self.flat().items() if key not in ("run.steps", "diagnostics.tensorboard")}
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+GROUPS: dict[str, type[Bounded]] = {
+    spec.name: spec.default_factory for spec in fields(Settings)  # type: ignore[misc]
+}
+
+
+def from_flat(values: Mapping[str, Any], base: Settings | None = None) -> Settings:
+    """Settings from ``{"group.name": value}`` on top of ``base``.
+
+    Raises:
+        SettingsError: a key is unknown, a value has the wrong type or is out of range.
+    """
+    merged = (base or Settings()).flat()
+    known = set(merged)
+    for key, value in values.items():
+        if key not in known:
+            raise SettingsError(f"unknown setting {key!r}{_suggestion(key, known)}")
+        merged[key] = value
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for key, value in merged.items():
+        group, name = key.split(".", 1)
+        groups[group][name] = value
+    return Settings(**{group: GROUPS[group](**part) for group, part in groups.items()})  # type: ignore[arg-type]
+
+
+def _suggestion(key: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
