@@ -1,0 +1,41 @@
+"""Overlap of oriented boxes by the separating axis theorem (Gottschalk et al., OBBTree, SIGGRAPH 1996, in the plane)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Box = tuple[float, float, float, float, float]
+"""Centre x, y [m], heading [rad], length, width [m]."""
+
+
+def overlaps(box: Box, others: np.ndarray) -> np.ndarray:
+    """Which of ``others`` (N, 5), rows like :data:`Box`, overlap ``box``: (N,) bool. Touching boxes do not overlap."""
+    if len(others) == 0:
+        return np.zeros(0, dtype=bool)
+    first = np.array(box)
+    offset = others[:, :2] - first[:2]
+    cosine, sine = np.cos(others[:, 2] - first[2]), np.sin(others[:, 2] - first[2])
+    across = np.abs(cosine), np.abs(sine)
+    half, halves = first[3:5] / 2.0, others[:, 3:5] / 2.0
+    along_x, along_y = _rotated(offset, np.full(len(others), first[2]))
+    other_x, other_y = _rotated(offset, others[:, 2])
+    return (
+        (np.abs(along_x) < half[0] + halves[:, 0] * across[0] + halves[:, 1] * across[1])
+        & (np.abs(along_y) < half[1] + halves[:, 0] * across[1] + halves[:, 1] * across[0])
+        & (np.abs(other_x) < halves[:, 0] + half[0] * across[0] + half[1] * across[1])
+        & (np.abs(other_y) < halves[:, 1] + half[0] * across[1] + half[1] * across[0])
+    )
+
+
+def _rotated(vectors: np.ndarray, heading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Components of ``vectors`` (N, 2) along and left of ``heading`` (N,)."""
+    cosine, sine = np.cos(heading), np.sin(heading)
+    return vectors[:, 0] * cosine + vectors[:, 1] * sine, vectors[:, 1] * cosine - vectors[:, 0] * sine
+
+
+def corners(box: Box) -> np.ndarray:
+    """(4, 2) corners [m]: front left, front right, rear right, rear left."""
+    x, y, heading, length, width = box
+    ahead = np.array([np.cos(heading), np.sin(heading)]) * (length / 2.0)
+    left = np.array([-np.sin(heading), np.cos(heading)]) * (width / 2.0)
+    return np.array([x, y]) + np.array([ahead + left, ahead - left, -ahead - left, left - ahead])

@@ -1,0 +1,83 @@
+"""Which lane markings the corners of the ego vehicle cross, as CARLA's lane invasion sensor reports them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from td3_driving.driving.vehicle_state import wrap_angle
+from td3_driving.sim.roads import RoadMap
+
+REACH = 8.0
+"""Distance from a lane beyond which the vehicle has left the roads [m]."""
+WINDOW = 5
+"""Lane samples looked at on both sides of the vehicle's place, enough for its corners."""
+
+Near = list[tuple[int, float, float]]
+"""Lanes close to the vehicle: index, distance along [m], offset [m]; nearest first."""
+
+
+class LaneInvasion:
+    """Compares the side of the lane borders each corner is on with the frame before; junctions have no borders."""
+
+    def __init__(self, roads: RoadMap) -> None:
+        self._roads = roads
+        self._lane = -1
+        self._sides = np.zeros(4, dtype=np.int64)
+
+    def forget(self) -> None:
+        """The vehicle was moved by hand: nothing was crossed."""
+        self._lane = -1
+
+    def update(self, near: Near, yaw: float, corners: np.ndarray) -> tuple[int, ...]:
+        """Types of the markings crossed since the last call, numbered as ``carla.LaneMarkingType``.
+
+        Args:
+            near: lanes close to the vehicle's origin.
+            yaw: heading of the vehicle [rad].
+            corners: (4, 2) corners in the map frame [m].
+        """
+        place = self._reference(near, yaw)
+        if place is None or self._roads.lanes[place[0]].junction >= 0:
+            self._lane = -1
+            return ()
+        lane, s, _ = place
+        sides, sample = self._sides_of(lane, s, corners)
+        comparable = self._lane >= 0 and (lane == self._lane or lane in self._roads.lanes[self._lane].successors)
+        crossed = self._crossed(lane, sample, sides) if comparable else ()
+        self._lane, self._sides = lane, sides
+        return crossed
+
+    def _reference(self, near: Near, yaw: float) -> tuple[int, float, float] | None:
+        """The nearest lane in the vehicle's direction, else the nearest lane."""
+        for place in near:
+            lane = self._roads.lanes[place[0]]
+            heading = float(lane.heading[min(int(place[1] / lane.length * len(lane.s)), len(lane.s) - 1)])
+            if abs(wrap_angle(yaw - heading)) < math.pi / 2.0:
+                return place
+        return near[0] if near else None
+
+    def _sides_of(self, index: int, s: float, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(4,) 1 left of the lane, 0 on it, -1 right of it; and the lane sample each corner is nearest to."""
+        lane = self._roads.lanes[index]
+        centre = round(s / lane.length * (len(lane.s) - 1))
+        first, last = max(centre - WINDOW, 0), min(centre + WINDOW + 1, len(lane.s))
+        offset = corners[:, None, :] - lane.points[first:last]
+        sample = first + (offset * offset).sum(axis=2).argmin(axis=1)
+        dx, dy = (corners - lane.points[sample]).T
+        heading = lane.heading[sample]
+        left = dy * np.cos(heading) - dx * np.sin(heading)
+        half = lane.width[sample] / 2.0
+        return (left > half).astype(np.int64) - (left < -half), sample
+
+    def _crossed(self, index: int, sample: np.ndarray, sides: np.ndarray) -> tuple[int, ...]:
+        marking = self._roads.lanes[index].marking
+        crossed = set()
+        for corner in np.flatnonzero(sides != self._sides):
+            before, after = int(self._sides[corner]), int(sides[corner])
+            if 1 in (before, after):
+                crossed.add(int(marking[sample[corner], 0]))
+            if -1 in (before, after):
+                crossed.add(int(marking[sample[corner], 1]))
+        return tuple(sorted(crossed))

@@ -1,0 +1,1 @@
+"""Road networks of our own; ``make_maps`` writes them."""

@@ -1,0 +1,163 @@
+"""What of an OpenDRIVE file must hold before ``carla.Map`` is trusted with it, and the lanes it lists.
+
+libcarla answers broken input with an exception, an empty topology or the end of the process, depending on where the
+input is broken. So the text is read here first with the standard library, against ASAM OpenDRIVE 1.4 to 1.7.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+MAX_BYTES = 64 * 2**20
+"""Largest file read; CARLA's largest town has about 20 MB."""
+
+
+class MapError(ValueError):
+    """A map is missing or cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSpan:
+    """One lane of one lane section.
+
+    Attributes:
+        road, section, lane: OpenDRIVE ids; ``section`` counts from 0 within its road.
+        kind: lane type, for example ``driving`` or ``sidewalk``.
+        start, end: range on the road's reference line [m].
+        junction: id of the junction this road belongs to, -1 for none.
+    """
+
+    road: int
+    section: int
+    lane: int
+    kind: str
+    start: float
+    end: float
+    junction: int
+
+
+def read(path: Path) -> str:
+    """The text of the OpenDRIVE file at ``path``.
+
+    Raises:
+        MapError: there is no such file, it is empty, too large, or not text.
+    """
+    if not path.is_file():
+        raise MapError(f"map {str(path)!r} does not exist")
+    size = path.stat().st_size
+    if not 0 < size <= MAX_BYTES:
+        raise MapError(f"map {str(path)!r} has {size} bytes, 1 to {MAX_BYTES} are possible")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MapError(f"map {str(path)!r} is not UTF-8 text") from error
+
+
+def lane_spans(text: str, name: str) -> list[LaneSpan]:
+    """All lanes of the OpenDRIVE document ``text``, checked.
+
+    Raises:
+        MapError: the text is no OpenDRIVE document, lists no driving lane, or a road is broken; ``name`` is in the message.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise MapError(f"map {name!r} is not well-formed XML: {error}") from error
+    if root.tag != "OpenDRIVE":
+        raise MapError(f"map {name!r} is no OpenDRIVE document: its root element is <{root.tag}>")
+    roads = root.findall("road")
+    if not roads:
+        raise MapError(f"map {name!r} has no road")
+    _check_unique([_integer(road, "id", name) for road in roads], name)
+    _check_links(root, roads, name)
+    spans = [span for road in roads for span in _spans_of(road, name)]
+    if not any(span.kind == "driving" for span in spans):
+        raise MapError(f"map {name!r} has no driving lane")
+    return spans
+
+
+def _spans_of(road: ElementTree.Element, name: str) -> Iterator[LaneSpan]:
+    road_id, length = _integer(road, "id", name), _finite(road, "length", name)
+    if length <= 0.0:
+        raise MapError(f"map {name!r}: road {road_id} has length {length} m")
+    _check_plan(road, name)
+    sections = road.findall("lanes/laneSection")
+    if not sections:
+        raise MapError(f"map {name!r}: road {road_id} has no lane section")
+    starts = [_finite(section, "s", name) for section in sections]
+    if starts != sorted(starts) or not 0.0 <= starts[0] <= starts[-1] < length:
+        raise MapError(f"map {name!r}: the lane sections of road {road_id} start at {starts} on a length of {length} m")
+    junction = _integer(road, "junction", name) if "junction" in road.attrib else -1
+    for index, (section, start, end) in enumerate(zip(sections, starts, [*starts[1:], length])):
+        for lane in (*section.findall("left/lane"), *section.findall("right/lane")):
+            _check_width(lane, road_id, name)
+            kind = lane.get("type", "none")
+            yield LaneSpan(road_id, index, _integer(lane, "id", name), kind, start, end, junction)
+
+
+def _check_plan(road: ElementTree.Element, name: str) -> None:
+    geometries = road.findall("planView/geometry")
+    if not geometries:
+        raise MapError(f"map {name!r}: road {road.get('id')} has no geometry")
+    for geometry in geometries:
+        for key in ("s", "x", "y", "hdg", "length"):
+            _finite(geometry, key, name)
+        if len(geometry) == 0:
+            raise MapError(f"map {name!r}: road {road.get('id')} has a geometry without a shape")
+        for key in geometry[0].attrib:
+            if key != "pRange":
+                _finite(geometry[0], key, name)
+
+
+def _check_width(lane: ElementTree.Element, road_id: int, name: str) -> None:
+    widths = lane.findall("width")
+    if not widths:
+        raise MapError(f"map {name!r}: lane {lane.get('id')} of road {road_id} has no width")
+    for width in widths:
+        for key in ("sOffset", "a", "b", "c", "d"):
+            _finite(width, key, name)
+
+
+def _check_links(root: ElementTree.Element, roads: list[ElementTree.Element], name: str) -> None:
+    road_ids = {road.get("id") for road in roads}
+    known = {"road": road_ids, "junction": {junction.get("id") for junction in root.findall("junction")}}
+    for road in roads:
+        if road.get("junction", "-1") not in known["junction"] | {"-1"}:
+            raise MapError(f"map {name!r}: road {road.get('id')} is in junction {road.get('junction')}, which is missing")
+        for link in (*road.findall("link/predecessor"), *road.findall("link/successor")):
+            kind, target = link.get("elementType", ""), link.get("elementId")
+            if target not in known.get(kind, set()):
+                raise MapError(f"map {name!r}: road {road.get('id')} is linked to {kind} {target}, which is missing")
+    for connection in root.findall("junction/connection"):
+        for key in ("incomingRoad", "connectingRoad"):
+            if connection.get(key) not in road_ids:
+                raise MapError(f"map {name!r}: a junction names road {connection.get(key)}, which is missing")
+
+
+def _check_unique(ids: list[int], name: str) -> None:
+    repeated = sorted({road_id for road_id in ids if ids.count(road_id) > 1})
+    if repeated:
+        raise MapError(f"map {name!r} has several roads with id {repeated[0]}")
+
+
+def _integer(element: ElementTree.Element, key: str, name: str) -> int:
+    raw = element.get(key, "")
+    try:
+        return int(raw)
+    except ValueError as error:
+        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no whole number") from error
+
+
+def _finite(element: ElementTree.Element, key: str, name: str) -> float:
+    raw = element.get(key, "")
+    try:
+        value = float(raw)
+    except ValueError as error:
+        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no number") from error
+    if not math.isfinite(value):
+        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is not finite")
+    return value

@@ -1,0 +1,237 @@
+"""Vehicles that follow lanes by the Intelligent Driver Model and take turns at junctions.
+
+Car following: Treiber, Hennecke, Helbing, Congested traffic states in empirical observations and microscopic
+simulations, Phys. Rev. E 62 (2000), equations (3) and (4). A junction lane is entered only with a reservation; a
+reservation is given, nearest vehicle first, when no conflicting lane is reserved or used and the way out is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from td3_driving.sim.lane_graph import SLOWING, LaneGraph
+from td3_driving.sim.roads import RoadMap
+
+ACCELERATION = 1.5
+"""a of the model [m/s²]."""
+BRAKING = 2.0
+"""b of the model [m/s²]."""
+HARDEST_BRAKING = 8.0
+"""[m/s²]"""
+HEADWAY = 1.4
+"""T of the model [s]."""
+STANDING_GAP = 2.0
+"""s0 of the model [m]."""
+DESIRED_SPEED = (6.5, 9.5)
+"""Range of the speeds that drivers choose [m/s]."""
+HORIZON = 6
+"""Lanes that a vehicle plans ahead, its own included."""
+RESERVE_WITHIN = 20.0
+"""Distance from a junction at which a vehicle asks for it [m]."""
+STOP_BEFORE = 1.5
+"""Where a vehicle without a reservation stops before a junction lane [m]."""
+EXIT_ROOM = 9.0
+"""Room needed behind a junction when the traffic there stands [m]."""
+SPAWN_GAP = 12.0
+"""Least distance between two new vehicles on one lane [m]."""
+EGO_GAP = 20.0
+"""Least distance of a new vehicle from the ego [m]."""
+CLASSES = (
+    ("vehicle.audi.a2", 3.70, 1.79, 1.55),
+    ("vehicle.lincoln.mkz_2017", 4.90, 1.86, 1.49),
+    ("vehicle.nissan.patrol", 4.60, 1.93, 1.87),
+    ("vehicle.seat.leon", 4.19, 1.82, 1.47),
+    ("vehicle.volkswagen.t2", 4.48, 1.80, 2.04),
+)
+"""Blueprint, length, width and height [m] of the vehicles, after CARLA's."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgoOnRoad:
+    """The ego vehicle as traffic sees it: lanes it stands on with the distance along them [m], speed [m/s], half length."""
+
+    places: tuple[tuple[int, float], ...]
+    speed: float
+    half_length: float
+
+
+class Traffic:
+    """All vehicles but the ego.
+
+    Attributes:
+        lane, s: where each vehicle's centre is, (N,) lane index and distance along it [m].
+        speed, acceleration: (N,) [m/s], [m/s²].
+        x, y, yaw: (N,) pose in the map frame [m], [rad].
+        kind: (N,) index into :data:`CLASSES`.
+        length, width, height: (N,) [m].
+    """
+
+    def __init__(self, roads: RoadMap) -> None:
+        self.graph = LaneGraph(roads)
+        self._rng = np.random.default_rng(0)
+        self._allocate(0)
+
+    def _allocate(self, count: int) -> None:
+        self.lane = np.zeros(count, dtype=np.int64)
+        self.s, self.speed, self.acceleration, self._desired = np.zeros((4, count))
+        self.kind = np.zeros(count, dtype=np.int64)
+        self.length, self.width, self.height = np.zeros((3, count))
+        self._plan = np.zeros((count, HORIZON), dtype=np.int64)
+        self._previous = np.full(count, -1, dtype=np.int64)
+        self._held = np.full(count, -1, dtype=np.int64)
+        self.x, self.y, self.yaw = np.zeros((3, count))
+
+    def spawn(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> None:
+        """Replace all vehicles by ``count`` new ones at rest or rolling, at least 20 m from ``ego`` (x, y) [m].
+
+        A network that is too short for them all gets as many as fit.
+        """
+        self._rng = rng
+        places = self._free_places(count, rng, ego)
+        self._allocate(len(places))
+        self.lane[:] = [lane for lane, _ in places]
+        self.s[:] = [s for _, s in places]
+        self.kind[:] = rng.integers(len(CLASSES), size=len(places))
+        extents = np.array([extent for _, *extent in CLASSES])
+        self.length, self.width, self.height = extents[self.kind].T.copy()
+        self._desired[:] = rng.uniform(*DESIRED_SPEED, size=len(places))
+        self.speed[:] = 0.5 * np.minimum(self._desired, self.graph.limits(self.lane, self.s))
+        self._plan[:, 0] = self.lane
+        for step in range(1, HORIZON):
+            self._plan[:, step] = [self._turn(int(lane)) for lane in self._plan[:, step - 1]]
+        self._place()
+
+    def _free_places(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> list[tuple[int, float]]:
+        graph = self.graph
+        lanes = np.flatnonzero(~graph.junction & (graph.length > SPAWN_GAP))
+        candidates = [(int(lane), float(s)) for lane in lanes for s in np.arange(6.0, graph.length[lane] - 5.0, 2.0)]
+        taken: dict[int, list[float]] = {}
+        chosen: list[tuple[int, float]] = []
+        for index in rng.permutation(len(candidates)):
+            if len(chosen) == count:
+                break
+            lane, s = candidates[index]
+            x, y, _ = graph.poses(np.array([lane]), np.array([s]))
+            clear = np.hypot(x[0] - ego[0], y[0] - ego[1]) >= EGO_GAP
+            if clear and all(abs(s - other) >= SPAWN_GAP for other in taken.get(lane, ())):
+                taken.setdefault(lane, []).append(s)
+                chosen.append((lane, s))
+        return chosen
+
+    def _turn(self, lane: int) -> int:
+        choices = self.graph.successors[lane]
+        return choices[0] if len(choices) == 1 else choices[int(self._rng.integers(len(choices)))]
+
+    def step(self, dt: float, ego: EgoOnRoad) -> None:
+        """Move all vehicles by ``dt`` [s]."""
+        if len(self.s) == 0:
+            return
+        self._start = np.cumsum(self.graph.length[self._plan], axis=1)
+        self._start -= self.graph.length[self._plan] + self.s[:, None]
+        gap, leader_speed = self._leaders(ego)
+        self._reserve(ego)
+        gap, leader_speed = self._stop_lines(gap, leader_speed)
+        self.acceleration = self._follow(gap, leader_speed)
+        before = self.speed
+        self.speed = np.maximum(before + self.acceleration * dt, 0.0)
+        self.s = self.s + 0.5 * (before + self.speed) * dt
+        self._change_lanes()
+        self._place()
+
+    def _leaders(self, ego: EgoOnRoad) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the bumper ahead [m] and its speed [m/s], (N,) each; infinite where the way is free."""
+        count, half = len(self.s), self.length / 2.0
+        tail = (self._previous >= 0) & (self.s < half + 1.0)
+        tail_lane = np.where(tail, self._previous, -1)
+        tail_s = self.s + self.graph.length[self._previous]
+        places = np.array(ego.places, dtype=np.float64).reshape(-1, 2)
+        lane = np.concatenate((self.lane, tail_lane, places[:, 0].astype(np.int64)))
+        s = np.concatenate((self.s, tail_s, places[:, 1]))
+        speed = np.concatenate((self.speed, self.speed, np.full(len(places), max(ego.speed, 0.0))))
+        halves = np.concatenate((half, half, np.full(len(places), ego.half_length)))
+        ahead = np.where(self._plan[:, :, None] == lane, self._start[:, :, None] + s, np.inf)
+        itself = np.arange(count)
+        ahead[itself, 0, itself] = np.inf
+        ahead[itself, :, count + itself] = np.inf
+        ahead[ahead <= 0.0] = np.inf
+        ahead = ahead.min(axis=1) - halves
+        nearest = ahead.argmin(axis=1)
+        return ahead[itself, nearest] - half, speed[nearest]
+
+    def _next_junction(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The first junction lane beyond the own one: its place in the plan, index (-1 if none) and distance [m]."""
+        crossing = self.graph.junction[self._plan]
+        crossing[:, 0] = False
+        step = crossing.argmax(axis=1)
+        rows = np.arange(len(step))
+        lane = np.where(crossing[rows, step], self._plan[rows, step], -1)
+        return step, lane, self._start[rows, step] - self.length / 2.0
+
+    def _reserve(self, ego: EgoOnRoad) -> None:
+        step, lane, distance = self._next_junction()
+        self._junction, self._distance = lane, distance
+        asking = np.flatnonzero((lane >= 0) & (self._held != lane) & (distance < RESERVE_WITHIN))
+        if len(asking) == 0:
+            return
+        used = np.concatenate((self._held[self._held >= 0], self.lane[self.graph.junction[self.lane]], self._claims(ego)))
+        for vehicle in asking[np.argsort(distance[asking], kind="stable")]:
+            wanted = lane[vehicle]
+            if self._held[vehicle] >= 0 or self.graph.conflicts[wanted, used].any():
+                continue
+            if self._exit_is_free(int(self._plan[vehicle, min(step[vehicle] + 1, HORIZON - 1)])):
+                self._held[vehicle] = wanted
+                used = np.append(used, wanted)
+
+    def _claims(self, ego: EgoOnRoad) -> np.ndarray:
+        """Junction lanes that the ego uses or is about to use; traffic gives way to it while it moves."""
+        claimed = [lane for lane, _ in ego.places if self.graph.junction[lane]]
+        reach = 5.0 + 2.0 * ego.speed
+        for lane, s in ego.places if ego.speed > 0.5 else ():
+            if self.graph.length[lane] - s < reach:
+                claimed += [after for after in self.graph.successors[lane] if self.graph.junction[after]]
+        return np.array(claimed, dtype=np.int64)
+
+    def _exit_is_free(self, lane: int) -> bool:
+        standing = (self.lane == lane) & (self.s < EXIT_ROOM) & (self.speed < 1.0)
+        return not standing.any()
+
+    def _stop_lines(self, gap: np.ndarray, leader_speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A junction lane without a reservation counts as a wall at its stop line."""
+        wall = (self._junction >= 0) & (self._held != self._junction)
+        line = np.where(wall, self._distance - STOP_BEFORE + STANDING_GAP, np.inf)
+        return np.minimum(gap, line), np.where(line < gap, 0.0, leader_speed)
+
+    def _follow(self, gap: np.ndarray, leader_speed: np.ndarray) -> np.ndarray:
+        """Acceleration (N,) [m/s²] of the Intelligent Driver Model."""
+        graph, speed = self.graph, self.speed
+        left = graph.length[self.lane] - self.s
+        approach = np.sqrt(graph.entry_limit[self._plan[:, 1]] ** 2 + 2.0 * SLOWING * np.maximum(left, 0.0))
+        desired = np.minimum(np.minimum(self._desired, graph.limits(self.lane, self.s)), approach)
+        closing = speed * (speed - leader_speed) / (2.0 * (ACCELERATION * BRAKING) ** 0.5)
+        wanted = STANDING_GAP + np.maximum(speed * HEADWAY + closing, 0.0)
+        interaction = (wanted / np.maximum(gap, 0.1)) ** 2
+        return np.clip(ACCELERATION * (1.0 - (speed / desired) ** 4 - interaction), -HARDEST_BRAKING, ACCELERATION)
+
+    def _change_lanes(self) -> None:
+        for vehicle in np.flatnonzero(self.s > self.graph.length[self.lane]):
+            lane = int(self.lane[vehicle])
+            self.s[vehicle] -= self.graph.length[lane]
+            self._previous[vehicle] = lane
+            self._plan[vehicle, :-1] = self._plan[vehicle, 1:]
+            self._plan[vehicle, -1] = self._turn(int(self._plan[vehicle, -2]))
+            self.lane[vehicle] = self._plan[vehicle, 0]
+        passed = (self._held == self._previous) & (self.lane != self._held) & (self.s > self.length / 2.0 + 0.5)
+        self._held[passed & (self._held >= 0)] = -1
+
+    def _place(self) -> None:
+        self.x, self.y, self.yaw = self.graph.poses(self.lane, self.s)
+
+    def boxes(self) -> np.ndarray:
+        """(N, 5) x, y [m], heading [rad], length, width [m]."""
+        return np.stack((self.x, self.y, self.yaw, self.length, self.width), axis=1)
+
+    def halt(self, which: np.ndarray) -> None:
+        """Stop the vehicles ``which`` (N,) bool: they were in a collision."""
+        self.speed[which] = 0.0
