@@ -1,0 +1,46 @@
+"""``td3-driving``: every command of the project that needs no ROS command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from td3_driving import __version__
+
+COMMANDS = {
+    "train": ("td3_driving.starting.train", "train a policy over ROS 2 nodes and judge the run"),
+    "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
+}
+"""Name of each command: the module whose ``main(arguments)`` it is, and what it does."""
+
+
+def usage() -> str:
+    """The help text."""
+    lines = [f"  {name:<10} {meaning}" for name, (_, meaning) in COMMANDS.items()]
+    head, foot = "usage: td3-driving [--version] COMMAND ...", "td3-driving COMMAND --help says more."
+    return "\n".join([head, "", *lines, "", foot])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        its exit code; 2 when there is no such command.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] in (["-h"], ["--help"]):
+        print(usage())
+        return 0
+    if given[:1] == ["--version"]:
+        print(__version__)
+        return 0
+    if not given or given[0] not in COMMANDS:
+        print(f"error: unknown command {given[0]!r}\n\n{usage()}" if given else usage(), file=sys.stderr)
+        return 2
+    module, _ = COMMANDS[given[0]]
+    return int(import_module(module).main(given[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The processes of a training run: the one description that every starter reads.
+
+``launch/train.launch.py`` turns it into launch actions, ``starting/supervisor.py`` into plain child processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from td3_driving.settings import Scalar
+
+SIMULATORS = ("embedded", "carla", "none")
+OnExit = Literal["main", "respawn", "required", "optional"]
+
+ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "markers")
+"""Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
+RECORDED = "(.*/td3/.*)|(.*/odometry)|(.*/vehicle_control_cmd)|(.*/clock)|/diagnostics"
+"""Regular expression of the topics that a recording keeps; images are left out."""
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process of a run.
+
+    Attributes:
+        name: unique within the run; the prefix of its log lines.
+        executable: a node of this package, or the name of a program when ``arguments`` is given.
+        namespace: ROS namespace, "" for the root.
+        parameters: node parameters beside the run's parameter file.
+        remappings: ``(from, to)`` topic names.
+        arguments: command line of a program that is no node of this package; None for a node.
+        on_exit: ``main``: the run is over when all of these have ended with 0. ``respawn``: started again when it dies.
+            ``required``: its end ends the run. ``optional``: its end is only reported.
+        drain: wall time [s] to end by itself once the run is over, before it is asked to.
+    """
+
+    name: str
+    executable: str
+    namespace: str = ""
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    remappings: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] | None = None
+    on_exit: OnExit = "required"
+    drain: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What decides which processes a run has.
+
+    Attributes:
+        run_directory: folder of the run; holds ``config.yaml``, the parameter file of every node.
+        simulator: ``embedded``: one is started per actor; ``carla``: the CARLA bridge that runs already is used;
+            ``none``: whatever publishes the bridge's topics.
+        num_actors: policies, each with its simulator.
+        faults: faults that the embedded simulators inject, for tests; "" for none.
+        tensorboard, rviz, record: show or record the run beside training it.
+    """
+
+    run_directory: Path
+    simulator: str = "embedded"
+    num_actors: int = 1
+    faults: str = ""
+    tensorboard: bool = False
+    rviz: bool = False
+    record: bool = False
+
+    def __post_init__(self) -> None:
+        if self.simulator not in SIMULATORS:
+            raise ValueError(f"simulator: {self.simulator!r} is not one of {', '.join(SIMULATORS)}")
+        if self.simulator != "embedded" and self.num_actors != 1:
+            raise ValueError(f"num_actors: {self.num_actors} actors need simulator embedded, not {self.simulator}")
+
+    @property
+    def params_file(self) -> Path:
+        """The resolved configuration of the run as a ROS 2 parameter file."""
+        return self.run_directory / "config.yaml"
+
+
+def processes(options: RunOptions) -> list[ProcessSpec]:
+    """The processes of a run in the order in which they are started; those that listen come first."""
+    run_directory = {"run_dir": str(options.run_directory)}
+    specs = [
+        ProcessSpec("diagnostics", "diagnostics", parameters=run_directory, on_exit="respawn", drain=10.0),
+        ProcessSpec("learner", "learner", parameters=run_directory, on_exit="respawn", drain=30.0),
+    ]
+    for index in range(options.num_actors):
+        specs += _actor(index, options)
+    return specs + _companions(options)
+
+
+def verdict(options: RunOptions) -> ProcessSpec:
+    """The process that judges the run folder after the run has ended."""
+    return ProcessSpec("doctor", "doctor", arguments=(str(options.run_directory),), on_exit="optional")
+
+
+def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
+    alone = options.num_actors == 1
+    suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
+    shared = () if alone else tuple((f"td3/{topic}", f"/td3/{topic}") for topic in ROOT_TOPICS)
+    identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index}
+    policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
+    if options.simulator != "embedded":
+        return [policy]
+    faults = {"faults": options.faults} if options.faults else {}
+    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn"), policy]
+
+
+def _companions(options: RunOptions) -> list[ProcessSpec]:
+    """Programs that watch; the run does not depend on them."""
+    directory = str(options.run_directory)
+    programs = {
+        "tensorboard": (options.tensorboard, ("--logdir", directory)),
+        "rviz2": (options.rviz, ()),
+        "ros2": (options.record, ("bag", "record", "-o", f"{directory}/bag", "--regex", RECORDED)),
+    }
+    return [
+        ProcessSpec(program, program, arguments=arguments, on_exit="optional")
+        for program, (wanted, arguments) in programs.items()
+        if wanted
+    ]

@@ -1,0 +1,106 @@
+"""From what a user asked for to a claimed run folder, a claimed ROS domain and the processes to start."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from td3_driving.settings import Settings
+from td3_driving.starting import run_folder
+from td3_driving.starting.domain import claim_domain, discovery, wanted_domain
+from td3_driving.starting.node_table import ProcessSpec, RunOptions, processes
+from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.starting.run_folder import RunFolder
+
+BRIDGE_DOMAIN = 0
+"""Domain of a simulator that runs outside, unless ``ROS_DOMAIN_ID`` says otherwise: the default of ROS 2."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A training run as a user asks for it; "" and None mean: as the profile says.
+
+    Attributes:
+        profile: name of a profile or path of a parameter file.
+        assignments: ``group.name=value`` on top of it.
+        run_directory: name below ``runs/`` or a path.
+        resume: continue the run that lies there.
+    """
+
+    profile: str = DEFAULT_PROFILE
+    assignments: tuple[str, ...] = ()
+    run_directory: str = ""
+    resume: bool = False
+    simulator: str = "embedded"
+    faults: str = ""
+    tensorboard: bool = False
+    rviz: bool = False
+    record: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can be started.
+
+    Attributes:
+        environment: variables to set for every process.
+    """
+
+    folder: RunFolder
+    options: RunOptions
+    specs: list[ProcessSpec]
+    environment: dict[str, str]
+
+
+def prepare(request: Request, environment: Mapping[str, str], now: datetime, held: ExitStack) -> Prepared:
+    """Resolve the settings, claim folder and domain, and list the processes.
+
+    Args:
+        held: keeps the claims; closing it gives them back.
+
+    Raises:
+        ValueError: the request cannot be met; one sentence says why.
+        OSError: the run folder cannot be written.
+    """
+    settings, path = _resolve(request, now)
+    options = RunOptions(
+        run_directory=path,
+        simulator=request.simulator,
+        num_actors=settings.run.num_actors,
+        faults=request.faults,
+        tensorboard=request.tensorboard,
+        rviz=request.rviz,
+        record=request.record,
+    )
+    specs = processes(options)
+    _require_programs(specs)
+    wanted = wanted_domain(environment)
+    if wanted is None and request.simulator != "embedded":
+        wanted = BRIDGE_DOMAIN
+    domain = held.enter_context(claim_domain(wanted))
+    make = run_folder.resume if request.resume else run_folder.create
+    folder = held.enter_context(make(path, settings, now))
+    return Prepared(folder, options, specs, discovery(domain.number, environment))
+
+
+def _resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
+    if request.resume:
+        path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
+        return override(run_folder.earlier_settings(path), request.assignments), path
+    settings = override(load_profile(profile_path(request.profile)), request.assignments)
+    return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
+
+
+def _require_programs(specs: list[ProcessSpec]) -> None:
+    for spec in specs:
+        if spec.arguments is not None and shutil.which(spec.executable) is None:
+            raise ValueError(f"{spec.executable} is not on this machine; start the run without it")
+
+
+def how_to_listen(environment: Mapping[str, str]) -> str:
+    """The shell prefix with which other ROS programs hear the run."""
+    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()))

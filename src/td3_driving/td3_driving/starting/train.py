@@ -1,0 +1,92 @@
+"""``td3-driving train``: the starter for machines without ``launch``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+
+from rich.console import Console
+
+from td3_driving.starting.child import command
+from td3_driving.starting.course import BAD_INPUT, INTERRUPTED, End
+from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
+from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
+from td3_driving.starting.profiles import DEFAULT_PROFILE
+from td3_driving.starting.progress import Screen
+from td3_driving.starting.supervisor import Supervisor
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, and judge the run.
+
+    Returns:
+        0: the run ended in good order, whatever the verdict; 1: a process failed; 2: bad input; 130: interrupted.
+    """
+    asked = _parser().parse_args(arguments)
+    with ExitStack() as held:
+        try:
+            prepared = prepare(_request(asked), os.environ, datetime.now(), held)
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return BAD_INPUT
+        return _run(prepared)
+
+
+def _run(prepared: Prepared) -> int:
+    console = Console(soft_wrap=True, highlight=False)
+    environment = {**os.environ, **prepared.environment, "PYTHONUNBUFFERED": "1"}
+    folder = prepared.folder.path
+    console.print(f"run folder {folder}")
+    console.print(f"other ROS programs hear the run with {how_to_listen(prepared.environment)}")
+    end = _supervise(prepared.specs, prepared, environment, console)
+    if end.code == 0:
+        _supervise([verdict(prepared.options)], prepared, environment, console)
+    elif end.code != INTERRUPTED:
+        console.print(f"the run failed: {end.reason}", style="bold red")
+    console.print(f"run folder    {folder}")
+    console.print(f"TensorBoard   tensorboard --logdir {folder}")
+    return end.code
+
+
+def _supervise(specs: list[ProcessSpec], prepared: Prepared, environment: dict[str, str], console: Console) -> End:
+    params_file = str(prepared.options.params_file)
+    with Screen(console) as screen:
+        return Supervisor(specs, lambda spec: command(spec, params_file), screen, environment).run()
+
+
+def _request(asked: argparse.Namespace) -> Request:
+    direct = {"run.steps": asked.steps, "run.seed": asked.seed, "run.num_actors": asked.num_actors}
+    assignments = [f"{name}={value}" for name, value in direct.items() if value is not None]
+    return Request(
+        profile=asked.profile,
+        assignments=(*assignments, *asked.set),
+        run_directory=asked.run,
+        resume=asked.resume,
+        simulator=asked.simulator,
+        faults=asked.faults,
+        tensorboard=asked.tensorboard,
+        rviz=asked.rviz,
+        record=asked.record,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("td3-driving train", description="Train a driving policy over ROS 2.")
+    add = parser.add_argument
+    add("--profile", default=DEFAULT_PROFILE, help="name of a profile or path of a parameter file (%(default)s)")
+    add("--steps", type=int, help="environment steps to take, over all actors")
+    add("--seed", type=int, help="seed of every random generator of the run")
+    add("--num-actors", type=int, help="simulators that feed the one learner")
+    add("--run", default="", metavar="NAME", help="name below runs/, or a path (profile, time and seed)")
+    add("--resume", action="store_true", help="continue the run in that folder (the latest)")
+    add("--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="change one setting; may be repeated")
+    add("--simulator", choices=SIMULATORS, default="embedded", help="what drives (%(default)s)")
+    add("--faults", default="", help="faults that the embedded simulator injects, for tests of the stack")
+    add("--tensorboard", action="store_true", help="serve TensorBoard during the run")
+    add("--rviz", action="store_true", help="open RViz")
+    add("--record", action="store_true", help="record the run's topics, without images, into a bag in its folder")
+    return parser
