@@ -1,0 +1,63 @@
+"""Exploration: uniform random actions first, Gaussian noise on the policy's action afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from td3_driving.settings import ExplorationSettings
+
+ACTION_DIM = 2
+
+
+class Exploration:
+    """Chooses what is really driven at each step of training.
+
+    Every draw is a pure function of ``(seed, step)``: a restarted actor explores as it would have without the restart,
+    and two actors differ by their seeds only.
+    """
+
+    def __init__(self, settings: ExplorationSettings, seed: int) -> None:
+        """``seed`` >= 0 must differ between the actors of one run."""
+        self._settings = settings
+        self._seed = seed
+
+    def action(self, step: int, policy_action: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """The action to drive at environment step ``step`` (0, 1, 2 …) of this actor.
+
+        Args:
+            step: steps that this actor has taken before.
+            policy_action: (2,) in [-1, 1]; not needed while :meth:`is_random`.
+
+        Returns:
+            action: (2,) float32 in [-1, 1].
+            noise_std: standard deviation of the Gaussian noise; 1 in the random phase.
+
+        Raises:
+            ValueError: the random phase is over and there is no action of the policy.
+        """
+        if self.is_random(step):
+            return self._random(step), 1.0
+        if policy_action is None:
+            raise ValueError(f"step {step} lies behind the random phase of {self._settings.random_steps} steps: "
+                             "an action of the policy is needed")
+        std = self.noise_std(step)
+        noise = self._generator(step).normal(0.0, std, ACTION_DIM) if std > 0.0 else 0.0
+        return np.clip(policy_action + noise, -1.0, 1.0).astype(np.float32), std
+
+    def is_random(self, step: int) -> bool:
+        """Whether the action of ``step`` is drawn without asking the policy."""
+        return step < self._settings.random_steps
+
+    def noise_std(self, step: int) -> float:
+        """Standard deviation of the Gaussian noise: linear over ``decay_steps`` from the end of the random phase."""
+        share = min(max(step - self._settings.random_steps, 0) / self._settings.decay_steps, 1.0)
+        return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
+
+    def _random(self, step: int) -> np.ndarray:
+        """Each dimension on its own, over the whole action space: steering and pedals must not move together."""
+        drawn_at = step - step % self._settings.random_hold
+        return self._generator(drawn_at).uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32)
+
+    def _generator(self, step: int) -> np.random.Generator:
+        """A stream of its own for each step: the step is the highest word of the counter."""
+        return np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, 0, step]))

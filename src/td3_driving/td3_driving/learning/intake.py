@@ -1,0 +1,229 @@
+"""Checks every message from an actor, keeps the account of what came, and puts the good ones into the memory.
+
+Account, true after every message: ``sent = received + lost`` and ``received = inserted + duplicate + rejected``.
+
+* A jump ahead in the sequence numbers counts the numbers in between as lost.
+* A number that was stored or refused before is a duplicate: DDS delivers the last messages again to a learner that was
+  started anew.
+* A number that was counted as lost and arrives after all is not lost any more, but rejected: its place in the episode
+  has been passed, and the order of insertion is what makes runs repeatable.
+
+Whatever is lost or rejected breaks the chain: no stack and no next observation reaches across it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.settings import Settings
+
+REWARD_TOLERANCE = 1e-6
+MAX_MISSING_RANGES = 1000
+
+
+class Verdict(enum.Enum):
+    """What became of a message."""
+
+    INSERTED = "inserted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message, and why if it was not stored."""
+
+    verdict: Verdict
+    reason: str = ""
+
+    @property
+    def inserted(self) -> bool:
+        return self.verdict is Verdict.INSERTED
+
+
+@dataclass
+class IntakeCounters:
+    """Messages by what became of them, over all actors and sessions."""
+
+    received: int = 0
+    inserted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    lost: int = 0
+    last_rejection: str = ""
+
+    @property
+    def sent(self) -> int:
+        """Messages that the actors must have sent, repeated deliveries counted each time."""
+        return self.received + self.lost
+
+
+@dataclass
+class Stream:
+    """One (actor, session).
+
+    Attributes:
+        expected: the sequence number that comes next.
+        missing: ranges ``[start, end)`` of numbers that were passed over, oldest first.
+        previous: (episode_id, step_index, closed) of the message before, ``None`` when it is lost or was rejected.
+        episode_floor: least episode id that can still come.
+    """
+
+    expected: int = 0
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    previous: tuple[int, int, bool] | None = None
+    episode_floor: int = 0
+
+
+class ExperienceIntake:
+    """The gate between the wire and the replay memory."""
+
+    def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory) -> None:
+        observation = settings.observation
+        self._config_hash = settings.digest()
+        self._frame_shape = (observation.frame_height, observation.frame_width)
+        self._state_dim = state_dim
+        self._memory = memory
+        self._streams: dict[tuple[str, int], Stream] = {}
+        self.counters = IntakeCounters()
+        self._catch_up()
+
+    def accept(self, experience: Experience) -> Outcome:
+        """Check and store ``experience``; never raises for what a message contains."""
+        self.counters.received += 1
+        if experience.sequence < 0:
+            return self._reject(f"sequence {experience.sequence} is negative")
+        stream = self._streams.setdefault((experience.actor_id, experience.session_id), Stream())
+        if experience.sequence < stream.expected:
+            return self._late(stream, experience.sequence)
+        self._pass_over(stream, experience.sequence)
+        fault = self._fault(experience) or _order_fault(stream, experience)
+        if fault:
+            stream.previous = None
+            return self._reject(f"{experience.actor_id} message {experience.sequence}: {fault}")
+        self._memory.append(experience, linked=stream.previous is not None and not stream.previous[2])
+        stream.previous = (experience.episode_id, experience.step_index, experience.closes_episode)
+        stream.episode_floor = experience.episode_id + int(experience.closes_episode)
+        self.counters.inserted += 1
+        return Outcome(Verdict.INSERTED)
+
+    def state(self) -> dict[str, Any]:
+        """Counters and streams as plain data for a checkpoint."""
+        streams = [[actor, session, asdict(stream)] for (actor, session), stream in self._streams.items()]
+        return {"counters": asdict(self.counters), "streams": streams}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`, then count what reached the memory after it was taken."""
+        self.counters = IntakeCounters(**state["counters"])
+        self._streams = {}
+        for actor, session, values in state["streams"]:
+            previous, missing = values["previous"], [(int(start), int(end)) for start, end in values["missing"]]
+            self._streams[(actor, session)] = Stream(
+                values["expected"], missing, tuple(previous) if previous else None, values["episode_floor"])
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring counters and streams to where the memory is: a killed learner stored more than its checkpoint knows.
+
+        What came between two stored messages and is not in the memory counts as lost, even if it was rejected.
+        """
+        unknown, passed = self._memory.inserted - self.counters.inserted, 0
+        for key, end in self._memory.stream_ends().items():
+            stream = self._streams.setdefault(key, Stream())
+            if end.sequence >= stream.expected:
+                passed += end.sequence + 1 - stream.expected
+                stream.expected = end.sequence + 1
+                stream.previous = (end.episode_id, end.step_index, end.closed)
+                stream.episode_floor = end.episode_id + int(end.closed)
+        self.counters.inserted += unknown
+        self.counters.received += unknown
+        self.counters.lost += max(passed - unknown, 0)
+
+    def _pass_over(self, stream: Stream, sequence: int) -> None:
+        """Count the numbers between the expected one and ``sequence`` as lost."""
+        if sequence > stream.expected:
+            self.counters.lost += sequence - stream.expected
+            stream.missing.append((stream.expected, sequence))
+            del stream.missing[:-MAX_MISSING_RANGES]
+            stream.previous = None
+        stream.expected = sequence + 1
+
+    def _late(self, stream: Stream, sequence: int) -> Outcome:
+        for index, (start, end) in enumerate(stream.missing):
+            if start <= sequence < end:
+                parts = [(start, sequence), (sequence + 1, end)]
+                stream.missing[index : index + 1] = [part for part in parts if part[0] < part[1]]
+                self.counters.lost -= 1
+                return self._reject(f"message {sequence} came after its place in the episode had been passed")
+        self.counters.duplicate += 1
+        return Outcome(Verdict.DUPLICATE, f"message {sequence} was received before")
+
+    def _reject(self, reason: str) -> Outcome:
+        self.counters.rejected += 1
+        self.counters.last_rejection = reason
+        return Outcome(Verdict.REJECTED, reason)
+
+    def _fault(self, experience: Experience) -> str:
+        """What is wrong with the content of one message; empty if nothing is."""
+        if experience.config_hash != self._config_hash:
+            return (f"configuration {experience.config_hash[:12]!r} of the actor is not the learner's "
+                    f"{self._config_hash[:12]!r}")
+        return (_array_fault("frame", experience.frame, self._frame_shape, np.uint8)
+                or _array_fault("state", experience.state, (self._state_dim,), np.float32)
+                or _array_fault("action", experience.action, (2,), np.float32)
+                or _array_fault("reward_parts", experience.reward_parts, (len(REWARD_PARTS),), np.float64)
+                or _value_fault(experience)
+                or self._final_fault(experience))
+
+    def _final_fault(self, experience: Experience) -> str:
+        frame, state = experience.final_frame, experience.final_state
+        if frame is None and state is None:
+            return ""
+        if frame is None or state is None:
+            return "final_frame and final_state must come together"
+        if not experience.closes_episode:
+            return "final_frame on a message that does not close the episode"
+        return (_array_fault("final_frame", frame, self._frame_shape, np.uint8)
+                or _array_fault("final_state", state, (self._state_dim,), np.float32))
+
+
+def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:
+    if array.shape != shape or array.dtype != dtype:
+        return f"{name} is {array.shape} {array.dtype}, needed is {shape} {np.dtype(dtype)}"
+    return "" if np.isfinite(array).all() else f"{name} is not finite"
+
+
+def _value_fault(experience: Experience) -> str:
+    if np.abs(experience.action).max() > 1.0:
+        return f"action {experience.action.tolist()} is outside -1 .. 1"
+    total = float(experience.reward_parts.sum())
+    # Written so that a reward that is not a number is refused as well.
+    if not abs(experience.reward - total) <= REWARD_TOLERANCE:
+        return f"reward {experience.reward} is not the sum {total} of its parts"
+    if experience.terminated and experience.truncated:
+        return "both terminated and truncated"
+    return ""
+
+
+def _order_fault(stream: Stream, experience: Experience) -> str:
+    """Whether episode and step numbers can follow what the stream had before."""
+    episode, step = experience.episode_id, experience.step_index
+    if not 0 <= step <= experience.sequence:
+        return f"step {step} cannot have been reached with {experience.sequence} messages before it"
+    if episode < stream.episode_floor:
+        return f"step {step} of episode {episode} cannot come after episode {stream.episode_floor} began or was closed"
+    if stream.previous is None:
+        return ""
+    before_episode, before_step, closed = stream.previous
+    if closed:
+        possible = step == 0 and episode > before_episode
+    else:
+        possible = (episode, step) == (before_episode, before_step + 1)
+    ending = "the end" if closed else f"step {before_step}"
+    return "" if possible else f"step {step} of episode {episode} cannot follow {ending} of episode {before_episode}"

@@ -1,0 +1,181 @@
+"""Checks that the learner makes before it trains; a failure of any refuses to train.
+
+All of them look at a rehearsal: a trainer with the same networks and rules, small numbers, and made-up experience.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.learning.networks import ACTION_DIM
+from td3_driving.learning.td3 import TD3, Inputs
+from td3_driving.learning.trainer import AgentFactory, Trainer
+from td3_driving.learning.variants import NOT_APPLICABLE, make_agent
+from td3_driving.settings import Settings, from_flat
+from td3_driving.settings_audit import tracked
+
+GROUPS = ("learning", "network", "replay", "pacing")
+# The rehearsal's own numbers; everything else is as in the run.
+REHEARSAL = {
+    "learning.batch_size": 4, "learning.policy_delay": 1, "learning.device": "cpu", "learning.threads": 1,
+    "replay.capacity": 100, "pacing.learning_starts": 8, "pacing.train_freq": 1, "pacing.gradient_steps": 1,
+    "pacing.checkpoint_period": 1, "run.steps": 100, "run.log_period": 100,
+}
+EPISODE = 4
+TOLERANCE = 1e-5
+
+
+class PreflightError(RuntimeError):
+    """At least one check failed: training would be worthless."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Outcome of one check: what a pass proves, and what was seen."""
+
+    name: str
+    passed: bool
+    proves: str
+    detail: str
+
+
+Check = Callable[[], CheckResult]
+
+
+def preflight(settings: Settings, state_dim: int, extra: Sequence[Check] = (),
+              factory: AgentFactory = make_agent) -> list[CheckResult]:
+    """Run all checks and the ``extra`` ones.
+
+    Returns:
+        The results, all passed.
+
+    Raises:
+        PreflightError: one failed; the message names every failed check and what it saw.
+    """
+    results = [*rehearse(settings, state_dim, factory), *(check() for check in extra)]
+    failed = [result for result in results if not result.passed]
+    if failed:
+        raise PreflightError("; ".join(f"{result.name}: {result.detail}" for result in failed))
+    return results
+
+
+def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_agent) -> list[CheckResult]:
+    """The built-in checks on a trainer that lives in a temporary folder."""
+    threads = torch.get_num_threads()
+    observed, audit = tracked(from_flat(REHEARSAL, settings))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = Trainer(observed, Path(folder), state_dim, factory)
+            at_start = targets_equal_online(trainer.agent)
+            for experience in made_up_experience(trainer.settings, state_dim, 2 * EPISODE + 2):
+                trainer.receive(experience)
+            inputs = trainer.agent.to_device(trainer.memory.gather(trainer.memory.sampleable_slots()))
+            return [at_start, gradient_path(trainer.agent, inputs), same_features(trainer.agent, inputs),
+                    targets_cover_encoders(trainer.agent), settings_honoured(settings, audit.unread(GROUPS))]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def gradient_path(agent: TD3, inputs: Inputs) -> CheckResult:
+    """With the action cut off, nothing of the actor may get a gradient from the actor's loss."""
+    last: nn.Module = agent.actor.trunk[-1]
+    handle = last.register_forward_hook(lambda _, __, output: output.detach().requires_grad_())
+    try:
+        loss = agent.actor_objective(inputs.now).loss
+    finally:
+        handle.remove()
+    gradients = torch.autograd.grad(loss, list(agent.actor.parameters()), allow_unused=True)
+    leak = sum(float(gradient.abs().sum()) for gradient in gradients if gradient is not None)
+    return CheckResult("gradient_path", leak == 0.0, "the actor learns through its action only",
+                       f"sum of absolute gradients around the action: {leak:g}")
+
+
+def same_features(agent: TD3, inputs: Inputs) -> CheckResult:
+    """In the loss of the actor the critic's head must get the features of the critic's own encoder, and give its Q."""
+    asked: list[Tensor] = []
+    handle = agent.critic.heads[0].register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
+    try:
+        with torch.no_grad():
+            seen = agent.actor_objective(inputs.now).q
+    finally:
+        handle.remove()
+    proves = "Q(s, pi(s)) and Q(s, a) come from the same features"
+    if len(asked) != 1:
+        return CheckResult("same_features", False, proves, f"the first head was asked {len(asked)} times, expected 1")
+    difference = _feature_difference(agent, inputs, asked[0], seen)
+    return CheckResult("same_features", difference <= TOLERANCE, proves, f"largest difference: {difference:g}")
+
+
+@torch.no_grad()
+def _feature_difference(agent: TD3, inputs: Inputs, asked: Tensor, seen: Tensor) -> float:
+    """Between what the head was given and told in the actor's loss, and what the critic says about the same action."""
+    own = agent.critic.encoder(inputs.now.patches)
+    in_features = float((asked[:, : own.shape[1]] - own).abs().max())
+    q1, q2 = agent.critic(inputs.now.patches, inputs.now.states, asked[:, -ACTION_DIM:])
+    in_value = min(float((seen - q).abs().max()) for q in (q1, torch.minimum(q1, q2)))
+    return max(in_features, in_value)
+
+
+def targets_equal_online(agent: TD3) -> CheckResult:
+    """Before the first update a target must be a copy: equal in every weight, in memory of its own."""
+    wrong = [name for online, target in agent.target_pairs()
+             for name, value in online.state_dict().items()
+             if not torch.equal(value, target.state_dict()[name])
+             or value.data_ptr() == target.state_dict()[name].data_ptr()]
+    return CheckResult("targets_equal_online", not wrong, "targets start as copies of the trained networks",
+                       f"different or shared: {wrong or 'none'}")
+
+
+@torch.no_grad()
+def targets_cover_encoders(agent: TD3) -> CheckResult:
+    """After every weight was shifted, the soft update must move every weight of the targets, encoders included."""
+    before = {target: copy.deepcopy(target.state_dict()) for _, target in agent.target_pairs()}
+    for online, _ in agent.target_pairs():
+        for parameter in online.parameters():
+            parameter.add_(1.0)
+    agent.update_targets()
+    still = [name for target, values in before.items() for name, value in target.state_dict().items()
+             if bool((value == values[name]).any())]
+    encoders = all(any(name.startswith("encoder.") for name in values) for values in before.values())
+    return CheckResult("targets_cover_encoders", encoders and not still, "the soft update reaches every weight",
+                       f"not moved: {still or 'none'}; encoders in all targets: {encoders}")
+
+
+def settings_honoured(settings: Settings, unread: Sequence[str]) -> CheckResult:
+    """Every setting of the learner must have been read, unless the algorithm has no use for it."""
+    needless = {f"learning.{name}" for name in NOT_APPLICABLE[settings.learning.algorithm]}
+    ignored = [key for key in unread if key not in needless]
+    return CheckResult("settings_honoured", not ignored, "every setting of the learner is read",
+                       f"never read: {ignored or 'none'}")
+
+
+def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterator[Experience]:
+    """``steps`` random steps in short episodes that end by termination and by truncation in turns."""
+    rng = np.random.default_rng(settings.run.seed)
+    shape = (settings.observation.frame_height, settings.observation.frame_width)
+    for sequence in range(steps):
+        episode, step = divmod(sequence, EPISODE)
+        last = step == EPISODE - 1
+        parts = rng.uniform(-1.0, 1.0, len(REWARD_PARTS))
+        yield Experience(
+            "rehearsal", 0, sequence, episode, step, settings.digest(), 0, _frame(rng, shape), _state(rng, state_dim),
+            rng.uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32), float(parts.sum()), parts,
+            terminated=last and episode % 2 == 0, truncated=last and episode % 2 == 1,
+            final_frame=_frame(rng, shape) if last else None, final_state=_state(rng, state_dim) if last else None)
+
+
+def _frame(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return rng.integers(0, 256, shape, dtype=np.uint8)
+
+
+def _state(rng: np.random.Generator, state_dim: int) -> np.ndarray:
+    return rng.standard_normal(state_dim).astype(np.float32)

@@ -1,0 +1,237 @@
+"""Replay memory: every frame is stored once, stacks and next observations are put together when sampled.
+
+A slot holds one frame with its state; the slots of an episode are linked, so several actors may write in turns. The
+message that closes an episode takes a second slot for its final frame. A transition can be sampled when the frames of
+its stack and its successor are all there: not overwritten, not lost on the way, not closed without a final frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from td3_driving.driving.experience import Experience
+from td3_driving.learning.replay_store import NO_POSITION, ReplayStore, StreamEnd
+from td3_driving.settings import Settings
+
+NO_SLOT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sampled transitions, one a row.
+
+    Attributes:
+        frames, next_frames: (B, stack, height, width) uint8, oldest first; the two may share memory.
+        states, next_states: (B, state_dim) float32.
+        actions: (B, 2) float32.
+        rewards: (B,) float32, the discounted sum of up to ``n_step`` (clipped) rewards.
+        discounts: (B,) float32, factor of the value of the next observation: gamma^n, 0 after a termination.
+        terminated: (B,) bool, whether the sum of rewards ends with a termination.
+    """
+
+    frames: np.ndarray
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    discounts: np.ndarray
+    terminated: np.ndarray
+    next_frames: np.ndarray
+    next_states: np.ndarray
+
+
+class ReplayMemory:
+    """A ring of frames with links; uniform sampling over the transitions that are whole."""
+
+    def __init__(self, settings: Settings, state_dim: int, directory: Path | None) -> None:
+        """Open the memory in ``directory`` or make it; ``None`` keeps it in main memory.
+
+        Raises:
+            ReplayError: the files belong to another configuration, or the disk is too small.
+        """
+        observation = settings.observation
+        self._stack = observation.stack
+        self._n_step = settings.learning.n_step
+        self._gamma = settings.learning.gamma
+        self._reward_clip = settings.learning.reward_clip
+        self.capacity = settings.replay.capacity
+        shape = (observation.frame_height, observation.frame_width)
+        self._store = ReplayStore(self.capacity, shape, state_dim, settings.digest(), directory)
+        self._frames, self._records = self._store.frames, self._store.records
+        self._previous = np.full(self.capacity, NO_SLOT, np.int32)
+        self._next = np.full(self.capacity, NO_SLOT, np.int32)
+        self._sampleable = np.zeros(self.capacity, bool)
+        self._sampleable_count = 0
+        self._newest: dict[tuple[str, int], int] = {}
+        self._relink()
+
+    @property
+    def inserted(self) -> int:
+        """Transitions ever appended."""
+        return self._store.inserted
+
+    @property
+    def used(self) -> int:
+        """Slots in use, 0 .. capacity."""
+        return min(self._store.committed, self.capacity)
+
+    @property
+    def sampleable(self) -> int:
+        """Transitions that can be sampled now."""
+        return self._sampleable_count
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes that the full memory takes; on disk they are allocated from the start."""
+        return self._store.nbytes + self._previous.nbytes + self._next.nbytes + self._sampleable.nbytes
+
+    def stream_ends(self) -> dict[tuple[str, int], StreamEnd]:
+        """The newest stored step of each (actor, session) that still has one."""
+        return self._store.stream_ends()
+
+    def append(self, experience: Experience, linked: bool) -> None:
+        """Store one step.
+
+        Args:
+            experience: checked, see :mod:`td3_driving.learning.intake`.
+            linked: the step before it in its episode is the newest one of this actor and session in the memory;
+                ``False`` for the first step of an episode and after a gap.
+        """
+        key = (experience.actor_id, experience.session_id)
+        final = experience.closes_episode and experience.final_frame is not None
+        positions = self._store.begin(2 if final else 1)
+        for position in positions:
+            self._evict(position)
+        newest = self._newest.pop(key, NO_POSITION)
+        previous = self._predecessor(positions[0], newest, experience, linked)
+        self._store.write_step(positions[0], previous, experience)
+        if final:
+            self._store.write_final(positions[1], positions[0], experience)
+        self._store.commit()
+        self._link(previous, positions[0])
+        if final:
+            self._link(positions[0], positions[1])
+        if not experience.closes_episode:
+            self._newest[key] = positions[0]
+
+    def sample(self, size: int, generator: np.random.Generator) -> Batch:
+        """``size`` transitions, uniformly and independently from all that are whole.
+
+        Raises:
+            ValueError: there is none.
+        """
+        return self.gather(self._draw(size, generator))
+
+    def gather(self, slots: np.ndarray) -> Batch:
+        """The transitions that start at ``slots`` (B,), all of them sampleable."""
+        rewards, discounts, terminated, ends = self._returns(slots)
+        history = self._history(slots)
+        if self._n_step == 1:
+            window = self._frames[np.concatenate([history, ends[:, None]], axis=1)]
+            frames, next_frames = window[:, :-1], window[:, 1:]
+        else:
+            frames, next_frames = self._frames[history], self._frames[self._history(ends)]
+        state, action = self._records["state"], self._records["action"]
+        return Batch(frames, state[slots], action[slots], rewards, discounts, terminated, next_frames, state[ends])
+
+    def sampleable_slots(self) -> np.ndarray:
+        """Slots of all transitions that can be sampled, ascending."""
+        return np.flatnonzero(self._sampleable)
+
+    def flush(self) -> None:
+        """Write the files out to the disk."""
+        self._store.flush()
+
+    def _draw(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        """Rejection sampling while it is cheap: its result depends on the content alone, not on how it came about."""
+        if self._sampleable_count == 0:
+            raise ValueError(f"none of the {self.inserted} inserted transitions can be sampled")
+        if 4 * self._sampleable_count < self.used:
+            return generator.choice(self.sampleable_slots(), size)
+        chosen = np.empty(0, np.int64)
+        while len(chosen) < size:
+            drawn = generator.integers(0, self.used, 2 * size)
+            chosen = np.concatenate([chosen, drawn[self._sampleable[drawn]]])
+        return chosen[:size]
+
+    def _history(self, slots: np.ndarray) -> np.ndarray:
+        """Slots of the stacks that end at ``slots``: (B, stack); the first frame of an episode precedes itself."""
+        columns = np.empty((len(slots), self._stack), np.int64)
+        columns[:, -1] = slots
+        for depth in range(self._stack - 2, -1, -1):
+            columns[:, depth] = self._previous[columns[:, depth + 1]]
+        return columns
+
+    def _returns(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rewards summed over up to ``n_step`` steps, discount beyond, termination, slot of the observation beyond.
+
+        Where the chain ends sooner (end of episode, gap, newest step) the sum is shorter and its discount accordingly.
+        """
+        ends, total = slots.astype(np.int64), np.zeros(len(slots))
+        factor, alive = np.ones(len(slots)), np.ones(len(slots), bool)
+        terminated = np.zeros(len(slots), bool)
+        for _ in range(self._n_step):
+            alive &= self._next[ends] != NO_SLOT
+            total += np.where(alive, factor * self._clipped(self._records["reward"][ends]), 0.0)
+            terminated |= alive & self._records["terminated"][ends]
+            factor = np.where(alive, factor * self._gamma, factor)
+            ends = np.where(alive, self._next[ends], ends)
+            alive &= ~terminated
+        discounts = np.where(terminated, 0.0, factor)
+        return total.astype(np.float32), discounts.astype(np.float32), terminated, ends
+
+    def _clipped(self, rewards: np.ndarray) -> np.ndarray:
+        return np.clip(rewards, -self._reward_clip, self._reward_clip) if self._reward_clip > 0.0 else rewards
+
+    def _predecessor(self, position: int, newest: int, experience: Experience, linked: bool) -> int:
+        """The position whose frame comes before this one in the stack; its own for the first step of an episode."""
+        if experience.step_index == 0:
+            return position
+        return newest if linked else NO_POSITION
+
+    def _link(self, previous: int, position: int) -> None:
+        """``position`` has become readable and follows ``previous``, which is now whole if its stack is."""
+        if previous == NO_POSITION:
+            return
+        earlier, later = previous % self.capacity, position % self.capacity
+        self._previous[later] = earlier
+        if earlier != later:
+            self._next[earlier] = later
+            self._mark(earlier, self._has_stack(earlier))
+
+    def _has_stack(self, slot: int) -> bool:
+        for _ in range(self._stack - 1):
+            slot = int(self._previous[slot])
+            if slot == NO_SLOT:
+                return False
+        return True
+
+    def _evict(self, position: int) -> None:
+        """Forget what lies where ``position`` is about to be written, and the stacks of the steps that need it."""
+        slot = position % self.capacity
+        self._newest = {key: newest for key, newest in self._newest.items() if newest % self.capacity != slot}
+        follower = int(self._next[slot])
+        self._mark(slot, False)
+        self._previous[slot] = self._next[slot] = NO_SLOT
+        if follower != NO_SLOT:
+            self._previous[follower] = NO_SLOT
+        for _ in range(self._stack - 1):
+            if follower == NO_SLOT:
+                return
+            self._mark(follower, False)
+            follower = int(self._next[follower])
+
+    def _mark(self, slot: int, sampleable: bool) -> None:
+        self._sampleable_count += int(sampleable) - int(self._sampleable[slot])
+        self._sampleable[slot] = sampleable
+
+    def _relink(self) -> None:
+        """Rebuild links and flags of a reopened memory; what precedes a step may have been overwritten."""
+        readable = self._store.readable()
+        for position in readable:
+            previous = int(self._records["previous"][position % self.capacity])
+            self._link(previous if previous in readable else NO_POSITION, position)
+        ends = self._store.stream_ends().items()
+        self._newest = {key: end.position for key, end in ends if not end.closed}

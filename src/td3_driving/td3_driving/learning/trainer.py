@@ -1,0 +1,183 @@
+"""The learner without transport: experience in, updates, log points, weights and checkpoints out.
+
+Updates that are due run before the next experience is inserted, whatever the timing of the messages; so what an update
+can sample depends on the order of the insertions alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+
+from td3_driving.driving.experience import Experience
+from td3_driving.learning import agent_state
+from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, Outcome
+from td3_driving.learning.pacing import RateLimiter
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.learning.series import ActionMeter, LogPoint, Meter, ReturnScale, parameter_statistics
+from td3_driving.learning.td3 import TD3
+from td3_driving.learning.variants import make_agent
+from td3_driving.learning.weights import PolicySnapshot, take_snapshot
+from td3_driving.settings import Settings
+
+AgentFactory = Callable[[Settings, int, int], TD3]
+
+
+class Diverged(FloatingPointError):
+    """A loss is not finite; going on would train on nothing."""
+
+
+class Trainer:
+    """One learner with its memory, pacing, series and checkpoints."""
+
+    def __init__(self, settings: Settings, run_directory: Path, state_dim: int,
+                 factory: AgentFactory = make_agent) -> None:
+        """Start in ``run_directory``, or go on with what lies there: checkpoint and replay memory.
+
+        Raises:
+            ReplayError, CheckpointError: what lies there belongs to another run, or cannot be gone on with.
+        """
+        torch.set_num_threads(settings.learning.threads or os.cpu_count() or 1)
+        self.settings = settings
+        self.config_hash = settings.digest()
+        self.limiter = RateLimiter(settings.pacing)
+        self.agent = factory(settings, state_dim, settings.run.seed)
+        self.memory = ReplayMemory(settings, state_dim, run_directory / "replay" if settings.replay.on_disk else None)
+        self.intake = ExperienceIntake(settings, state_dim, self.memory)
+        self._checkpoints = run_directory / "checkpoints"
+        self._sampling = np.random.default_rng(settings.run.seed)
+        self._scale = ReturnScale(settings.learning.gamma)
+        self._meter, self._actions = Meter(), ActionMeter()
+        self._log_points: deque[LogPoint] = deque()
+        self._log_due = False
+        self._logged = (0, 0)
+        self._restore()
+
+    @property
+    def counters(self) -> IntakeCounters:
+        """The account of the messages."""
+        return self.intake.counters
+
+    @property
+    def inserted(self) -> int:
+        """Environment steps in or once in the memory."""
+        return self.counters.inserted
+
+    @property
+    def updates(self) -> int:
+        """Updates of the critic."""
+        return self.agent.updates
+
+    @property
+    def updates_due(self) -> int:
+        """Updates that the steps inserted so far ask for; steps beyond the end of the run ask for none."""
+        return self.limiter.updates_due(min(self.inserted, self.settings.run.steps))
+
+    @property
+    def pending(self) -> int:
+        """Updates that are due and not done."""
+        return max(self.updates_due - self.updates, 0)
+
+    @property
+    def finished(self) -> bool:
+        """All steps of the run are inserted and all their updates done."""
+        return self.inserted >= self.settings.run.steps and self.pending == 0
+
+    def receive(self, experience: Experience, max_updates: int | None = None) -> Outcome:
+        """Insert ``experience`` and do the updates that are due, ``max_updates`` of them at most.
+
+        What an earlier call left pending is done first, all of it.
+
+        Raises:
+            Diverged: a loss is not finite.
+        """
+        self.run_due()
+        outcome = self.intake.accept(experience)
+        if outcome.inserted:
+            self._actions.add(experience)
+            self._scale.add(experience)
+            self._log_due = self.inserted % self.settings.run.log_period == 0 and not self._is_over()
+        self.run_due(max_updates)
+        return outcome
+
+    def run_due(self, max_updates: int | None = None) -> int:
+        """Do pending updates, ``max_updates`` at most, and return how many are left."""
+        allowed = self.pending if max_updates is None else min(self.pending, max_updates)
+        for _ in range(allowed if self.memory.sampleable else 0):
+            self._update()
+        if self._log_due and self.pending == 0:
+            self._log_due = False
+            self._log()
+        return self.pending
+
+    def pop_log_point(self) -> LogPoint | None:
+        """The oldest point of the series not handed out yet."""
+        return self._log_points.popleft() if self._log_points else None
+
+    def weights(self) -> PolicySnapshot:
+        """The actor as it is now."""
+        return take_snapshot(self.agent.actor, self.updates, self.inserted, self.config_hash)
+
+    def save(self) -> Path:
+        """Write a checkpoint; it is also written every ``checkpoint_period`` updates."""
+        state = {
+            "policy_updates": self.agent.policy_updates,
+            "inserted": self.inserted,
+            "logged": list(self._logged),
+            "sampling": self._sampling.bit_generator.state,
+            "scale": self._scale.state(),
+            "intake": self.intake.state(),
+        }
+        tensors = agent_state.collect(self.agent)
+        return save_checkpoint(self._checkpoints, self.updates, self.config_hash, tensors, state)
+
+    def _update(self) -> None:
+        batch = self.memory.sample(self.settings.learning.batch_size, self._sampling)
+        scale = self._scale.value if self.settings.learning.reward_scaling else 1.0
+        report = self.agent.update(batch, scale)
+        self._meter.add(report)
+        if not torch.isfinite(report["train/critic_loss"]):
+            self._log()
+            raise Diverged(f"the critic's loss is {float(report['train/critic_loss'])} at update {self.updates}")
+        if self.updates % self.settings.pacing.checkpoint_period == 0:
+            self.save()
+
+    def _is_over(self) -> bool:
+        return self.inserted > self.settings.run.steps
+
+    def _log(self) -> None:
+        self._log_points.append(LogPoint(self.inserted, self._meter.pop() | self._actions.pop() | self._agent_series()))
+        self._logged = (self.inserted, self.updates)
+
+    def _agent_series(self) -> dict[str, float]:
+        steps, updates = self.inserted - self._logged[0], self.updates - self._logged[1]
+        return {
+            "agent/total_iterations": float(self.updates),
+            "agent/updates_per_step": updates / steps if steps else 0.0,
+            "agent/is_training": float(self.updates > 0),
+            "agent/buffer_utilization": self.memory.used / self.memory.capacity,
+            "progress/buffer_size": float(self.memory.sampleable),
+            **self.agent.learning_rates(),
+            **parameter_statistics((("actor", self.agent.actor), ("critic", self.agent.critic))),
+        }
+
+    def _restore(self) -> None:
+        checkpoint = load_checkpoint(self._checkpoints, self.config_hash)
+        if checkpoint is None:
+            return
+        state = checkpoint.state
+        if self.memory.inserted < state["inserted"]:
+            raise CheckpointError(f"checkpoint of step {state['inserted']} without its replay memory, which holds "
+                                  f"{self.memory.inserted} steps: the run cannot go on as it was")
+        agent_state.restore(self.agent, checkpoint.tensors)
+        self.agent.updates, self.agent.policy_updates = state["updates"], state["policy_updates"]
+        self._sampling.bit_generator.state = state["sampling"]
+        self._scale.restore(state["scale"])
+        self._logged = (int(state["logged"][0]), int(state["logged"][1]))
+        self.intake.restore(state["intake"])
