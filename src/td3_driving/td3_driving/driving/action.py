@@ -1,0 +1,33 @@
+"""From the policy's action to the vehicle's pedals and wheel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ACTION_DIM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A vehicle command in CARLA's meaning: throttle and brake in [0, 1], steer in [-1, 1] with right positive."""
+
+    throttle: float
+    brake: float
+    steer: float
+
+
+FULL_STOP = Command(throttle=0.0, brake=1.0, steer=0.0)
+
+
+def to_command(action: np.ndarray) -> Command:
+    """The command of an action (2,): steer, and one axis that is throttle when positive, brake when negative.
+
+    Raises:
+        ValueError: the action has another shape or is not finite.
+    """
+    if np.shape(action) != (ACTION_DIM,) or not np.isfinite(action).all():
+        raise ValueError(f"action {action!r} is not a finite vector of {ACTION_DIM}")
+    steer, drive = (float(value) for value in np.clip(action, -1.0, 1.0))
+    return Command(throttle=max(drive, 0.0), brake=max(-drive, 0.0), steer=steer)

@@ -1,0 +1,19 @@
+"""Seeds of the parts of a run, drawn from the one seed of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def actor_seed(seed: int, actor_index: int) -> int:
+    """Seed of an actor's exploration."""
+    return _draw(seed, 1, actor_index)
+
+
+def episode_seed(seed: int, actor_index: int, first_step: int, episode: int) -> int:
+    """Seed of an episode's route and traffic; ``first_step`` keeps a continued run from repeating its first episodes."""
+    return _draw(seed, 2, actor_index, first_step, episode)
+
+
+def _draw(*words: int) -> int:
+    return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

@@ -1,0 +1,93 @@
+"""The TensorBoard event file of a run, written without torch or TensorFlow."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "health": {
+        "actor-Q beside replay-Q": ("debug/q1_for_actor_mean", "train/q1_value", "debug/target_q_mean"),
+        "losses": ("train/actor_loss", "train/critic_loss"),
+        "gradient norms before clipping": ("gradients/actor_norm_pre_clip", "gradients/critic_norm_pre_clip"),
+        "clip share": ("gradients/actor_clip_share", "gradients/critic_clip_share"),
+    },
+    "driving": {
+        "return": ("train/episode_reward",),
+        "length": ("train/episode_length",),
+        "reward components": tuple(
+            f"reward/{name}" for name in ("efficiency", "lane_keeping", "comfort", "safety", "progress")
+        ),
+        "actions": ("action/steer_mean", "action/throttle_mean", "action/saturated_share"),
+    },
+}
+"""Dashboard -> chart -> tags."""
+
+
+class EventLog:
+    """Writes scalars and texts; everything is on disk after :meth:`flush`.
+
+    Args:
+        directory: the run folder; a run that is continued gets a further event file there.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._writer = EventFileWriter(str(directory), flush_secs=10)
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """One point of a series; a value that is not finite is written as it is."""
+        self._write(Summary(value=[Summary.Value(tag=tag, simple_value=value)]), step)
+
+    def scalars(self, values: dict[str, float], step: int) -> None:
+        """One point of each series."""
+        self._write(Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]), step)
+
+    def text(self, tag: str, text: str) -> None:
+        """A text, shown by TensorBoard's text dashboard."""
+        self._write(_string_summary(tag, text.encode(), "text"), 0)
+
+    def layout(self) -> None:
+        """The grouping of :data:`DASHBOARDS` for TensorBoard's custom scalars."""
+        categories = [
+            layout_pb2.Category(
+                title=dashboard,
+                chart=[
+                    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
+                    for title, tags in charts.items()
+                ],
+            )
+            for dashboard, charts in DASHBOARDS.items()
+        ]
+        data = layout_pb2.Layout(category=categories).SerializeToString()
+        self._write(_string_summary("custom_scalars__config__", data, "custom_scalars"), 0)
+
+    def flush(self) -> None:
+        """Put everything on disk."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Flush and close; the log cannot be written to after it."""
+        self._writer.close()
+
+    def _write(self, summary: Summary, step: int) -> None:
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+def _string_summary(tag: str, data: bytes, plugin: str) -> Summary:
+    tensor = TensorProto(
+        dtype=DT_STRING, string_val=[data], tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
+    )
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin))
+    return Summary(value=[Summary.Value(tag=tag, tensor=tensor, metadata=metadata)])

@@ -1,0 +1,129 @@
+"""Watches a run: writes its event file, feeds the run doctor, and knows how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+from td3_driving.doctor.live import LiveDoctor, Status
+from td3_driving.monitor.account import Account, replay_status
+from td3_driving.monitor.event_log import EventLog
+from td3_driving.monitor.steps import Rate, Step, StepClock, StepWindow
+from td3_driving.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePoint:
+    """One finished episode as it is written to the event file; ``values`` by tag."""
+
+    actor_id: str
+    step: int
+    episode_return: float
+    values: Mapping[str, float]
+
+
+class RunObserver:
+    """The diagnostics of one run, without transport.
+
+    Args:
+        log: where the series go; ``None`` writes none.
+    """
+
+    def __init__(self, settings: Settings, doctor: LiveDoctor, log: EventLog | None) -> None:
+        self._settings = settings
+        self._doctor = doctor
+        self._log = log
+        self._clock = StepClock()
+        self._window = StepWindow(settings.run.log_period)
+        self._step_rate, self._update_rate = Rate(), Rate()
+        self._account: Account | None = None
+        self._account_at = 0.0
+        self._episodes = 0
+        self._last_return: float | None = None
+        self._q_ratio: float | None = None
+        self.finished = False
+        if log is not None:
+            log.layout()
+            log.text("config", "\n".join(f"    {key}: {value}" for key, value in settings.flat().items()))
+            log.text("config_hash", settings.digest())
+
+    @property
+    def doctor(self) -> LiveDoctor:
+        """The rules that watch this run."""
+        return self._doctor
+
+    def on_step(self, step: Step, now: float) -> None:
+        """A step was scored."""
+        total = self._clock.advance(step.actor_id, step.step)
+        series = self._window.add(step, total)
+        if series is not None:
+            series["progress/steps_per_second"] = self._step_rate.at(now, total)
+            self._write(series, total)
+            self._write_alerts(total)
+
+    def on_episode(self, episode: EpisodePoint) -> None:
+        """An episode ended."""
+        self._episodes += 1
+        self._last_return = episode.episode_return
+        self._write(dict(episode.values), self._clock.advance(episode.actor_id, episode.step))
+
+    def on_log_point(self, step: int, values: dict[str, float]) -> None:
+        """The learner measured ``values`` at environment step ``step``."""
+        actor_q, replay_q = values.get("debug/q1_for_actor_mean"), values.get("train/q1_value")
+        if actor_q is not None and replay_q:
+            self._q_ratio = actor_q / replay_q
+        self._write(values, step)
+
+    def on_account(self, account: Account, now: float) -> None:
+        """The learner counted."""
+        self._account, self._account_at = account, now
+        self._update_rate.at(now, account.updates)
+
+    def finish(self) -> None:
+        """The learner has done all that the run asks for: mark the end in the event file."""
+        if not self.finished and self._account is not None:
+            self.finished = True
+            self._write({"run/finished": 1.0}, self._account.inserted)
+            self.flush()
+
+    def statuses(self, now: float) -> list[Status]:
+        """What `/diagnostics` says about the run at ``now`` (wall time) [s]."""
+        stale_after = self._settings.diagnostics.stale_after
+        return [replay_status(self._account, now - self._account_at, stale_after), *self._doctor.statuses(now)]
+
+    def progress(self, now: float) -> dict[str, float | int | None | list[str]]:
+        """How far the run has come, for the live line."""
+        total = self._clock.total
+        rate = self._step_rate.at(now, total)
+        updates = self._account.updates if self._account else 0
+        return {
+            "step": total,
+            "steps": self._settings.run.steps,
+            "episode": self._episodes,
+            "return": self._last_return,
+            "steps_per_second": rate,
+            "updates_per_second": self._update_rate.at(now, updates),
+            "q_ratio": self._q_ratio,
+            "alarms": [status.name for status in self._doctor.statuses(now) if status.level == "ERROR"],
+            "seconds_left": (self._settings.run.steps - total) / rate if rate > 0 else None,
+        }
+
+    def flush(self) -> None:
+        """Put the event file on disk."""
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self) -> None:
+        """Close the event file."""
+        if self._log is not None:
+            self._log.close()
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        for tag, value in values.items():
+            self._doctor.feed(tag, step, value)
+        if self._log is not None:
+            self._log.scalars(values, step)
+
+    def _write_alerts(self, step: int) -> None:
+        if self._log is not None:
+            self._log.scalars({tag: float(value) for tag, value in self._doctor.alerts().items()}, step)

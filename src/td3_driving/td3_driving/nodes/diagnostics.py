@@ -1,0 +1,152 @@
+"""The diagnostics node: event file, ``/diagnostics``, markers, guard and the progress line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry, Path as PathMessage
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from td3_driving_msgs.msg import EpisodeSummary, Guard, LearnerStatus, RewardComponents
+from visualization_msgs.msg import MarkerArray
+
+from td3_driving.doctor.live import LiveDoctor
+from td3_driving.monitor.account import Account
+from td3_driving.monitor.event_log import EventLog
+from td3_driving.monitor.observer import EpisodePoint, RunObserver
+from td3_driving.monitor.steps import Step
+from td3_driving.nodes import conversions, markers, qos
+from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.parameters import load_settings
+from td3_driving.settings import SettingsError
+
+EGO = "carla/ego_vehicle"
+ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
+
+
+class DiagnosticsNode(Node):  # type: ignore[misc]
+    """Hands what it hears to :class:`RunObserver` and publishes what that says."""
+
+    def __init__(self) -> None:
+        super().__init__("diagnostics", automatically_declare_parameters_from_overrides=True)
+        settings, own = load_settings(self, {"run_dir": ""})
+        if not own["run_dir"]:
+            raise SettingsError("parameter run_dir is needed: the folder of the run")
+        log = EventLog(Path(own["run_dir"])) if settings.diagnostics.tensorboard else None
+        self._observer = RunObserver(settings, LiveDoctor.for_settings(settings), log)
+        self._order = ORDERS[settings.diagnostics.on_critical]
+        self._guarding = False
+        self._scene = markers.Scene()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
+        self._guard = self.create_publisher(Guard, "td3/guard", qos.WEIGHTS)
+        self.create_subscription(LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS)
+        self.create_subscription(RewardComponents, "td3/reward", self._on_reward, qos.REWARD)
+        self.create_subscription(EpisodeSummary, "td3/episode", self._on_episode, qos.EPISODE)
+        self.create_subscription(PathMessage, f"{EGO}/waypoints", self._on_route, qos.BRIDGE_LATCHED_ONE)
+        self._odometry = None
+        self.create_service(Trigger, "td3/reset_alarms", self._on_reset_alarms)
+        self.create_timer(1.0, self._publish_diagnostics)
+        self.create_timer(0.5, self._print_progress)
+        self.create_timer(0.2, self._publish_markers)
+
+    def _on_learner_status(self, message: LearnerStatus) -> None:
+        account = Account(*(getattr(message, name) for name in Account.__dataclass_fields__))
+        self._observer.on_account(account, time.monotonic())
+        if message.log_point:
+            values = dict(zip(message.tags, message.values))
+            self._observer.on_log_point(message.inserted, values)
+            self._scene.q_value = values.get("train/q1_value", self._scene.q_value)
+        if message.state == LearnerStatus.FINISHED:
+            self._observer.finish()
+        self._watch_guard()
+
+    def _on_reward(self, message: RewardComponents) -> None:
+        parts = np.array(
+            (message.efficiency, message.lane_keeping, message.comfort, message.safety, message.progress)
+        )
+        step = Step(message.actor_id, message.step, message.step_index + 1, parts, message.total, message.speed)
+        self._observer.on_step(step, time.monotonic())
+        self._scene.reward = message
+
+    def _on_episode(self, message: EpisodeSummary) -> None:
+        values = {
+            "train/episode_reward": message.episode_return,
+            "train/episode_length": float(message.length),
+            "train/exploration_noise": message.exploration_noise,
+            "train/collisions_per_episode": float(message.collisions),
+            "train/lane_invasions_per_episode": float(message.lane_invasions),
+            "episode/exit_reason": float(message.exit_reason),
+            "episode/route_completion": message.route_completion,
+            "episode/mean_speed": message.mean_speed,
+        }
+        self._observer.on_episode(EpisodePoint(message.actor_id, message.step, message.episode_return, values))
+
+    def _on_route(self, message: PathMessage) -> None:
+        self._scene.route = message
+
+    def _on_odometry(self, message: Odometry) -> None:
+        self._scene.odometry = message
+
+    def _on_reset_alarms(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._observer.doctor.reset()
+        self._guarding = False
+        self._publish_guard(Guard.GO, "")
+        response.success, response.message = True, "alarms reset"
+        return response
+
+    def _watch_guard(self) -> None:
+        if self._order == Guard.GO or self._guarding or not self._observer.doctor.critical:
+            return
+        self._guarding = True
+        alarms = "; ".join(s.message for s in self._observer.statuses(time.monotonic()) if s.level == "ERROR")
+        self.get_logger().error(f"the guard steps in: {alarms}")
+        self._publish_guard(self._order, alarms)
+
+    def _publish_guard(self, order: int, reason: str) -> None:
+        message = Guard(order=order, reason=reason)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._guard.publish(message)
+
+    def _publish_diagnostics(self) -> None:
+        statuses = self._observer.statuses(time.monotonic())
+        message = DiagnosticArray(status=[conversions.diagnostic_status(s, "td3_driving") for s in statuses])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+        self._observer.flush()
+        if self._observer.finished and self.count_publishers("td3/reward") == 0:
+            raise RunEnd(0)
+
+    def _print_progress(self) -> None:
+        print(f"@progress {json.dumps(self._observer.progress(time.monotonic()))}", flush=True)
+
+    def _publish_markers(self) -> None:
+        """Odometry comes with every frame: it is listened to only while somebody looks at the markers."""
+        watched = self._markers.get_subscription_count() > 0
+        if watched and self._odometry is None:
+            self._odometry = self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
+        elif not watched and self._odometry is not None:
+            self.destroy_subscription(self._odometry)
+            self._odometry = None
+        if watched:
+            self._markers.publish(self._scene.markers())
+
+    def close(self) -> None:
+        """Everything that was measured goes to disk."""
+        self._observer.close()
+        self.destroy_node()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the executable ``diagnostics``."""
+    return run(DiagnosticsNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

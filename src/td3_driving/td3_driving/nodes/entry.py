@@ -1,0 +1,69 @@
+"""The one ``main`` that every node shares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+
+class RunEnd(Exception):
+    """A node's work is over.
+
+    Args:
+        code: exit code of the process; 0 when it went well.
+        reason: one sentence for the person at the terminal; empty when there is nothing to say.
+    """
+
+    def __init__(self, code: int = 0, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class RunNode(Protocol):
+    """A node that can be closed: files flushed, a last message sent."""
+
+    def close(self) -> None:
+        """Called once, whatever ended the node; the ROS context may be gone already."""
+        ...
+
+
+def run(
+    make_node: Callable[[], RunNode],
+    arguments: Sequence[str] | None = None,
+    refusals: tuple[type[Exception], ...] = (ValueError, OSError),
+) -> int:
+    """Initialise ROS, make the node, spin it to its end; the exit code of the process.
+
+    Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
+    """
+    rclpy.init(args=None if arguments is None else list(arguments))
+    try:
+        node = make_node()
+    except refusals as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        rclpy.try_shutdown()
+        return 2
+    try:
+        return _spin(node)
+    finally:
+        node.close()
+        rclpy.try_shutdown()
+
+
+def _spin(node: RunNode) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)  # type: ignore[arg-type]
+    try:
+        executor.spin()
+    except RunEnd as end:
+        if end.reason:
+            print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
+        return end.code
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    return 0

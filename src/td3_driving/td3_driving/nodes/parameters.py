@@ -1,0 +1,66 @@
+"""ROS parameters of a node <-> the settings of the run."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+from td3_driving.settings import GROUPS, Settings, SettingsError, from_flat
+
+ROS_OWN = ("use_sim_time", "start_type_description_service")
+ROS_OWN_PREFIXES = ("qos_overrides.",)
+
+
+def load_settings(node: Node, extra: Mapping[str, Any] | None = None) -> tuple[Settings, dict[str, Any]]:
+    """Read all parameters of a node made with ``automatically_declare_parameters_from_overrides=True``.
+
+    Every setting becomes a read-only parameter with its range and meaning, so that ``ros2 param describe`` is the manual.
+
+    Args:
+        extra: further parameters of this node alone, name -> default; they are declared and returned as the second value.
+
+    Raises:
+        SettingsError: an unknown parameter, a wrong type, a value out of range.
+    """
+    own = dict(extra or {})
+    given = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items() if _ours(name)}
+    values = {name: value for name, value in given.items() if name not in own}
+    settings = from_flat(values)
+    for name, default in own.items():
+        own[name] = _own_value(name, given.get(name, default), default)
+        _redeclare(node, name, own[name], ParameterDescriptor(read_only=True))
+    for name, value in settings.flat().items():
+        _redeclare(node, name, value, _descriptor(name))
+    return settings, own
+
+
+def _ours(name: str) -> bool:
+    return name not in ROS_OWN and not name.startswith(ROS_OWN_PREFIXES)
+
+
+def _own_value(name: str, value: Any, default: Any) -> Any:
+    if type(value) is not type(default):
+        raise SettingsError(f"parameter {name}: {value!r} is not of type {type(default).__name__}")
+    return value
+
+
+def _redeclare(node: Node, name: str, value: Any, descriptor: ParameterDescriptor) -> None:
+    if node.has_parameter(name):
+        node.undeclare_parameter(name)
+    node.declare_parameter(name, value, descriptor, ignore_override=True)
+
+
+def _descriptor(name: str) -> ParameterDescriptor:
+    group, field_name = name.split(".", 1)
+    spec = GROUPS[group].__dataclass_fields__[field_name]  # type: ignore[attr-defined]
+    meta = spec.metadata
+    unit = f" [{meta['unit']}]" if meta["unit"] else ""
+    options = f"; one of {', '.join(meta['options'])}" if "options" in meta else ""
+    descriptor = ParameterDescriptor(description=f"{meta['meaning']}{unit}{options}", read_only=True)
+    if "low" in meta and type(spec.default) is float:
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(meta["low"]), to_value=float(meta["high"]))]
+    elif "low" in meta:
+        descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"])]
+    return descriptor

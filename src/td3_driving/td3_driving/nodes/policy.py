@@ -1,0 +1,292 @@
+"""The policy node: one command per camera frame; in training also one experience per step."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from carla_msgs.msg import CarlaCollisionEvent, CarlaEgoVehicleControl, CarlaLaneInvasionEvent
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyWeights, RewardComponents
+from td3_driving_msgs.srv import ResetEpisode
+
+from td3_driving.driving.action import to_command
+from td3_driving.learning.acting import Chooser, make_chooser
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.observation import ObservationError, grey_frame
+from td3_driving.driving.pilot import Pilot, Scored, Sight
+from td3_driving.driving.route import Route, RouteError
+from td3_driving.driving.seeding import episode_seed
+from td3_driving.driving.synchroniser import Synchroniser
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.driving.waiting import Waiting
+from td3_driving.monitor.frames import frame_status
+from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.parameters import load_settings
+
+EGO = "carla/ego_vehicle"
+FAULT_LIMIT = 20
+"""Faults in a row, without a single good step between them, after which the run is given up."""
+STOPPED_BY_GUARD = 3
+"""Exit code when the guard ended the run."""
+RESET_TIMEOUT = 10.0
+"""Wall time after which an unanswered reset is asked for again: the simulator may have been started anew [s]."""
+
+
+class PolicyNode(Node):  # type: ignore[misc]
+    """Converts messages, lets :class:`Pilot` drive, publishes what it decides."""
+
+    def __init__(self) -> None:
+        super().__init__("policy", automatically_declare_parameters_from_overrides=True)
+        self.settings, own = load_settings(self, {"actor_id": "actor_0", "actor_index": 0, "driver": "policy"})
+        self._index: int = own["actor_index"]
+        self._actor_id: str = own["actor_id"]
+        self._learned = own["driver"] == "policy"
+        self._chooser: Chooser = make_chooser(self.settings, own["driver"], self._index)
+        self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
+        self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(self.settings.simulator.fixed_delta * 1e9))
+        self._waiting = Waiting(self.settings.pacing.stall_timeout)
+        self._pending: Sight | None = None
+        self._pending_collided = False
+        self._collisions: list[int] = []
+        self._driving = False
+        self._episode_start_ns = 0
+        self._last_frame_at = time.monotonic()
+        self._lost_before = 0
+        self._faults = self._faults_in_a_row = 0
+        self._paused_by = ""
+        self._reset_asked_at: float | None = None
+        self._learner_state = LearnerStatus.WAITING
+        self._last_sent: Scored | None = None
+        self._wire()
+
+    def _wire(self) -> None:
+        self._replay = self.create_publisher(Experience, "td3/replay", qos.REPLAY)
+        self._reward = self.create_publisher(RewardComponents, "td3/reward", qos.REWARD)
+        self._episode = self.create_publisher(EpisodeSummary, "td3/episode", qos.EPISODE)
+        self._control = self.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._reset = self.create_client(ResetEpisode, "td3/reset_episode")
+        # Events come before the odometry of their frame; made first, they are also taken first.
+        self.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE)
+        self.create_subscription(CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_lane_invasion, qos.BRIDGE)
+        self.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE)
+        self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
+        if self._learned:
+            self.create_subscription(PolicyWeights, "td3/policy_weights", self._on_weights, qos.WEIGHTS)
+            self.create_subscription(LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS)
+            self.create_subscription(Guard, "td3/guard", self._on_guard, qos.WEIGHTS)
+        self.create_timer(0.1, self._watch)
+        self.create_timer(1.0, self._publish_diagnostics)
+
+    # Inputs: each converts and hands on.
+
+    def _on_image(self, message: Image) -> None:
+        try:
+            frame = grey_frame(conversions.image_array(message), message.encoding, self.settings.observation)
+        except ObservationError as error:
+            self._fault(f"unusable camera image: {error}")
+            return
+        pair = self._sync.add_image(conversions.nanoseconds(message.header.stamp), frame)
+        if pair is not None:
+            self._on_frame(*pair)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        vehicle = conversions.vehicle_state(message)
+        pair = self._sync.add_state(vehicle.stamp_ns, vehicle)
+        if pair is not None:
+            self._on_frame(*pair)
+
+    def _on_collision(self, message: CarlaCollisionEvent) -> None:
+        self._collisions.append(conversions.nanoseconds(message.header.stamp))
+
+    def _on_lane_invasion(self, message: CarlaLaneInvasionEvent) -> None:
+        if self._driving and self._pilot.record is not None:
+            if conversions.nanoseconds(message.header.stamp) > self._episode_start_ns:
+                self._pilot.record.lane_invasions += 1
+
+    def _on_weights(self, message: PolicyWeights) -> None:
+        if message.config_hash != self.settings.digest():
+            raise RunEnd(2, "the learner runs with another configuration than this policy; start both from one config.yaml")
+        self._chooser.offer(bytes(message.data), message.version, message.inserted, message.sha256)
+        self._proceed()
+
+    def _on_learner_status(self, message: LearnerStatus) -> None:
+        self._learner_state = message.state
+        if message.state == LearnerStatus.FAILED:
+            raise RunEnd(1, f"the learner failed: {message.reason}")
+
+    def _on_guard(self, message: Guard) -> None:
+        if message.order == Guard.STOP:
+            raise RunEnd(STOPPED_BY_GUARD, f"the guard stopped the run: {message.reason}")
+        self._paused_by = message.reason if message.order == Guard.PAUSE else ""
+        self._proceed()
+
+    # One frame.
+
+    def _on_frame(self, frame: np.ndarray, vehicle: VehicleState) -> None:
+        self._last_frame_at = time.monotonic()
+        lost, self._lost_before = self._sync.counts.lost - self._lost_before, self._sync.counts.lost
+        if not self._driving or vehicle.stamp_ns < self._episode_start_ns:
+            return
+        if lost and vehicle.stamp_ns > self._episode_start_ns:
+            self._fault(f"{lost} frame(s) lost before the one at {vehicle.stamp_ns * 1e-9:.2f} s")
+            return
+        try:
+            self._pending = self._pilot.see(frame, vehicle)
+        except ObservationError as error:
+            self._fault(str(error))
+            return
+        self._pending_collided = any(self._episode_start_ns < at <= vehicle.stamp_ns for at in self._collisions)
+        self._collisions.clear()
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """Score and act on the pending frame as far as the pacing allows."""
+        if self._pending is None or self._paused_by:
+            return
+        if not self._ready(self._chooser.before_publishing(self._pilot.steps)):
+            return
+        sight = self._pending
+        scored = self._pilot.score(sight, self._pending_collided, last=self._pilot.steps + 1 >= self._chooser.steps)
+        self._pending_collided = False
+        if scored is not None:
+            self._publish(scored)
+            if scored.exit_reason is not None:
+                self._pending = None
+                self._end_episode()
+                return
+        if self._ready(self._chooser.before_acting(self._pilot.steps)):
+            self._pending = None
+            action = self._pilot.act(sight)
+            self._control.publish(conversions.control_message(to_command(action), sight.vehicle.stamp_ns))
+
+    def _ready(self, missing: str) -> bool:
+        if missing:
+            self._waiting.begin(missing, time.monotonic())
+        elif self._driving:
+            self._waiting.end()
+        return not missing
+
+    def _publish(self, scored: Scored) -> None:
+        self._faults_in_a_row = 0
+        self._last_sent = scored
+        stamp_ns = scored.sight.vehicle.stamp_ns
+        if self._learned:
+            self._replay.publish(conversions.experience_message(scored.experience, stamp_ns))
+        self._reward.publish(conversions.reward_message(scored, self._pilot.reward.bounds, self._total_steps))
+
+    @property
+    def _total_steps(self) -> int:
+        return self._chooser.first_step + self._pilot.steps
+
+    # Episodes.
+
+    def _end_episode(self) -> None:
+        self._driving = False
+        record, sent = self._pilot.record, self._last_sent
+        if record is not None and record.length and sent is not None:
+            stamp_ns = sent.sight.vehicle.stamp_ns
+            noise = self._chooser.noise
+            self._episode.publish(conversions.episode_message(record, sent.experience, stamp_ns, self._total_steps, noise))
+        if self._pilot.steps < self._chooser.steps:
+            self._ask_for_reset()
+
+    def _ask_for_reset(self) -> None:
+        self._pending = None
+        self._sync.restart()
+        if not self._reset.service_is_ready():
+            self._reset_asked_at = None
+            self._waiting.begin("the simulator's service td3/reset_episode", time.monotonic())
+            return
+        self._reset_asked_at = time.monotonic()
+        self._waiting.begin("the simulator's answer to a reset", self._reset_asked_at)
+        scenario = self.settings.simulator.scenario
+        seed = episode_seed(self.settings.run.seed, self._index, self._chooser.first_step, self._pilot.episodes)
+        future = self._reset.call_async(ResetEpisode.Request(scenario=scenario, seed=seed))
+        future.add_done_callback(lambda done: self._on_reset(done.result(), scenario, seed))
+
+    def _on_reset(self, answer: ResetEpisode.Response, scenario: int, seed: int) -> None:
+        if self._reset_asked_at is None:
+            return
+        self._reset_asked_at = None
+        if not answer.success:
+            raise RunEnd(1, f"the simulator refused a reset: {answer.message}")
+        try:
+            route = Route(conversions.route_points(answer.route))
+        except RouteError as error:
+            raise RunEnd(1, f"the simulator's route cannot be driven: {error}") from error
+        self._collisions.clear()
+        self._episode_start_ns = conversions.nanoseconds(answer.stamp)
+        self._pilot.start(route, scenario, seed)
+        self._driving = True
+        self._last_frame_at = time.monotonic()
+        self._waiting.end()
+
+    def _fault(self, reason: str) -> None:
+        """Bad input: the episode is cut before it, nothing of it reaches the learner, and the next one begins."""
+        if not self._driving:
+            return
+        self._faults += 1
+        self._faults_in_a_row += 1
+        self.get_logger().warn(f"episode cut: {reason}", throttle_duration_sec=1.0)
+        if self._faults_in_a_row > FAULT_LIMIT:
+            raise RunEnd(1, f"{FAULT_LIMIT} faults in a row without a good step; the last one: {reason}")
+        self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+        self._end_episode()
+
+    # Waiting.
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if self._paused_by:
+            self.get_logger().warn(f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0)
+            return
+        if self._pilot.steps >= self._chooser.steps:
+            self._watch_end(now)
+        elif not self._driving:
+            self._watch_reset(now)
+        elif self._pending is None and now - self._last_frame_at > self.settings.diagnostics.stale_after:
+            self._fault(f"no complete frame (image and odometry with one stamp) for {now - self._last_frame_at:.0f} s")
+        report = self._waiting.report(now)
+        if report:
+            self.get_logger().warn(report)
+        if self._waiting.expired(now):
+            raise RunEnd(1, f"gave up waiting for {self._waiting.reason} after {self._waiting.timeout:.0f} s")
+
+    def _watch_reset(self, now: float) -> None:
+        missing = self._chooser.before_first_step()
+        if missing:
+            self._waiting.begin(missing, now)
+        elif self._reset_asked_at is None or now - self._reset_asked_at > RESET_TIMEOUT:
+            self._ask_for_reset()
+
+    def _watch_end(self, now: float) -> None:
+        if not self._learned or self._learner_state == LearnerStatus.FINISHED:
+            raise RunEnd(0)
+        self._waiting.begin("the learner to finish its updates", now)
+
+    def _publish_diagnostics(self) -> None:
+        status = frame_status(self._sync.counts, self._faults, self._waiting, time.monotonic())
+        message = DiagnosticArray(status=[conversions.diagnostic_status(status, self._actor_id)])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def close(self) -> None:
+        """Nothing to flush: every message is out when its step is over."""
+        self.destroy_node()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the executable ``policy``."""
+    return run(PolicyNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Episodes of a reference driver in the embedded world, in this process and without a camera."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from td3_driving.driving.action import to_command
+from td3_driving.driving.drivers import Driver, LaneKeeper, Situation, off_road, parked
+from td3_driving.driving.episode import EpisodeMonitor, EpisodeRecord, ExitReason
+from td3_driving.driving.pilot import VIOLATIONS
+from td3_driving.driving.reward import RewardModel
+from td3_driving.driving.route import Route
+from td3_driving.settings import Settings
+from td3_driving.sim.vehicle import Control
+from td3_driving.sim.world import World
+
+RANKING_STEPS = 200
+"""Enough for the lane keeper to get going, for a parked car to be noticed, and for an escape to reach the grass."""
+
+
+def drive_episode(world: World, driver: Driver, settings: Settings, seed: int, steps: int) -> EpisodeRecord:
+    """One episode of at most ``steps`` steps, scored as in training."""
+    route = Route(world.reset(settings.simulator.scenario, seed))
+    monitor, reward = EpisodeMonitor(settings.episode), RewardModel(settings.reward, settings.simulator.fixed_delta)
+    vehicle = world.tick().ego
+    place = route.locate(vehicle)
+    record = EpisodeRecord(0, settings.simulator.scenario, seed, route.length, place.s, last_s=place.s)
+    last_action = np.zeros(2, dtype=np.float32)
+    while record.exit_reason is None and record.length < steps:
+        action = driver.act(Situation(vehicle, place, route))
+        command = to_command(action)
+        world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
+        frame = world.tick()
+        before, vehicle = place, frame.ego
+        place = route.locate(vehicle, before.s)
+        record.exit_reason = monitor.step(vehicle, place, route, bool(frame.collisions))
+        violation = record.exit_reason in VIOLATIONS
+        record.add(reward.score(vehicle, before, place, action, last_action, violation), vehicle, place)
+        last_action = action
+    if record.exit_reason is None:
+        record.exit_reason = ExitReason.RUN_END
+    return record
+
+
+def reward_ranking(settings: Settings) -> dict[str, float]:
+    """Return of the lane keeper, the parked car and the one that leaves the road, on the same empty road."""
+    empty = replace(settings, simulator=replace(settings.simulator, map="curves", route="auto", vehicles=0))
+    world = World(empty.simulator, settings.run.seed)
+    drivers: dict[str, Driver] = {
+        "lane keeper": LaneKeeper(settings.reward.target_speed, settings.simulator.fixed_delta),
+        "parked": parked(),
+        "off the road": off_road(),
+    }
+    return {
+        name: float(drive_episode(world, driver, empty, settings.run.seed, RANKING_STEPS).return_parts.sum())
+        for name, driver in drivers.items()
+    }
