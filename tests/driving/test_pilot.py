@@ -1,0 +1,111 @@
+"""The bookkeeping of a driven episode: what the learner gets of it."""
+
+import numpy as np
+import pytest
+
+from td3_driving.driving.drivers import Situation
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.observation import Observation, ObservationError
+from td3_driving.driving.pilot import Pilot, Scored
+from td3_driving.driving.route import Route
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.settings import EpisodeSettings, ObservationSettings, Settings
+
+SETTINGS = Settings(
+    observation=ObservationSettings(frame_height=36, frame_width=36, stack=2), episode=EpisodeSettings(max_steps=10)
+)
+ROUTE = Route(np.array([(0.0, 0.0), (200.0, 0.0)]))
+ACTION = np.array([0.1, 0.5], dtype=np.float32)
+
+
+def choose(observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    return ACTION, 7
+
+
+def frame(number: int) -> np.ndarray:
+    return np.full((36, 36), number, dtype=np.uint8)
+
+
+def vehicle(number: int, x: float | None = None, y: float = 0.0) -> VehicleState:
+    return VehicleState(number * 50_000_000, 0.4 * number if x is None else x, y, 0.0, 0.0, 8.0, 0.0, 0.0)
+
+
+def pilot() -> Pilot:
+    made = Pilot(SETTINGS, "actor_0", 99, choose)
+    made.start(ROUTE, scenario=0, seed=5)
+    return made
+
+
+def drive(made: Pilot, numbers: range) -> list[Scored]:
+    scored = []
+    for number in numbers:
+        sight = made.see(frame(number), vehicle(number))
+        result = made.score(sight, collided=False)
+        if result is not None:
+            scored.append(result)
+        if result is None or result.exit_reason is None:
+            made.act(sight)
+    return scored
+
+
+def test_one_experience_per_step_with_the_frame_it_started_from() -> None:
+    sent = [item.experience for item in drive(pilot(), range(4))]
+    assert [e.frame[0, 0] for e in sent] == [0, 1, 2]
+    assert [e.step_index for e in sent] == [e.sequence for e in sent] == [0, 1, 2]
+    assert all(e.final_frame is None and e.policy_version == 7 and e.session_id == 99 for e in sent)
+    assert all(e.reward == pytest.approx(float(e.reward_parts.sum())) for e in sent)
+    assert sent[0].state[4:6].tolist() == [0.0, 0.0]
+    assert sent[1].state[4:6] == pytest.approx(ACTION)
+
+
+def test_the_closing_experience_carries_the_final_frame() -> None:
+    made = pilot()
+    closing = drive(made, range(11))[-1]
+    assert closing.exit_reason is ExitReason.TIME_LIMIT
+    assert closing.experience.truncated and not closing.experience.terminated
+    assert closing.experience.final_frame is not None and closing.experience.final_frame[0, 0] == 10
+    assert made.record is not None and made.record.length == 10
+
+
+def test_a_collision_terminates_and_costs() -> None:
+    made = pilot()
+    made.act(made.see(frame(0), vehicle(0)))
+    scored = made.score(made.see(frame(1), vehicle(1)), collided=True)
+    assert scored is not None and scored.exit_reason is ExitReason.COLLISION
+    assert scored.experience.terminated and not scored.experience.truncated
+    assert scored.terms.safety == -10.0
+
+
+def test_the_last_step_of_a_run_is_cut_not_terminated() -> None:
+    made = pilot()
+    made.act(made.see(frame(0), vehicle(0)))
+    scored = made.score(made.see(frame(1), vehicle(1)), collided=False, last=True)
+    assert scored is not None and scored.exit_reason is ExitReason.RUN_END and scored.experience.truncated
+
+
+def test_an_abandoned_episode_sends_nothing_of_its_unfinished_step() -> None:
+    made = pilot()
+    drive(made, range(3))
+    made.abandon(ExitReason.SIMULATOR_FAULT)
+    assert made.record is not None and made.record.exit_reason is ExitReason.SIMULATOR_FAULT
+    made.start(ROUTE, scenario=0, seed=6)
+    sent = [item.experience for item in drive(made, range(20, 22))]
+    assert [(e.episode_id, e.step_index, e.sequence) for e in sent] == [(1, 0, 2)]
+    assert sent[0].frame[0, 0] == 20
+
+
+def test_bad_odometry_leaves_the_pilot_as_it_was() -> None:
+    made = pilot()
+    drive(made, range(3))
+    with pytest.raises(ObservationError):
+        made.see(frame(3), vehicle(3, x=float("nan")))
+    again = made.score(made.see(frame(3), vehicle(3)), collided=False)
+    assert again is not None and again.experience.step_index == 2
+
+
+def test_driving_off_the_route_is_seen() -> None:
+    made = pilot()
+    made.act(made.see(frame(0), vehicle(0)))
+    scored = made.score(made.see(frame(1), vehicle(1, y=-2.5)), collided=False)
+    assert scored is not None and scored.exit_reason is ExitReason.OFF_LANE
+    assert scored.sight.place.lateral == pytest.approx(-2.5)
