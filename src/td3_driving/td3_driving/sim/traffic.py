@@ -1,8 +1,9 @@
 """Vehicles that follow lanes by the Intelligent Driver Model and take turns at junctions.
 
 Car following: Treiber, Hennecke, Helbing, Congested traffic states in empirical observations and microscopic
-simulations, Phys. Rev. E 62 (2000), equations (3) and (4). A junction lane is entered only with a reservation; a
-reservation is given, nearest vehicle first, when no conflicting lane is reserved or used and the way out is free.
+simulations, Phys. Rev. E 62 (2000), equations (3) and (4). A junction lane is entered only with a reservation, for
+which the first vehicle before the junction asks. It is given, whoever waits longest first, when no conflicting lane is
+reserved or used and the way out is free. Who waits too long chooses other turns, which dissolves gridlocks.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ STOP_BEFORE = 1.5
 """Where a vehicle without a reservation stops before a junction lane [m]."""
 EXIT_ROOM = 9.0
 """Room needed behind a junction when the traffic there stands [m]."""
+PATIENCE = 8.0
+"""Time at a junction after which a vehicle chooses other turns [s]."""
 SPAWN_GAP = 12.0
 """Least distance between two new vehicles on one lane [m]."""
 EGO_GAP = 20.0
@@ -81,6 +84,7 @@ class Traffic:
         self._plan = np.zeros((count, HORIZON), dtype=np.int64)
         self._previous = np.full(count, -1, dtype=np.int64)
         self._held = np.full(count, -1, dtype=np.int64)
+        self._waited = np.zeros(count)
         self.x, self.y, self.yaw = np.zeros((3, count))
 
     def spawn(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> None:
@@ -99,8 +103,8 @@ class Traffic:
         self._desired[:] = rng.uniform(*DESIRED_SPEED, size=len(places))
         self.speed[:] = 0.5 * np.minimum(self._desired, self.graph.limits(self.lane, self.s))
         self._plan[:, 0] = self.lane
-        for step in range(1, HORIZON):
-            self._plan[:, step] = [self._turn(int(lane)) for lane in self._plan[:, step - 1]]
+        for vehicle in range(len(places)):
+            self._choose_turns(vehicle)
         self._place()
 
     def _free_places(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> list[tuple[int, float]]:
@@ -124,6 +128,10 @@ class Traffic:
         choices = self.graph.successors[lane]
         return choices[0] if len(choices) == 1 else choices[int(self._rng.integers(len(choices)))]
 
+    def _choose_turns(self, vehicle: int) -> None:
+        for step in range(1, HORIZON):
+            self._plan[vehicle, step] = self._turn(int(self._plan[vehicle, step - 1]))
+
     def step(self, dt: float, ego: EgoOnRoad) -> None:
         """Move all vehicles by ``dt`` [s]."""
         if len(self.s) == 0:
@@ -131,7 +139,7 @@ class Traffic:
         self._start = np.cumsum(self.graph.length[self._plan], axis=1)
         self._start -= self.graph.length[self._plan] + self.s[:, None]
         gap, leader_speed = self._leaders(ego)
-        self._reserve(ego)
+        self._reserve(gap, dt, ego)
         gap, leader_speed = self._stop_lines(gap, leader_speed)
         self.acceleration = self._follow(gap, leader_speed)
         before = self.speed
@@ -169,20 +177,23 @@ class Traffic:
         lane = np.where(crossing[rows, step], self._plan[rows, step], -1)
         return step, lane, self._start[rows, step] - self.length / 2.0
 
-    def _reserve(self, ego: EgoOnRoad) -> None:
+    def _reserve(self, gap: np.ndarray, dt: float, ego: EgoOnRoad) -> None:
         step, lane, distance = self._next_junction()
         self._junction, self._distance = lane, distance
-        asking = np.flatnonzero((lane >= 0) & (self._held != lane) & (distance < RESERVE_WITHIN))
+        first = (lane >= 0) & (self._held < 0) & (distance < RESERVE_WITHIN) & (gap + STANDING_GAP > distance)
+        self._waited = np.where(first, self._waited + dt, 0.0)
+        asking = np.flatnonzero(first)
         if len(asking) == 0:
             return
         used = np.concatenate((self._held[self._held >= 0], self.lane[self.graph.junction[self.lane]], self._claims(ego)))
-        for vehicle in asking[np.argsort(distance[asking], kind="stable")]:
-            wanted = lane[vehicle]
-            if self._held[vehicle] >= 0 or self.graph.conflicts[wanted, used].any():
-                continue
-            if self._exit_is_free(int(self._plan[vehicle, min(step[vehicle] + 1, HORIZON - 1)])):
-                self._held[vehicle] = wanted
-                used = np.append(used, wanted)
+        for vehicle in asking[np.argsort(-self._waited[asking], kind="stable")]:
+            exit_lane = int(self._plan[vehicle, min(step[vehicle] + 1, HORIZON - 1)])
+            if not self.graph.conflicts[lane[vehicle], used].any() and self._exit_is_free(exit_lane):
+                self._held[vehicle] = lane[vehicle]
+                used = np.append(used, lane[vehicle])
+            elif self._waited[vehicle] > PATIENCE:
+                self._waited[vehicle] = 0.0
+                self._choose_turns(vehicle)
 
     def _claims(self, ego: EgoOnRoad) -> np.ndarray:
         """Junction lanes that the ego uses or is about to use; traffic gives way to it while it moves."""
