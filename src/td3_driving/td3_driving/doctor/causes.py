@@ -1,0 +1,193 @@
+"""From findings to ranked causes, and to those that the evidence rules out.
+
+Order: wiring before policy, policy before configuration, configuration before reward, tuning last; ``encoder_mismatch`` first
+wherever it holds. What makes the evidence itself doubtful (``INTEGRITY``) is also told apart, before everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+import numpy as np
+
+from td3_driving.doctor.findings import Finding, Severity, number
+from td3_driving.doctor.history import History
+from td3_driving.doctor.rules.values import return_bound
+
+PROVEN, STRONG, POSSIBLE = "proven", "strong", "possible"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a cause is, and what to do about it."""
+
+    meaning: str
+    remedy: str
+
+
+CAUSES: dict[str, Description] = {
+    "encoder_mismatch": Description(
+        "The actor is trained on values that the critic computes from features it was never trained on.",
+        "Give Q(s, pi(s)) the critic's own features, without a gradient into the actor's encoder through the critic's state input;"
+        " let the targets cover the encoders. Then aq/q stays between 0.8 and 1.3.",
+    ),
+    "gradient_explosion": Description(
+        "Unclipped gradients grow out of proportion.",
+        "Clip the global gradient norm, log it before and after, and look for what drives it (reward scale, learning rate).",
+    ),
+    "learning_not_started": Description(
+        "No update was ever done.", "Check learning_starts against the planned steps, and that the learner gets the experience."
+    ),
+    "nonfinite": Description(
+        "A value is NaN or infinite.", "Find the first non-finite series; check observations, rewards and divisions before it."
+    ),
+    "critic_divergence": Description(
+        "The critic's own values leave what rewards can give.",
+        "Lower the critic's learning rate, let the targets follow slowly (tau 0.005), clamp the target to the return bound.",
+    ),
+    "policy_frozen": Description(
+        "The policy's parameters no longer change.",
+        "Look at the gradient that reaches the policy's layers, and whether its optimizer is stepped with the right parameters.",
+    ),
+    "policy_saturated": Description(
+        "The policy's tanh is saturated: one extreme action, no gradient.",
+        "Bound or penalise the pre-activations, initialise the last layer small, lower the actor's learning rate.",
+    ),
+    "environment_dead": Description(
+        "The environment stopped reacting, or became another one.",
+        "Evaluate in the same world through its reset; never build a second environment beside the training one. Drop the data recorded since.",
+    ),
+    "logging_inconsistent": Description(
+        "What is logged contradicts itself.", "Log global norms before and after clipping, and components that add up to the total."
+    ),
+    "config_not_honoured": Description(
+        "The code does something else than its configuration says.",
+        "Make the code read the setting and refuse keys that nobody reads; compare measured counters with the configuration.",
+    ),
+    "policy_parked": Description(
+        "The policy has learned to stand still.", "Make standing still cost more than driving, and end such episodes."
+    ),
+    "reward_pays_violation": Description(
+        "Leaving the lane or colliding pays.", "Give every violation a penalty that no progress in the same step can outweigh."
+    ),
+    "reward_dominated": Description("One reward component drowns the others.", "Bring the components to comparable size."),
+    "alerts_blind": Description(
+        "The run's alerts cannot see its failure.", "Watch norms before clipping, the ratio aq/q and the return bound."
+    ),
+    "q_bound_exceeded": Description(
+        "Q exceeds every return that the rewards allow.", "A consequence: cure what drives Q. A clamp of the target limits the damage."
+    ),
+    "worse_than_random": Description(
+        "The learned policy does worse than random actions.", "A consequence: do not prolong the run, cure what stands above."
+    ),
+    "run_incomplete": Description("The run did not reach its end.", "Complete it, or judge the part alone."),
+}
+INTEGRITY = ("environment_dead", "logging_inconsistent", "run_incomplete", "nonfinite")
+ORDER = tuple(CAUSES)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause with the rules that speak for it."""
+
+    cause: str
+    confidence: str
+    rules: tuple[int, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A suspicion that the evidence rules out."""
+
+    cause: str
+    evidence: str
+
+
+def rank_causes(findings: Iterable[Finding]) -> list[Cause]:
+    """The causes that findings of weight speak for, in rank order."""
+    weighty = [finding for finding in findings if finding.causes and finding.severity is not Severity.INFO]
+    hints = [finding for finding in findings if finding.causes and finding.severity is Severity.INFO]
+    names = {name for finding in weighty for name in finding.causes}
+    if _critic_diverged(weighty):
+        # Both readings of Q are off: the critic itself is ill, and the ratio says nothing of the wiring.
+        names.discard("encoder_mismatch")
+    causes = [_cause(name, weighty, hints) for name in names]
+    return sorted(causes, key=lambda cause: (_rank(cause.cause, names), cause.cause))
+
+
+def _critic_diverged(findings: list[Finding]) -> bool:
+    by_pass = any(finding.rule in (5, 38) and "encoder_mismatch" in finding.causes for finding in findings)
+    return not by_pass and any(finding.rule == 3 and "q" in finding.numbers for finding in findings)
+
+
+def _rank(name: str, present: set[str]) -> float:
+    blind_to = {"gradient_explosion", "critic_divergence", "q_bound_exceeded"} & present
+    if name == "alerts_blind" and blind_to and "encoder_mismatch" not in present:
+        # Silent alerts belong to the failure that they slept through.
+        return min(ORDER.index(cause) for cause in blind_to) + 0.5
+    return float(ORDER.index(name))
+
+
+def _cause(name: str, weighty: list[Finding], hints: list[Finding]) -> Cause:
+    found = [finding for finding in weighty if name in finding.causes]
+    rules = tuple(sorted({finding.rule for finding in [*found, *hints] if name in finding.causes}))
+    return Cause(name, _confidence(name, found, set(rules)), rules, found[0].evidence)
+
+
+def _confidence(name: str, found: list[Finding], rules: set[int]) -> str:
+    critical = any(finding.severity is Severity.CRITICAL for finding in found)
+    if name == "encoder_mismatch":
+        if {2, 5} <= rules or {2, 4} <= rules or 38 in rules:
+            return PROVEN if critical else POSSIBLE
+        return STRONG if critical else POSSIBLE
+    if name == "policy_saturated":
+        return PROVEN if 8 in rules else STRONG
+    if name == "environment_dead":
+        return PROVEN if 18 in rules else STRONG
+    if name == "config_not_honoured":
+        return PROVEN if {10, 38} & rules else STRONG
+    if name in ("alerts_blind", "run_incomplete"):
+        return PROVEN
+    return PROVEN if critical else POSSIBLE
+
+
+def refute(history: History, findings: Iterable[Finding]) -> list[Refuted]:
+    """Usual suspects that the evidence rules out."""
+    by_rule = {finding.rule: finding for finding in findings if finding.severity is Severity.CRITICAL}
+    mismatch = by_rule.get(2)
+    bound = return_bound(history)
+    beyond = any(finding.rule == 3 and "q" in finding.numbers for finding in findings)
+    results = []
+    if mismatch is not None and bound is not None and not beyond:
+        q, aq = number(mismatch.numbers["q"]), number(mismatch.numbers["aq"])
+        results = [
+            Refuted("reward_scale", f"rewards reach both readings of Q alike, but q is {q}, within the {number(bound)} that the rewards allow, and aq is {aq}"),
+            Refuted("discount", f"a discount too high would raise q as well; q is {q} against aq {aq}"),
+            Refuted("overestimation_bias", f"it would show in q, which stays at {q}; the twins are fed the same features"),
+        ]
+    return results + _refute_clipping(history, mismatch) + _refute_learning_rate(findings)
+
+
+def _refute_clipping(history: History, mismatch: Finding | None) -> list[Refuted]:
+    """A norm that stays put while the loss grows a hundredfold is being clipped."""
+    _, norms, _ = history.get("grad_actor_cnn").columns()
+    losses = np.abs(history.get("actor_loss").values())
+    if mismatch is None or len(norms) < 5 or len(losses) < 5 or norms.min() <= 0:
+        return []
+    growth = float(losses.max() / max(losses.min(), 1e-12))
+    if norms.max() > 2.0 * norms.min() or growth < 20.0:
+        return []
+    text = (
+        f"the actor's encoder norm stays within {number(float(norms.min()))} and {number(float(norms.max()))} while the loss grows"
+        f" {number(growth)} times: the clip works and is always active; a sum of k clipped tensor norms lies between max_norm and sqrt(k) max_norm"
+    )
+    return [Refuted("clipping_failed", text)]
+
+
+def _refute_learning_rate(findings: Iterable[Finding]) -> list[Refuted]:
+    law = next((finding for finding in findings if finding.rule == 4 and "encoder_mismatch" in finding.causes), None)
+    if law is None:
+        return []
+    return [Refuted("bootstrap_divergence", f"aq grows by a power of the updates, not exponentially: {law.evidence}")]

@@ -1,0 +1,274 @@
+"""All that is known of a run so far: series by quantity, and the regimes that must not be pooled.
+
+Samples come one by one with the time at which they were taken. Those of one step are gathered into a :class:`Row`, which is
+what rules look at. Episodes that are numbered 0, 1, 2 … instead of dated are dated here: the environment step at which
+episode *i* ended is the sum of the lengths of the episodes 0 … *i*.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+from td3_driving.doctor.aliases import (
+    EPISODE_QUANTITIES,
+    OURS_ONLY,
+    REWARD_PARTS,
+    REWARD_SHARES,
+    quantity,
+)
+from td3_driving.doctor.expectations import Expectations
+from td3_driving.doctor.series import Series
+
+MAIN, EPISODE, PARTS, EVALUATION = "main", "episode", "parts", "evaluation"
+LOSSES = ("actor_loss", "critic_loss", "q1", "q2", "actor_q")
+MOST_UNKNOWN = 256
+MOST_EVALUATIONS = 4096
+
+
+class Row(NamedTuple):
+    """The finite samples of one channel at one environment step."""
+
+    channel: str
+    step: float
+    values: dict[str, float]
+    wall: float
+
+
+class Episodes(NamedTuple):
+    """Finished episodes in order; (n,) each. ``returns`` and ``lengths`` are NaN where a series is absent."""
+
+    start: np.ndarray
+    end: np.ndarray
+    lengths: np.ndarray
+    returns: np.ndarray
+
+    def where(self, mask: np.ndarray) -> Episodes:
+        """Those episodes for which ``mask`` (n,) holds."""
+        return Episodes(self.start[mask], self.end[mask], self.lengths[mask], self.returns[mask])
+
+
+@dataclass
+class _Pending:
+    """A row that may still grow."""
+
+    raw_step: int
+    wall: float
+    values: dict[str, float] = field(default_factory=dict)
+
+
+class EpisodeClock:
+    """Tells environment steps from episode numbers, and turns the latter into the former."""
+
+    def __init__(self) -> None:
+        self.numbered: bool | None = None
+        self.steps = 0.0
+        self.count = 0
+        self._previous: int | None = None
+        self._behind = 0.0
+
+    def end_of(self, raw_step: int, length: float | None, latest: float) -> float:
+        """Environment step at which the episode logged at ``raw_step`` ended; ``latest`` is the last step known."""
+        if length is None:
+            return self.steps if self.numbered else float(raw_step)
+        self._decide(raw_step, length)
+        if self.count == 0 and raw_step > 1:
+            self._behind = max(0.0, latest - length)
+        self.steps = (self.steps or self._behind) + length
+        self.count += 1
+        self._previous = raw_step
+        return self.steps if self.numbered else float(raw_step)
+
+    def _decide(self, raw_step: int, length: float) -> None:
+        if length <= 1:
+            return
+        if raw_step < length - 1:
+            self.numbered = True
+        elif self._previous is not None and self.numbered is None:
+            self.numbered = raw_step - self._previous == 1 and length > 2
+        elif self._previous is not None and self.numbered and raw_step - self._previous >= length > 2:
+            self.numbered = False
+
+    def is_number(self, raw_step: int, latest: float) -> bool:
+        """Whether ``raw_step`` of another series looks like an episode number rather than like an environment step."""
+        return bool(self.numbered) and raw_step <= self.count + 1 and raw_step < latest / 2
+
+
+class History:
+    """Series, counters and regimes of one run.
+
+    Args:
+        expect: what was asked of the run.
+        on_row: called with every finished row.
+    """
+
+    def __init__(self, expect: Expectations, on_row: Callable[[Row], None]) -> None:
+        self.expect = expect
+        self.series: dict[str, Series] = {}
+        self.tags: dict[str, str] = {}
+        self.unknown: dict[str, Series] = {}
+        self.evaluations: list[float] = []
+        self.nonfinite: dict[str, float] = {}
+        self.step = 0.0
+        self.now = 0.0
+        self.samples = 0
+        self.ours = False
+        self.clock = EpisodeClock()
+        self._on_row = on_row
+        self._pending: dict[str, _Pending] = {}
+
+    def feed(self, tag: str, step: int, value: float, wall: float) -> None:
+        """Take one sample; ``wall`` [s] is the time at which it was taken."""
+        self.samples += 1
+        self.now = max(self.now, wall)
+        self.ours = self.ours or tag in OURS_ONLY
+        if not math.isfinite(value):
+            self.nonfinite.setdefault(tag, float(step))
+        name = quantity(tag)
+        if name is None:
+            self._feed_unknown(tag, step, value, wall)
+        elif self.tags.setdefault(name, tag) == tag:
+            self._gather(name, step, value, wall)
+
+    def _feed_unknown(self, tag: str, step: int, value: float, wall: float) -> None:
+        if tag not in self.unknown and len(self.unknown) >= MOST_UNKNOWN:
+            return
+        self.unknown.setdefault(tag, Series(64)).add(step, value, wall)
+
+    def _gather(self, name: str, step: int, value: float, wall: float) -> None:
+        channel = _channel(name)
+        row = self._pending.get(channel)
+        if row is not None and (row.raw_step != step or name in row.values):
+            self._close(channel)
+            row = None
+        if row is None:
+            row = self._pending[channel] = _Pending(step, wall)
+        row.values[name] = value
+
+    def flush(self) -> None:
+        """Close the rows that are still open."""
+        for channel in list(self._pending):
+            self._close(channel)
+
+    def _close(self, channel: str) -> None:
+        pending = self._pending.pop(channel)
+        step = self._date(channel, pending)
+        for name, value in pending.values.items():
+            self.series.setdefault(name, Series()).add(step, value, pending.wall)
+        finite = {name: value for name, value in pending.values.items() if math.isfinite(value)}
+        if channel == EVALUATION and len(self.evaluations) < MOST_EVALUATIONS and step not in self.evaluations:
+            self.evaluations.append(step)
+        self._on_row(Row(channel, step, finite, pending.wall))
+
+    def _date(self, channel: str, pending: _Pending) -> float:
+        if channel == EPISODE:
+            step = self.clock.end_of(pending.raw_step, pending.values.get("episode_length"), self.step)
+            length = pending.values.get("episode_length", 0.0)
+            self.series.setdefault("episode_start", Series()).add(step, step - length, pending.wall)
+        elif channel == PARTS and self.clock.is_number(pending.raw_step, self.step):
+            return self.step
+        else:
+            step = float(pending.raw_step)
+        if channel == MAIN or channel == EPISODE:
+            self.step = max(self.step, step)
+        return step
+
+    def get(self, name: str) -> Series:
+        """The series of a quantity; an empty one where it was never written."""
+        return self.series.get(name) or Series(4)
+
+    def has(self, name: str) -> bool:
+        """Whether at least one finite point of ``name`` is known."""
+        return self.get(name).count > 0
+
+    def last(self, name: str) -> float | None:
+        """The latest finite value of ``name``."""
+        point = self.get(name).last
+        return None if point is None else point.value
+
+    def near(self, name: str, step: float) -> float | None:
+        """The latest value of ``name`` unless it is older than two of its own intervals."""
+        series = self.get(name)
+        if series.last is None or series.first is None:
+            return None
+        interval = (series.last.step - series.first.step) / max(1, series.count - 1)
+        return series.last.value if abs(step - series.last.step) <= 2.0 * max(1.0, interval) else None
+
+    @property
+    def first_loss(self) -> float | None:
+        """Step of the first loss or Q value."""
+        firsts = [point.step for name in LOSSES if (point := self.get(name).first) is not None]
+        return min(firsts, default=None)
+
+    @property
+    def learning_start(self) -> float | None:
+        """Environment step at which updates began: by the update counter where there is one, else by the first loss."""
+        steps, counts, _ = self.get("updates").columns()
+        steps, counts = steps[counts > 0], counts[counts > 0]
+        if len(steps) == 0:
+            return self.first_loss
+        if len(steps) > 1 and counts[1] > counts[0]:
+            per_update = (steps[1] - steps[0]) / (counts[1] - counts[0])
+            return float(max(0.0, steps[0] - counts[0] * max(per_update, 0.0)))
+        return float(steps[0])
+
+    def updates_at(self, step: float) -> float | None:
+        """Updates done at ``step``: counted where there is a counter, else one per step (or as asked) since learning start."""
+        steps, counts, _ = self.get("updates").columns()
+        if len(steps):
+            return float(np.interp(step, steps, counts)) if np.all(np.diff(steps) >= 0) else float(counts[-1])
+        start = self.first_loss
+        if start is None:
+            return None
+        return max(0.0, step - start) * (self.expect.updates_per_step or 1.0)
+
+    def updates_now(self, row: Row) -> float:
+        """Updates done at ``row``, cheaply."""
+        if "updates" in row.values:
+            return row.values["updates"]
+        counted = self.last("updates")
+        if counted is not None:
+            return counted
+        start = self.first_loss
+        return 0.0 if start is None else max(0.0, row.step - start) * (self.expect.updates_per_step or 1.0)
+
+    def episodes(self) -> Episodes:
+        """All stored episodes."""
+        start_series = self.get("episode_start")
+        end, start, _ = start_series.columns()
+        columns = []
+        for name in ("episode_length", "episode_return"):
+            series = self.get(name)
+            matches = series.count == start_series.count and series.nonfinite == 0 and len(series.values()) == len(end)
+            columns.append(series.values() if matches else _looked_up(series, end))
+        return Episodes(start, end, columns[0], columns[1])
+
+    def phases(self) -> list[tuple[str, float, float]]:
+        """``(name, from, to)`` of the regimes: before learning, then between evaluations (at most six are told apart)."""
+        start = self.learning_start
+        if start is None:
+            bounds, names = [0.0], ["before learning"]
+        else:
+            bounds, names = ([0.0, start], ["before learning", "learning"]) if start > 0 else ([0.0], ["learning"])
+        marks = [mark for mark in sorted(self.evaluations) if mark > bounds[-1] and mark < self.step]
+        for mark in marks[:6]:
+            bounds.append(mark)
+            names.append(f"after the evaluation at {mark:,.0f}")
+        ends = [*bounds[1:], max(self.step, bounds[-1])]
+        return list(zip(names, bounds, ends))
+
+
+def _looked_up(series: Series, steps: np.ndarray) -> np.ndarray:
+    found = dict(zip(*series.columns()[:2]))
+    return np.array([found.get(step, math.nan) for step in steps])
+
+
+def _channel(name: str) -> str:
+    if name in EPISODE_QUANTITIES:
+        return EPISODE
+    if name in REWARD_PARTS or name in REWARD_SHARES or name == "part_total":
+        return PARTS
+    return EVALUATION if name.startswith("eval_") else MAIN

@@ -1,0 +1,191 @@
+"""Rules about the course of a run and what is known of it: 28, 32-36."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from td3_driving.doctor.findings import Finding, Rule, Severity, number
+from td3_driving.doctor.history import LOSSES
+
+LOSS_WORDS = ("loss", "q1", "q_value", "qf", "td_error", "critic", "n_updates")
+
+
+class PhaseFlag(Rule):
+    """Rule 28."""
+
+    id = 28
+    title = "phase flag"
+    meaning = "The flag for the training phase does not tell whether updates are done."
+    refuted_by = "-"
+    needs = ("is_training", "updates")
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        updates = dict(zip(*self.history.get("updates").columns()[:2]))
+        steps, flags, _ = self.history.get("is_training").columns()
+        wrong = [step for step, flag in zip(steps, flags) if step in updates and (flag > 0) != (updates[step] > 0)]
+        if not wrong:
+            return []
+        return [self.find(Severity.INFO, float(wrong[0]), f"is_training contradicts the update counter at {len(wrong)} of {len(steps)} points")]
+
+
+class Alive(Rule):
+    """Rule 32."""
+
+    id = 32
+    title = "alive at all"
+    meaning = "No update was ever done: whatever the episodes show is not learned."
+    refuted_by = "a loss logged under a name that the doctor does not know"
+    MANY_STEPS, MANY_EPISODES = 2000.0, 50
+
+    def _learned(self) -> bool:
+        updates = self.history.get("updates").highest
+        return self.history.first_loss is not None or (updates is not None and updates.value > 0)
+
+    def _unknown_losses(self) -> list[str]:
+        return [tag for tag in self.history.unknown if any(word in tag.lower() for word in LOSS_WORDS)]
+
+    def missing(self) -> str:
+        losses = self._unknown_losses()
+        if self._learned() or not losses:
+            return ""
+        return f"no loss under a known name, but {', '.join(losses[:3])}"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        step, start = self.history.step, self.history.expect.number("learning_starts")
+        planned = self.history.expect.number("steps")
+        if start is not None and planned is not None and start >= planned:
+            text = f"learning starts at {start:,.0f}, the run ends at {planned:,.0f}"
+            return [self.find(Severity.CRITICAL, 0.0, text, ("learning_not_started",))]
+        if self._learned() or self._unknown_losses():
+            return []
+        slack = 10.0 * (self.history.expect.number("train_freq") or 1.0) + 2.0 * (self.history.expect.number("log_period") or 50.0)
+        late = step > start + slack if start is not None else self._long_run()
+        if not late:
+            return []
+        asked = "" if start is None else f", learning asked to start at {start:,.0f}"
+        text = f"{step:,.0f} steps, {len(self.history.series)} series and not one loss, Q value or update among them{asked}"
+        return [self.find(Severity.CRITICAL, start, text, ("learning_not_started",))]
+
+    def _long_run(self) -> bool:
+        return self.history.step >= self.MANY_STEPS or self.history.get("episode_return").count >= self.MANY_EPISODES
+
+
+class Completeness(Rule):
+    """Rule 33."""
+
+    id = 33
+    title = "completeness"
+    meaning = "The run did not reach its end; what would have come is unknown."
+    refuted_by = "the rest of its event files"
+    TOLERANCE = 0.99
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.damage = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end marker of our own runs is there."""
+        return (self.history.last("finished") or 0.0) > 0
+
+    def missing(self) -> str:
+        known = self.history.expect.number("steps") is not None or self.history.ours or self.damage
+        return "" if known else f"plan unknown (--expect steps=…); the last step is {self.history.step:,.0f}"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        planned, step = self.history.expect.number("steps"), self.history.step
+        reasons = []
+        if planned is not None and step < self.TOLERANCE * planned and not self.finished:
+            reasons.append(f"the last step is {step:,.0f} of {planned:,.0f}")
+        if self.history.ours and not self.finished:
+            reasons.append("the end marker is absent")
+        if self.damage and not self.finished:
+            reasons.append(self.damage)
+        if not reasons:
+            return []
+        return [self.find(Severity.INSUFFICIENT, step, "; ".join(reasons), ("run_incomplete",), last_step=step)]
+
+
+class FlatSeries(Rule):
+    """Rule 35."""
+
+    id = 35
+    title = "flat series"
+    meaning = "A quantity that must vary does not."
+    refuted_by = "a counter, or a setting that is logged as if it were measured"
+    MUST_VARY = ("critic_loss", "q1", "q2", "td_error", "target_q", "actor_loss", "actor_q", "batch_reward_mean")
+    LEAST_POINTS = 10
+
+    def missing(self) -> str:
+        return "" if any(self.history.has(name) for name in self.MUST_VARY) else "none of the series that must vary"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        flat = [name for name in self.MUST_VARY if self._is_flat(name)]
+        if not flat:
+            return []
+        values = ", ".join(f"{name} always {number(self.history.last(name) or 0.0)}" for name in flat)
+        return [self.find(Severity.WARN, None, f"{values}, over {self.LEAST_POINTS} points or more")]
+
+    def _is_flat(self, name: str) -> bool:
+        series = self.history.get(name)
+        return series.count >= self.LEAST_POINTS and series.constant
+
+
+class NonFinite(Rule):
+    """Rule 36."""
+
+    id = 36
+    title = "non-finite values"
+    meaning = "A NaN or an infinity: from there on every value that depends on it is lost."
+    refuted_by = "a mean over nothing, written as NaN"
+
+    def missing(self) -> str:
+        return "" if self.history.samples else "no samples"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        bad = {tag: step for tag, step in self.history.nonfinite.items() if not tag.startswith("alerts/")}
+        if not bad:
+            return []
+        first = min(bad, key=lambda tag: bad[tag])
+        text = f"{first} at step {bad[first]:,.0f}" + (f", and {len(bad) - 1} other series" if len(bad) > 1 else "")
+        return [self.find(Severity.CRITICAL, bad[first], text, ("nonfinite",), series=float(len(bad)))]
+
+
+class MissingSeries(Rule):
+    """Rule 34, and what GO needs: enough points of the series that a verdict rests on."""
+
+    id = 34
+    title = "missing series"
+    meaning = "What was not logged cannot be judged, and does not count as healthy."
+    refuted_by = "the same series under another name"
+    LEAST_UPDATES, LEAST_POINTS, LEAST_EPISODES = 200.0, 20, 5
+
+    def lacks(self) -> list[str]:
+        """What GO needs and the run does not have."""
+        history = self.history
+        found = []
+        has_aq = history.has("actor_q") or (history.has("actor_loss") and not history.has("entropy_coefficient"))
+        if not has_aq:
+            found.append("Q as the actor sees it (actor loss or aq)")
+        if not history.has("q1") and not history.has("q2"):
+            found.append("Q on replay actions")
+        if not history.has("critic_loss"):
+            found.append("the critic's loss")
+        episodes = max(history.get(name).count for name in ("episode_return", "episode_length", "episode_return_mean"))
+        if episodes < self.LEAST_EPISODES:
+            found.append(f"{self.LEAST_EPISODES} episodes (there are {episodes})")
+        return found + self._too_few()
+
+    def _too_few(self) -> list[str]:
+        points = max(self.history.get(name).count for name in (*LOSSES, "updates"))
+        updates = self.history.updates_at(self.history.step) or 0.0
+        if points >= self.LEAST_POINTS or (updates >= self.LEAST_UPDATES and points >= 5):
+            return []
+        return [f"{self.LEAST_UPDATES:.0f} updates or {self.LEAST_POINTS} points of the losses (there are {updates:.0f} and {points})"]
+
+    def missing(self) -> str:
+        return ""
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        lacks = self.lacks()
+        return [self.find(Severity.INSUFFICIENT, None, "not there: " + "; ".join(lacks))] if lacks else []

@@ -1,0 +1,280 @@
+"""Rules about gradients and the alerts that watch them: 5, 7, 14-17, 37.
+
+A norm is an L2 norm of the gradient of one part of one network. ``pre`` and ``post`` are those of a whole network before and
+after clipping.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Iterable
+
+import numpy as np
+
+from td3_driving.doctor.aliases import ALERT, NETWORKS
+from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
+from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.rules.values import return_bound
+
+MOST_TENSORS = 8
+
+
+class ByPassGradient(Rule):
+    """Rule 5."""
+
+    id = 5
+    title = "by-pass gradient"
+    meaning = (
+        "The gradient of the actor's loss reaches the actor's encoder although the policy behind it passes none: there is a"
+        " path around the action, through the critic's state input."
+    )
+    refuted_by = "norms of different kinds in the two series"
+    reads = ("grad_actor_mlp", "grad_actor_cnn")
+    ZERO, ALIVE = 1e-7, 1e-2
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.streak = Streak(3)
+        self.pair = (math.nan, math.nan)
+
+    def feed(self, row: Row) -> None:
+        mlp, cnn = row.values.get("grad_actor_mlp"), row.values.get("grad_actor_cnn")
+        if mlp is None or cnn is None:
+            return
+        holds = mlp < self.ZERO and cnn > self.ALIVE
+        self.pair = (mlp, cnn) if holds else self.pair
+        self.streak.update(holds, row.step)
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        if not self.streak.fired:
+            return []
+        mlp, cnn = self.pair
+        text = f"policy MLP gradient {number(mlp)} beside an encoder gradient of {number(cnn)}, at up to {self.streak.longest} points in a row"
+        causes = ("encoder_mismatch", "policy_saturated")
+        return [self.find(Severity.CRITICAL, self.streak.first_step, text, causes, mlp=mlp, cnn=cnn)]
+
+
+class VanishingGradient(Rule):
+    """Rule 7."""
+
+    id = 7
+    title = "vanishing policy gradient"
+    meaning = "The policy's gradient dies out, as under a saturated tanh. An early sign, to be read with rules 2 and 8."
+    refuted_by = "a policy that goes on changing (rule 6 quiet)"
+    needs = ("grad_actor_mlp",)
+    RATIO, FALL, WITHIN = 1e-3, 100.0, 1000.0
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        steps, norms, _ = self.history.get("grad_actor_mlp").columns()
+        critic = self.history.get("grad_critic_mlp").values()
+        if len(norms) >= 3 and len(critic) >= 3 and np.all(norms[:3] < self.RATIO * critic[:3]):
+            ratio = float(norms[0] / critic[0]) if critic[0] else 0.0
+            text = f"actor/critic MLP gradient {number(ratio)} at the first learning points"
+            return [self.find(Severity.WARN, float(steps[0]), text, ratio=ratio)]
+        return self._fall(steps, norms)
+
+    def _fall(self, steps: np.ndarray, norms: np.ndarray) -> list[Finding]:
+        updates = np.array([self.history.updates_at(step) or 0.0 for step in steps])
+        for index in range(len(norms) - 2):
+            later = norms[index + 1 :][updates[index + 1 :] <= updates[index] + self.WITHIN]
+            if len(later) >= 2 and norms[index] > 0 and later[-2:].max() < norms[index] / self.FALL:
+                text = f"from {number(norms[index])} to {number(later[-1])} within {self.WITHIN:.0f} updates"
+                return [self.find(Severity.WARN, float(steps[index]), text)]
+        return []
+
+
+class PartAndWhole(Rule):
+    """Rule 14."""
+
+    id = 14
+    title = "part and whole"
+    meaning = (
+        "The logged norm is no global norm. Between max_norm and sqrt(k) times it, it is the sum of the norms of k tensors after"
+        " a clip that worked: it says nothing of the clipping."
+    )
+    refuted_by = "a log of the global norm before and after clipping"
+
+    def missing(self) -> str:
+        known = any(self.history.has(f"grad_{network}_{part}") for network in NETWORKS for part in ("cnn", "mlp"))
+        return "" if known else "no series for gradient norms"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        results = []
+        for network in NETWORKS:
+            for part in ("cnn", "mlp"):
+                results += self._above_total(network, part) + self._above_max_norm(network, part)
+        return results
+
+    def _above_total(self, network: str, part: str) -> list[Finding]:
+        whole = f"grad_{network}_pre" if self.history.has(f"grad_{network}_pre") else f"grad_{network}_post"
+        steps, parts, _ = self.history.get(f"grad_{network}_{part}").columns()
+        totals = dict(zip(*self.history.get(whole).columns()[:2]))
+        above = [(step, value) for step, value in zip(steps, parts) if step in totals and value > totals[step] * 1.001 + 1e-9]
+        if len(above) < 3:
+            return []
+        text = f"{network} {part} norm {number(above[0][1])} above the whole network's {number(totals[above[0][0]])} at {len(above)} points"
+        return [self.find(Severity.WARN, above[0][0], text, ("logging_inconsistent",))]
+
+    def _above_max_norm(self, network: str, part: str) -> list[Finding]:
+        limit = self.history.expect.number(f"{network}_max_norm")
+        series = self.history.get(f"grad_{network}_{part}")
+        if limit is None or series.count < 3 or self.history.has(f"grad_{network}_pre"):
+            return []
+        values = series.values()
+        above = float(np.mean(values > 1.01 * limit))
+        if above < 0.9 or values.max() > math.sqrt(MOST_TENSORS) * limit * 1.01:
+            return []
+        tensors = math.ceil((float(values.max()) / limit) ** 2)
+        text = f"{network} {part} norm {number(float(values.mean()))} with max_norm {number(limit)}: a sum over {tensors} tensors or more"
+        return [self.find(Severity.WARN, series.first.step if series.first else None, text, ("logging_inconsistent",))]
+
+
+class ClipAlwaysActive(Rule):
+    """Rule 15."""
+
+    id = 15
+    title = "clip always active"
+    meaning = "The clip decides the size of every update; thresholds on the clipped norm can never be crossed."
+    refuted_by = "a share of unclipped updates above 5 %"
+    SHARE, EXCESS, LEAST_POINTS = 0.95, 10.0, 10
+
+    def missing(self) -> str:
+        known = any(self.history.has(f"grad_{network}_pre") for network in NETWORKS)
+        return "" if known else "no series for norms before clipping"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        return [finding for network in NETWORKS for finding in self._judge(network)]
+
+    def _judge(self, network: str) -> list[Finding]:
+        steps, after, _ = self.history.get(f"grad_{network}_post").columns()
+        before = self.history.get(f"grad_{network}_pre").values()
+        if len(after) < self.LEAST_POINTS or len(before) != len(after):
+            return []
+        limit = float(after.max())
+        excess = float(np.median(before / np.maximum(after, 1e-12)))
+        if np.mean(after > 0.99 * limit) <= self.SHARE or excess <= self.EXCESS:
+            return []
+        text = f"{network}: norm {number(float(np.median(before)))} before and {number(limit)} after clipping (median ratio {number(excess)})"
+        return [self.find(Severity.WARN, float(steps[0]), text, excess=excess)]
+
+
+class GradientExplosion(Rule):
+    """Rule 37: unclipped norms that grow out of all proportion to the values that are learned."""
+
+    id = 37
+    title = "gradient explosion"
+    meaning = "Unclipped gradients explode: every update throws the weights further."
+    refuted_by = "norms measured before a clip that is applied (the norm after it at most max_norm)"
+    reads = tuple(f"grad_{network}_{kind}" for network in NETWORKS for kind in ("pre", "post", "cnn", "mlp"))
+    GROWTH, LEAST, ALWAYS = 100.0, 1e3, 1e5
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.start: dict[str, list[float]] = {name: [] for name in self.reads}
+        self.grown = {name: Streak(3) for name in self.reads}
+        self.unclipped = {network: Streak(3) for network in NETWORKS}
+
+    def feed(self, row: Row) -> None:
+        scale = self._scale()
+        for name in self.reads:
+            norm = row.values.get(name)
+            if norm is None:
+                continue
+            first = self.start[name]
+            if len(first) < 3 and norm > 0:
+                first.append(norm / scale)
+            base = sorted(first)[len(first) // 2] if first else math.inf
+            exploded = norm > self.LEAST * scale and norm / scale > self.GROWTH * base
+            self.grown[name].update(exploded or norm > self.ALWAYS * scale, row.step)
+        for network, streak in self.unclipped.items():
+            norm, limit = row.values.get(f"grad_{network}_post"), self.history.expect.number(f"{network}_max_norm")
+            if norm is not None and limit is not None:
+                streak.update(norm > 1.01 * limit, row.step)
+
+    def _scale(self) -> float:
+        """Size that gradients of a healthy critic are in proportion to: Q, as far as the rewards allow it."""
+        bound = return_bound(self.history) if self.history.get("q1").count < 4 else self._bound_now()
+        q = abs(self.history.last("q1") or 0.0)
+        return max(1.0, min(q, bound) if bound else q)
+
+    def _bound_now(self) -> float | None:
+        count = self.history.get("q1").count
+        if count & (count - 1) == 0 or not hasattr(self, "_bound"):
+            self._bound = return_bound(self.history)
+        return self._bound
+
+    def missing(self) -> str:
+        return "" if any(self.history.has(name) for name in self.reads) else "no series for gradient norms"
+
+    def _clipped(self, name: str) -> bool:
+        """Whether the norm is one before a clip that is seen to work."""
+        network = name.split("_")[1]
+        post, pre = self.history.get(f"grad_{network}_post"), self.history.get(f"grad_{network}_pre")
+        if not name.endswith("_post") and post.highest is not None and not self.unclipped[network].fired:
+            return pre.highest is None or post.highest.value < 0.5 * pre.highest.value
+        return False
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        results = []
+        for name, streak in self.grown.items():
+            series = self.history.get(name)
+            if streak.fired and not self._clipped(name) and series.first and series.highest:
+                text = f"{name.removeprefix('grad_')} norm from {number(series.first.value)} to {number(series.highest.value)}"
+                results.append(self.find(Severity.CRITICAL, streak.first_step, text, ("gradient_explosion",), worst=series.highest.value))
+        for network, streak in self.unclipped.items():
+            if streak.fired:
+                worst = self.history.get(f"grad_{network}_post").highest
+                text = f"{network} norm after clipping reaches {number(worst.value if worst else 0.0)}, asked at most"
+                text += f" {number(self.history.expect.number(f'{network}_max_norm') or 0.0)}"
+                results.append(self.find(Severity.CRITICAL, streak.first_step, text, ("gradient_explosion", "config_not_honoured")))
+        return results
+
+
+class BlindAlerts(Rule):
+    """Rule 16."""
+
+    id = 16
+    title = "blind alerts"
+    meaning = "The run's own alerts stayed silent through a critical failure: they watch a quantity that cannot show it."
+    refuted_by = "an alert series that was 1 while the failure lasted"
+    WATCHED = (2, 3, 37, 29)
+
+    def _alerts(self) -> list[str]:
+        return [name for name in self.history.series if name.startswith(ALERT) and self.history.has(name)]
+
+    def missing(self) -> str:
+        return "" if self._alerts() else "no alert series"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        missed = sorted({finding.rule for finding in earlier if self._is_failure(finding)})
+        names = self._alerts()
+        highest = [self.history.get(name).highest for name in names]
+        if not names or not missed or any(point and point.value > 0 for point in highest):
+            return []
+        text = f"{len(names)} alert series, all 0, while rule{'s' if len(missed) > 1 else ''} {', '.join(map(str, missed))} held"
+        return [self.find(Severity.WARN, None, text, ("alerts_blind",))]
+
+    def _is_failure(self, finding: Finding) -> bool:
+        return finding.rule == 15 or (finding.rule in self.WATCHED and finding.severity is Severity.CRITICAL)
+
+
+class AlertAccounting(Rule):
+    """Rule 17."""
+
+    id = 17
+    title = "alert accounting"
+    meaning = "An alert that is not written every time cannot be told from one that is silent."
+    refuted_by = "-"
+
+    def missing(self) -> str:
+        return "" if any(name.startswith(ALERT) for name in self.history.series) else "no alert series"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        counts = {name.removeprefix(ALERT): series.count for name, series in self.history.series.items() if name.startswith(ALERT)}
+        never_low = [name for name in counts if (low := self.history.get(ALERT + name).lowest) and low.value > 0]
+        if len(set(counts.values())) <= 1 and not never_low:
+            return []
+        text = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        if never_low:
+            text += f"; never written at 0: {', '.join(sorted(never_low))}"
+        return [self.find(Severity.INFO, None, f"points per alert series: {text}")]

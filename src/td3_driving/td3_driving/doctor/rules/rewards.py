@@ -1,0 +1,185 @@
+"""Rules about the reward: 24-27."""
+
+from __future__ import annotations
+
+import math
+from typing import Iterable
+
+import numpy as np
+
+from td3_driving.doctor.aliases import REWARD_PARTS
+from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
+from td3_driving.doctor.history import History, Row
+
+
+class ViolationPays(Rule):
+    """Rule 24."""
+
+    id = 24
+    title = "violation pays"
+    meaning = "Leaving the lane or colliding costs nothing: no step with a violation brought a negative reward."
+    refuted_by = "a negative reward at a step with a violation"
+    reads = ("part_safety",)
+    needs: tuple[str, ...] = ()
+    OFTEN = 0.8
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.paying = Streak(2)
+        self.greatest = -math.inf
+
+    def feed(self, row: Row) -> None:
+        safety = row.values.get("part_safety")
+        if safety is not None:
+            self.greatest = max(self.greatest, safety)
+            self.paying.update(safety > 0.0, row.step)
+
+    def violations(self) -> float:
+        """Lane invasions and collisions per episode, whichever is more frequent."""
+        means = [self.history.get(name).mean for name in ("lane_invasions", "collisions") if self.history.has(name)]
+        return max(means, default=0.0)
+
+    def _smallest(self) -> float | None:
+        """Smallest reward of a step that was seen."""
+        lows = [self.history.get(name).lowest for name in ("step_reward", "batch_reward_min")]
+        known = [low.value for low in lows if low is not None]
+        safety = self.history.get("part_safety").lowest
+        if safety is not None and safety.value < 0:
+            return min([*known, safety.value])
+        return min(known, default=None)
+
+    def missing(self) -> str:
+        if not self.history.has("lane_invasions") and not self.history.has("collisions"):
+            return "no series for violations per episode"
+        return "" if self._smallest() is not None or self.history.has("part_safety") else "no series for the reward of a step"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        violations, smallest = self.violations(), self._smallest()
+        if violations < self.OFTEN:
+            return []
+        if self.paying.fired:
+            text = f"the safety component reaches {number(self.greatest)}, above 0, at {violations:.2f} violations per episode"
+            return [self.find(Severity.CRITICAL, self.paying.first_step, text, ("reward_pays_violation",))]
+        samples = self.history.get("step_reward").count + self.history.get("batch_reward_min").count
+        if smallest is None or smallest <= 0 or samples < 10:
+            return []
+        text = f"smallest reward seen {number(smallest)}, above 0, at {violations:.2f} violations per episode"
+        first = self.history.get("step_reward").first
+        return [self.find(Severity.CRITICAL, first.step if first else None, text, ("reward_pays_violation",))]
+
+
+class RewardAtRest(Rule):
+    """Rule 25."""
+
+    id = 25
+    title = "reward at rest"
+    meaning = "Standing still is rewarded: a policy may learn to park."
+    refuted_by = "a mean reward of driving far above it"
+    reads = ("speed", "step_reward")
+    STANDING_KMH, LEAST_SAMPLES = 0.5, 3
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.rest: list[float] = []
+        self.first_step: float | None = None
+        self.driving = (0, 0.0)
+
+    def feed(self, row: Row) -> None:
+        speed, reward = row.values.get("speed"), row.values.get("step_reward")
+        if speed is None or reward is None:
+            return
+        if abs(speed) >= self.STANDING_KMH:
+            self.driving = (self.driving[0] + 1, self.driving[1] + reward)
+        elif len(self.rest) < 1000:
+            self.rest.append(reward)
+            self.first_step = row.step if self.first_step is None else self.first_step
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        if len(self.rest) < self.LEAST_SAMPLES:
+            return []
+        at_rest = float(np.median(self.rest))
+        moving = self.driving[1] / self.driving[0] if self.driving[0] else math.nan
+        if at_rest <= 0 and not at_rest > moving:
+            return []
+        text = f"reward {number(at_rest)} at rest (median of {len(self.rest)}) against {number(moving)} on average when moving"
+        return [self.find(Severity.WARN, self.first_step, text, rest=at_rest)]
+
+
+class Dominance(Rule):
+    """Rule 26."""
+
+    id = 26
+    title = "dominance"
+    meaning = "One component makes up most of the reward; the others hardly count."
+    refuted_by = "a task that consists of that component alone"
+    reads = REWARD_PARTS
+    SHARE, LEAST_ROWS = 0.7, 10
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.sums = dict.fromkeys(REWARD_PARTS, 0.0)
+        self.rows = 0
+        self.first_step: float | None = None
+
+    def feed(self, row: Row) -> None:
+        parts = {name: abs(row.values[name]) for name in REWARD_PARTS if name in row.values}
+        if len(parts) < 2:
+            return
+        self.first_step = row.step if self.first_step is None else self.first_step
+        self.rows += 1
+        for name, size in parts.items():
+            self.sums[name] += size
+
+    def missing(self) -> str:
+        return "" if self.rows else "no series for reward components"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        total = sum(self.sums.values())
+        if self.rows < self.LEAST_ROWS or total <= 0:
+            return []
+        name = max(self.sums, key=lambda part: self.sums[part])
+        share = self.sums[name] / total
+        if share <= self.SHARE:
+            return []
+        text = f"{name.removeprefix('part_')} makes up {share:.0%} of the sum of absolute components"
+        return [self.find(Severity.WARN, self.first_step, text, ("reward_dominated",), share=share)]
+
+
+class RewardLedger(Rule):
+    """Rule 27: the components must add up to the total. Event files hold single precision, hence the relative part."""
+
+    id = 27
+    title = "reward ledger"
+    meaning = "The components do not add up to the total: something is rewarded that is not logged, or logged and not rewarded."
+    refuted_by = "a component that is logged elsewhere"
+    reads = (*REWARD_PARTS, "part_total")
+    PER_STEP, FOREIGN, LEAST_ROWS = 1e-6, 0.05, 3
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.rows = 0
+        self.worst = 0.0
+        self.ours, self.foreign = Streak(self.LEAST_ROWS), Streak(self.LEAST_ROWS)
+
+    def feed(self, row: Row) -> None:
+        total = row.values.get("part_total")
+        parts = [row.values[name] for name in REWARD_PARTS if name in row.values]
+        if total is None or len(parts) < len(REWARD_PARTS):
+            return
+        size = max(1.0, sum(abs(part) for part in parts))
+        error = abs(sum(parts) - total)
+        self.rows += 1
+        self.worst = max(self.worst, error)
+        self.ours.update(error > self.PER_STEP * size, row.step)
+        self.foreign.update(error > self.FOREIGN * size, row.step)
+
+    def missing(self) -> str:
+        return "" if self.rows else "no series for all components and their total"
+
+    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        streak = self.ours if self.history.ours else self.foreign
+        if not streak.fired:
+            return []
+        severity = Severity.CRITICAL if self.history.ours else Severity.WARN
+        text = f"the components miss the total by up to {number(self.worst)}, at {streak.longest} points in a row"
+        return [self.find(severity, streak.first_step, text, ("logging_inconsistent",), worst=self.worst)]

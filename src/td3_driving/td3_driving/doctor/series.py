@@ -1,0 +1,124 @@
+"""A series of any length in bounded memory.
+
+Exact for ever: count, mean, standard deviation, first and last point, smallest and greatest value with their steps, number
+of non-finite values. Exact up to ``capacity`` points: the points themselves, hence medians, quantiles and plots. Beyond, every
+second stored point is dropped and only every 2nd, 4th, 8th … further point is stored: an even thinning, to which the extremes
+and the last point are added back whenever the points are asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import NamedTuple
+
+import numpy as np
+
+CAPACITY = 4096
+
+
+class Point(NamedTuple):
+    """Environment step, value, wall time [s]."""
+
+    step: float
+    value: float
+    wall: float
+
+
+class Series:
+    """One quantity of one run."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        if capacity < 4:
+            raise ValueError(f"capacity {capacity} is below 4")
+        self.capacity = capacity
+        self.count = 0
+        self.nonfinite = 0
+        self.first: Point | None = None
+        self.last: Point | None = None
+        self.lowest: Point | None = None
+        self.highest: Point | None = None
+        self._stride = 1
+        self._mean = 0.0
+        self._squares = 0.0
+        self._steps, self._values, self._walls = array("d"), array("d"), array("d")
+
+    def add(self, step: float, value: float, wall: float) -> None:
+        """Append one point; a non-finite one is counted and left out of everything else."""
+        if not math.isfinite(value):
+            self.nonfinite += 1
+            return
+        point = Point(step, value, wall)
+        if self.first is None or self.lowest is None or self.highest is None:
+            self.first = self.lowest = self.highest = point
+        elif value < self.lowest.value:
+            self.lowest = point
+        elif value > self.highest.value:
+            self.highest = point
+        self.last = point
+        self._store(point)
+        self.count += 1
+        difference = value - self._mean
+        self._mean += difference / self.count
+        self._squares += difference * (value - self._mean)
+
+    def _store(self, point: Point) -> None:
+        if self.count % self._stride:
+            return
+        if len(self._steps) >= self.capacity:
+            for column in (self._steps, self._values, self._walls):
+                column[:] = column[::2]
+            self._stride *= 2
+            if self.count % self._stride:
+                return
+        self._steps.append(point.step)
+        self._values.append(point.value)
+        self._walls.append(point.wall)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every point is stored."""
+        return self._stride == 1
+
+    @property
+    def mean(self) -> float:
+        """Mean over all points; NaN without any."""
+        return self._mean if self.count else math.nan
+
+    @property
+    def std(self) -> float:
+        """Population standard deviation over all points; NaN without any."""
+        return math.sqrt(max(self._squares, 0.0) / self.count) if self.count else math.nan
+
+    @property
+    def constant(self) -> bool:
+        """Whether all points have the same value."""
+        return self.lowest is not None and self.highest is not None and self.lowest.value == self.highest.value
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Steps, values and wall times of the stored points, in the order of writing, each (n,) float64."""
+        stored = np.array([self._steps, self._values, self._walls], dtype=float).reshape(3, -1)
+        if self.exact or self.last is None or self.lowest is None or self.highest is None:
+            return stored[0], stored[1], stored[2]
+        extra = np.array([self.lowest, self.highest, self.last]).T
+        merged = np.unique(np.concatenate([stored, extra], axis=1), axis=1)
+        merged = merged[:, np.argsort(merged[2], kind="stable")]
+        return merged[0], merged[1], merged[2]
+
+    def steps(self) -> np.ndarray:
+        """Steps of the stored points, (n,)."""
+        return self.columns()[0]
+
+    def values(self) -> np.ndarray:
+        """Values of the stored points, (n,)."""
+        return self.columns()[1]
+
+    def between(self, low: float, high: float) -> np.ndarray:
+        """Values of the stored points with ``low < step <= high``, (n,)."""
+        steps, values, _ = self.columns()
+        return values[(steps > low) & (steps <= high)]
+
+    def median(self) -> float:
+        """Median of the stored points; NaN without any."""
+        values = self.values()
+        return float(np.median(values)) if len(values) else math.nan
