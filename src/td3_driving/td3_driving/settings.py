@@ -193,9 +193,15 @@ class PacingSettings(Bounded):
     learning_starts: int = number(1000, 1, 10**9, "inserted steps before the first update")
     train_freq: int = number(50, 1, 10**6, "inserted steps between two bursts of updates")
     gradient_steps: int = number(1, 1, 10**4, "updates in one burst")
-    lead: int = number(0, 0, 1000, "bursts that the policy may be ahead of the learner")
+    lead: int = number(0, 0, 1000, "bursts that the policy may be ahead of the learner; strict: 0 or 1")
     stall_timeout: float = number(60.0, 2.0, 3600.0, "wall time after which a wait is given up", "s")
     checkpoint_period: int = number(1000, 1, 10**9, "updates between two checkpoints")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode == "strict" and self.lead > 1:
+            # Weights overwrite one another on their way: with more than one burst under way, which one arrives is chance.
+            raise SettingsError(f"PacingSettings.lead: {self.lead} is outside 0 .. 1 bursts in mode strict")
 
 
 @dataclass(frozen=True)

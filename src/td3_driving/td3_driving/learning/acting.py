@@ -85,6 +85,11 @@ class LearnedChooser:
         self.noise = 1.0
 
     @property
+    def version(self) -> int | None:
+        """Updates behind the weights in use; ``None`` before the first came."""
+        return self._policy.version
+
+    @property
     def steps(self) -> int:
         return _share(self._run.steps - self._inserted_before, self._run.num_actors, self._index)
 

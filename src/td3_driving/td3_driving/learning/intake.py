@@ -212,7 +212,10 @@ def _value_fault(experience: Experience) -> str:
 
 
 def _order_fault(stream: Stream, experience: Experience) -> str:
-    """Whether episode and step numbers can follow what the stream had before."""
+    """Whether episode and step numbers can follow what the stream had before.
+
+    An episode may begin although the one before was not closed: it was given up when the simulator failed.
+    """
     episode, step = experience.episode_id, experience.step_index
     if not 0 <= step <= experience.sequence:
         return f"step {step} cannot have been reached with {experience.sequence} messages before it"
@@ -221,9 +224,7 @@ def _order_fault(stream: Stream, experience: Experience) -> str:
     if stream.previous is None:
         return ""
     before_episode, before_step, closed = stream.previous
-    if closed:
-        possible = step == 0 and episode > before_episode
-    else:
-        possible = (episode, step) == (before_episode, before_step + 1)
+    begins = step == 0 and episode > before_episode
+    possible = begins or (not closed and (episode, step) == (before_episode, before_step + 1))
     ending = "the end" if closed else f"step {before_step}"
     return "" if possible else f"step {step} of episode {episode} cannot follow {ending} of episode {before_episode}"
