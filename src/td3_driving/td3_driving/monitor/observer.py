@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping
 
 from td3_driving.doctor.live import LiveDoctor, Status
@@ -57,6 +57,7 @@ class RunObserver:
         total = self._clock.advance(step.actor_id, step.step)
         series = self._window.add(step, total)
         if series is not None:
+            series["reward/ledger_breaks"] = float(self._window.ledger_breaks)
             series["progress/steps_per_second"] = self._step_rate.at(now, total)
             self._write(series, total)
             self._write_alerts(total)
@@ -89,7 +90,8 @@ class RunObserver:
     def statuses(self, now: float) -> list[Status]:
         """What `/diagnostics` says about the run at ``now`` (wall time) [s]."""
         stale_after = self._settings.diagnostics.stale_after
-        return [replay_status(self._account, now - self._account_at, stale_after), *self._doctor.statuses(now)]
+        judged = [self._with_ledger(status) for status in self._doctor.statuses(now)]
+        return [replay_status(self._account, now - self._account_at, stale_after), *judged]
 
     def progress(self, now: float) -> dict[str, float | int | None | list[str]]:
         """How far the run has come, for the live line."""
@@ -117,6 +119,16 @@ class RunObserver:
         """Close the event file."""
         if self._log is not None:
             self._log.close()
+
+    def _with_ledger(self, status: Status) -> Status:
+        """The ledger is also checked at every single step; the rules of the doctor see the means of many."""
+        if status.name != "reward: ledger":
+            return status
+        breaks = self._window.ledger_breaks
+        values = {**status.values, "steps whose components do not add up (count)": str(breaks)}
+        if not breaks:
+            return replace(status, values=values)
+        return Status(status.name, "ERROR", f"the components of {breaks} step(s) do not add up to the total", values)
 
     def _write(self, values: dict[str, float], step: int) -> None:
         for tag, value in values.items():

@@ -1,0 +1,76 @@
+"""From single steps to series, by hand."""
+
+import numpy as np
+import pytest
+
+from td3_driving.monitor.account import Account, replay_status
+from td3_driving.monitor.steps import Rate, Step, StepClock, StepWindow
+
+
+def step(number: int, total: float = 1.5, speed: float = 5.0, actor: str = "actor_0") -> Step:
+    return Step(actor, number, number, np.array([1.0, 0.5, -0.1, 0.0, 0.1]), total, speed)
+
+
+def test_a_window_is_the_mean_of_its_steps() -> None:
+    window = StepWindow(period=2)
+    assert window.add(step(1), 1) is None
+    series = window.add(step(2, speed=10.0), 2)
+    assert series is not None
+    assert series["reward/efficiency"] == 1.0 and series["reward/comfort"] == pytest.approx(-0.1)
+    assert series["reward/total"] == 1.5
+    assert series["progress/speed_kmh"] == 36.0 and series["progress/episode_steps"] == 2.0
+    assert window.add(step(3), 3) is None
+    assert window.ledger_breaks == 0
+
+
+def test_components_that_do_not_add_up_are_counted() -> None:
+    window = StepWindow(period=10)
+    window.add(step(1, total=1.5 + 2e-6), 1)
+    window.add(step(2, total=float("nan")), 2)
+    window.add(step(3, total=1.5 + 1e-7), 3)
+    assert window.ledger_breaks == 2
+
+
+def test_steps_of_several_actors_add_up_and_never_go_back() -> None:
+    clock = StepClock()
+    assert clock.advance("a", 3) == 3
+    assert clock.advance("b", 4) == 7
+    assert clock.advance("a", 2) == 7
+
+
+def test_a_rate_is_measured_over_its_span() -> None:
+    rate = Rate(span=5.0)
+    assert rate.at(0.0, 0) == 0.0
+    assert rate.at(2.0, 100) == 50.0
+    assert rate.at(10.0, 900) == pytest.approx(100.0)
+
+
+def account(**changes: object) -> Account:
+    values: dict[str, object] = dict(
+        state=2, reason="", received=10, inserted=8, duplicate=1, rejected=1, lost=2, last_rejection="why",
+        sampleable=7, capacity=100, updates=3, updates_due=3,
+    )
+    return Account(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_the_account_says_what_was_sent_and_what_became_of_it() -> None:
+    status = replay_status(account(), 0.5, 5.0)
+    assert status.level == "WARN"
+    assert status.values["sent (messages)"] == "12" and status.values["last rejection"] == "why"
+
+
+@pytest.mark.parametrize(
+    ("changes", "age", "level"),
+    [
+        ({"rejected": 0, "lost": 0, "received": 9}, 0.5, "OK"),
+        ({"rejected": 0, "lost": 0, "received": 9}, 6.0, "STALE"),
+        ({"received": 12}, 0.5, "ERROR"),
+        ({"state": 4, "reason": "diverged"}, 0.5, "ERROR"),
+    ],
+)
+def test_levels(changes: dict[str, object], age: float, level: str) -> None:
+    assert replay_status(account(**changes), age, 5.0).level == level
+
+
+def test_no_account_is_not_a_healthy_one() -> None:
+    assert replay_status(None, 0.0, 5.0).level == "STALE"
