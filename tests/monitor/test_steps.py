@@ -36,6 +36,7 @@ def test_steps_of_several_actors_add_up_and_never_go_back() -> None:
     assert clock.advance("a", 3) == 3
     assert clock.advance("b", 4) == 7
     assert clock.advance("a", 2) == 7
+    assert clock.at("a", 1) == 5
 
 
 def test_a_rate_is_measured_over_its_span() -> None:

@@ -66,7 +66,7 @@ class RunObserver:
         """An episode ended."""
         self._episodes += 1
         self._last_return = episode.episode_return
-        self._write(dict(episode.values), self._clock.advance(episode.actor_id, episode.step))
+        self._write(dict(episode.values), self._clock.at(episode.actor_id, episode.step))
 
     def on_log_point(self, step: int, values: dict[str, float]) -> None:
         """The learner measured ``values`` at environment step ``step``."""

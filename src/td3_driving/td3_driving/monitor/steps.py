@@ -39,6 +39,10 @@ class StepClock:
         self._steps[actor_id] = max(step, self._steps.get(actor_id, 0))
         return self.total
 
+    def at(self, actor_id: str, step: int) -> int:
+        """The total when this actor is at ``step``, which may lie behind it: topics overtake one another."""
+        return self.total - self._steps.get(actor_id, 0) + step
+
     @property
     def total(self) -> int:
         """Steps of all actors together."""
