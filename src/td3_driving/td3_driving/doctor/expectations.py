@@ -64,12 +64,18 @@ class Expectations:
         self.sources: dict[str, str] = {}
         self.merge(values or {}, source)
 
-    def merge(self, values: Mapping[str, Any], source: str) -> None:
-        """Take over what is known of ``values``; later calls win. Unknown keys and texts that are no numbers are left out."""
+    def merge(self, values: Mapping[str, Any], source: str, weak: bool = False) -> None:
+        """Take over what is known of ``values``. Unknown keys, and texts that are no numbers, are left out.
+
+        Args:
+            values: by our names, by other libraries' names, or as ``group.name``.
+            source: where they come from.
+            weak: keep what is already known instead of replacing it.
+        """
         for key, value in values.items():
             for name in NAMES.get(key, ()):
                 converted = _convert(name, value)
-                if converted is not None:
+                if converted is not None and not (weak and name in self.values):
                     self.values[name] = converted
                     self.sources[name] = source
 
@@ -138,7 +144,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def parse_config(text: str) -> dict[str, Any]:
-    """As :func:`read_config`, of a text; also accepts a Markdown code block around it."""
+    """As :func:`read_config`, of a text as it stands in an event file: a Markdown code block or a ``|key|value|`` table."""
+    rows = re.findall(r"^\|([^|]+)\|([^|]*)\|\s*$", text, flags=re.MULTILINE)
+    if rows:
+        return {key.strip(): value.strip() for key, value in rows}
     text = re.sub(r"^\s*```\w*\s*$", "", text, flags=re.MULTILINE)
     loaded = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     if not isinstance(loaded, Mapping):

@@ -1,0 +1,84 @@
+"""The first screen: verdict, top causes, what to do next."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from td3_driving.doctor.causes import CAUSES
+from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.diagnosis import Diagnosis, Verdict
+from td3_driving.doctor.findings import Severity
+from td3_driving.doctor.sections import Table, missing_series, SECTIONS
+from td3_driving.doctor.summary import headline, next_steps
+
+COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
+SEVERITIES = {Severity.CRITICAL: "red", Severity.WARN: "yellow", Severity.INSUFFICIENT: "yellow", Severity.INFO: "cyan"}
+MOST_CAUSES = 5
+
+
+def print_report(diagnosis: Diagnosis, console: Console, against: Diagnosis | None = None) -> None:
+    """Write the diagnosis to ``console``."""
+    colour = COLOURS[diagnosis.verdict]
+    source = diagnosis.source
+    title = Text(diagnosis.verdict.value, style=f"bold {colour}")
+    body = Text.assemble(headline(diagnosis), "\n", (f"{source.name}: {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps", "dim"))
+    console.print(Panel(body, title=title, border_style=colour, title_align="left"))
+    _print_warnings(diagnosis, console)
+    _print_causes(diagnosis, console)
+    console.print("[bold]What to do next[/bold]")
+    for index, step in enumerate(next_steps(diagnosis), 1):
+        console.print(f"  {index}. {step}", markup=False)
+    _print_findings(diagnosis, console)
+    _print_gaps(diagnosis, console)
+    if against is not None:
+        console.print(rich_table(comparison_table(diagnosis, against)))
+
+
+def _print_warnings(diagnosis: Diagnosis, console: Console) -> None:
+    for cause in diagnosis.evidence_warnings:
+        console.print(f"[yellow]About the evidence:[/yellow] {cause.cause}: {cause.evidence}")
+
+
+def _print_causes(diagnosis: Diagnosis, console: Console) -> None:
+    if diagnosis.causes:
+        table = RichTable("", "cause", "confidence", "rules", "evidence", title="Causes", title_justify="left", expand=True)
+        for index, cause in enumerate(diagnosis.causes, 1):
+            rules = ", ".join(map(str, cause.rules))
+            text = f"{CAUSES[cause.cause].meaning} {cause.evidence}" if index <= MOST_CAUSES else cause.evidence
+            table.add_row(str(index), cause.cause, cause.confidence, rules, text)
+        console.print(table)
+    for item in diagnosis.refuted:
+        console.print(f"[dim]Ruled out:[/dim] {item.cause}: {item.evidence}")
+
+
+def _print_findings(diagnosis: Diagnosis, console: Console) -> None:
+    table = RichTable("rule", "severity", "from step", "evidence", title="Findings", title_justify="left", expand=True)
+    for finding in sorted(diagnosis.findings, key=lambda item: (list(SEVERITIES).index(item.severity), item.rule)):
+        step = "" if finding.first_step is None else f"{finding.first_step:,.0f}"
+        colour = SEVERITIES[finding.severity]
+        table.add_row(f"{finding.rule} {finding.title}", Text(finding.severity.value, style=colour), step, finding.evidence)
+    console.print(table)
+
+
+def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
+    """What could not be judged; quiet rules are those that were judged and did not hold."""
+    unjudged = [f"{item.rule} {item.title}: {item.reason}" for item in diagnosis.outcomes if item.reason]
+    if unjudged:
+        console.print("[bold]Not judged[/bold]")
+        for line in unjudged:
+            console.print(f"  {line}", style="dim", markup=False)
+    absent = {section.title: missing_series(diagnosis.history, key) for key, section in SECTIONS.items()}
+    for title, names in absent.items():
+        if names:
+            console.print(f"[dim]Series missing, {title}: {', '.join(names)}[/dim]")
+
+
+def rich_table(table: Table) -> RichTable:
+    """A table of texts for the terminal."""
+    result = RichTable(*table.head, title=table.title, title_justify="left")
+    for row in table.rows:
+        result.add_row(*row)
+    return result
