@@ -1,0 +1,213 @@
+"""Lockstep steps per second through ROS 2, beside a bare rclpy ping-pong of the same image size, in one run.
+
+Both exchange one 256x144 bgra8 image and one odometry for one command per step, in separate processes over real DDS.
+Also: time from camera message to command, with the policy's network on the CPU.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from carla_msgs.msg import CarlaEgoVehicleControl
+from nav_msgs.msg import Odometry
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from td3_driving_msgs.msg import EpisodeSummary
+
+from td3_driving.nodes import qos
+from td3_driving.settings import PacingSettings, Settings, from_flat
+from td3_driving.starting.child import command
+from td3_driving.starting.node_table import RunOptions, processes
+from td3_driving.starting.profiles import load_profile, parameter_file, profile_path
+
+WIDTH, HEIGHT = 256, 144
+WARM_UP, COUNTED = 200, 2000
+STACK_STEPS = 3000
+TIMEOUT = 120.0
+EGO = "carla/ego_vehicle"
+DOMAIN = "97"
+
+
+class Server(Node):  # type: ignore[misc]
+    """Publishes the next frame as soon as the command for the last one has come."""
+
+    def __init__(self) -> None:
+        super().__init__("bench_server")
+        self._image = Image(height=HEIGHT, width=WIDTH, encoding="bgra8", step=4 * WIDTH)
+        self._image.data = array.array("B", bytes(4 * WIDTH * HEIGHT))
+        self._odometry = Odometry()
+        self._images = self.create_publisher(Image, "bench/image", qos.BRIDGE)
+        self._odometries = self.create_publisher(Odometry, "bench/odometry", qos.BRIDGE)
+        self.create_subscription(CarlaEgoVehicleControl, "bench/command", self._on_command, qos.BRIDGE)
+        self.frames = 0
+        self.times: list[float] = []
+
+    def connected(self) -> bool:
+        """Whether the client listens and is listened to."""
+        return self._images.get_subscription_count() > 0 and self.count_publishers("bench/command") > 0
+
+    def send(self) -> None:
+        """One frame."""
+        self.frames += 1
+        self._image.header.stamp.nanosec = self._odometry.header.stamp.nanosec = self.frames
+        self._images.publish(self._image)
+        self._odometries.publish(self._odometry)
+
+    def _on_command(self, message: CarlaEgoVehicleControl) -> None:
+        self.times.append(time.perf_counter())
+        self.send()
+
+
+class Client(Node):  # type: ignore[misc]
+    """Answers each complete frame with a command."""
+
+    def __init__(self) -> None:
+        super().__init__("bench_client")
+        self._stamp = 0
+        self._commands = self.create_publisher(CarlaEgoVehicleControl, "bench/command", qos.BRIDGE)
+        self.create_subscription(Image, "bench/image", self._on_image, qos.BRIDGE)
+        self.create_subscription(Odometry, "bench/odometry", self._on_odometry, qos.BRIDGE)
+
+    def _on_image(self, message: Image) -> None:
+        self._stamp = message.header.stamp.nanosec
+
+    def _on_odometry(self, message: Odometry) -> None:
+        if message.header.stamp.nanosec == self._stamp:
+            self._commands.publish(CarlaEgoVehicleControl(header=message.header))
+
+
+def client() -> None:
+    """The other process of the ping-pong."""
+    rclpy.init(args=[])
+    executor = SingleThreadedExecutor()
+    executor.add_node(Client())
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return
+
+
+def spin_until(executor: SingleThreadedExecutor, reached: Callable[[], bool], what: str) -> None:
+    """Handle messages until ``reached``.
+
+    Raises:
+        TimeoutError: that did not happen in time.
+    """
+    deadline = time.monotonic() + TIMEOUT
+    while not reached():
+        executor.spin_once(timeout_sec=0.1)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} not seen within {TIMEOUT:.0f} s")
+
+
+def ping_pong() -> float:
+    """Steps per second of the bare exchange."""
+    other = subprocess.Popen([sys.executable, __file__, "client"])
+    executor = SingleThreadedExecutor()
+    server = Server()
+    executor.add_node(server)
+    try:
+        spin_until(executor, server.connected, "the client")
+        server.send()
+        spin_until(executor, lambda: len(server.times) >= WARM_UP + COUNTED, "the last command")
+    finally:
+        other.terminate()
+        other.wait(10.0)
+        executor.remove_node(server)
+        server.destroy_node()
+    return COUNTED / (server.times[WARM_UP + COUNTED - 1] - server.times[WARM_UP - 1])
+
+
+class Listener(Node):  # type: ignore[misc]
+    """Notes when episodes ended, and how long commands took after their camera image."""
+
+    def __init__(self, latency: bool) -> None:
+        super().__init__("bench_listener")
+        self.marks: list[tuple[float, int]] = []
+        self.latencies: list[float] = []
+        self._seen: dict[int, float] = {}
+        self.create_subscription(EpisodeSummary, "td3/episode", self._on_episode, qos.EPISODE)
+        if latency:
+            self.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE)
+            self.create_subscription(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, qos.BRIDGE)
+
+    def _on_episode(self, message: EpisodeSummary) -> None:
+        self.marks.append((time.perf_counter(), message.step))
+
+    def _on_image(self, message: Image) -> None:
+        self._seen[message.header.stamp.sec * 10**9 + message.header.stamp.nanosec] = time.perf_counter()
+
+    def _on_command(self, message: CarlaEgoVehicleControl) -> None:
+        seen = self._seen.pop(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec, None)
+        if seen is not None:
+            self.latencies.append(time.perf_counter() - seen)
+
+
+def acting_only(settings: Settings, steps: int) -> Settings:
+    """The settings with the network acting from the first step and learning beyond the end of the run."""
+    changed = from_flat({"run.steps": steps, "exploration.random_steps": 0, "episode.max_steps": 200}, settings)
+    return replace(changed, pacing=PacingSettings(learning_starts=10 * steps))
+
+
+def drive(settings: Settings, folder: Path, latency: bool) -> Listener:
+    """Simulator, policy and an idle learner as in a training run, to the end of its steps."""
+    (folder / "config.yaml").write_text(parameter_file(settings))
+    specs = [spec for spec in processes(RunOptions(folder)) if spec.executable != "diagnostics"]
+    children = {spec.name: subprocess.Popen(command(spec, str(folder / "config.yaml")), stderr=subprocess.DEVNULL) for spec in specs}
+    executor = SingleThreadedExecutor()
+    listener = Listener(latency)
+    executor.add_node(listener)
+    try:
+        spin_until(executor, lambda: children["policy"].poll() is not None, "the end of the run")
+    finally:
+        for child in children.values():
+            child.terminate()
+        for child in children.values():
+            child.wait(20.0)
+        executor.remove_node(listener)
+        listener.destroy_node()
+    return listener
+
+
+def report(name: str, value: float, unit: str, baseline: float | None, ratio: float | None) -> None:
+    """One line of the result."""
+    rounded = {"name": name, "value": round(value, 3), "unit": unit}
+    rounded |= {"baseline": None if baseline is None else round(baseline, 3), "ratio": None if ratio is None else round(ratio, 3)}
+    print(json.dumps(rounded), flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.update(ROS_DOMAIN_ID=DOMAIN, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
+    rclpy.init(args=[])
+    bare = ping_pong()
+    report("bare rclpy ping-pong, 256x144 bgra8", bare, "steps/s", None, None)
+    for profile in ("validation_5k", "quick"):
+        settings = acting_only(load_profile(profile_path(profile)), STACK_STEPS)
+        with tempfile.TemporaryDirectory() as folder:
+            marks = drive(settings, Path(folder), latency=False).marks
+        rate = (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
+        report(f"lockstep, 20 cars, policy acting, no learning, {profile}", rate, "steps/s", bare, rate / bare)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = acting_only(load_profile(profile_path("validation_5k")), STACK_STEPS // 2)
+        latencies = np.array(drive(settings, Path(folder), latency=True).latencies) * 1e3
+    for percentile in (50, 99):
+        value = float(np.percentile(latencies, percentile))
+        report(f"camera message to command, validation_5k, p{percentile}", value, "ms", 10.0, value / 10.0)
+    rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    client() if sys.argv[1:] == ["client"] else main()

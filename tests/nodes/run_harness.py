@@ -1,0 +1,180 @@
+"""Starts real training runs for tests: the real processes, over real DDS, with small numbers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from td3_driving_msgs.msg import LearnerStatus, RewardComponents
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from td3_driving.nodes import qos
+
+SMALL = {
+    "run.steps": 300,
+    "run.log_period": 50,
+    "simulator.map": "straight",
+    "simulator.vehicles": 3,
+    "simulator.camera_width": 64,
+    "simulator.camera_height": 36,
+    "observation.frame_height": 36,
+    "observation.frame_width": 36,
+    "network.encoder": "small",
+    "network.features": 16,
+    "network.hidden": 16,
+    "learning.batch_size": 8,
+    "learning.threads": 1,
+    "exploration.random_steps": 60,
+    "episode.max_steps": 60,
+    "replay.capacity": 1000,
+    "pacing.learning_starts": 100,
+    "pacing.train_freq": 10,
+    "pacing.gradient_steps": 5,
+    "pacing.checkpoint_period": 20,
+    "pacing.stall_timeout": 30,
+}
+"""Settings of a run that takes seconds; each test says what it changes."""
+TIMEOUT = 120.0
+
+
+class Ear:
+    """A plain ROS 2 node beside the run that keeps what it hears."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        rclpy.init(args=[], context=self._context, domain_id=domain)
+        self.node = Node("ear", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.rewards: list[RewardComponents] = []
+        self.accounts: list[LearnerStatus] = []
+        self.statuses: dict[str, DiagnosticStatus] = {}
+        self.node.create_subscription(RewardComponents, "/td3/reward", self.rewards.append, qos.REWARD)
+        self.node.create_subscription(LearnerStatus, "/td3/learner_status", self.accounts.append, qos.STATUS)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.statuses.update({status.name: status for status in message.status})
+
+    @property
+    def step(self) -> int:
+        """The newest environment step heard of."""
+        return max((reward.step for reward in self.rewards), default=0)
+
+    def listen(self, seconds: float) -> None:
+        """Handle messages for ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def __enter__(self) -> Ear:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+
+class Run:
+    """One ``td3-driving train`` in a process of its own.
+
+    Args:
+        home: working directory; the run is in ``home/runs/run``.
+        domain: ROS domain id of the run.
+        changes: settings that differ from :data:`SMALL`.
+        options: further command-line words.
+    """
+
+    def __init__(self, home: Path, domain: int | None, changes: dict[str, object] | None = None, *options: str) -> None:
+        self.folder = home / "runs" / "run"
+        settings = SMALL | (changes or {})
+        words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        environment = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
+        environment |= {"OMP_NUM_THREADS": "1", **({} if domain is None else {"ROS_DOMAIN_ID": str(domain)})}
+        self._log = (home / f"output-{time.time_ns()}.txt").open("w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "td3_driving.cli", "train", "--profile", "quick", "--run", str(self.folder), *words, *options],
+            cwd=home,
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        """What the run has printed so far."""
+        return Path(self._log.name).read_text(errors="replace")
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """The exit code of the run; fails the test with its output when it does not end."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise AssertionError(f"the run did not end within {timeout:.0f} s; it printed:\n{self.output[-4000:]}") from None
+
+    def until(self, condition: Callable[[], bool], what: str, ear: Ear, timeout: float = TIMEOUT) -> None:
+        """Handle what ``ear`` hears until ``condition`` holds, which must be before the run ends."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            ear.listen(0.05)
+            ended = self.process.poll()
+            assert ended is None, f"the run ended ({ended}) before {what}; it printed:\n{self.output[-4000:]}"
+            assert time.monotonic() < deadline, f"no {what} within {timeout:.0f} s; it printed:\n{self.output[-4000:]}"
+
+    def kill(self, executable: str) -> int:
+        """Kill the process that runs ``executable`` with SIGKILL; its process id."""
+        victim = self.pid(executable)
+        assert victim is not None, f"no {executable} is running"
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    def pid(self, executable: str) -> int | None:
+        """Process id of the running ``executable`` of this run."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and self._is(entry, executable):
+                return int(entry.name)
+        return None
+
+    def _is(self, entry: Path, executable: str) -> bool:
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        params_file = str(self.folder / "config.yaml").encode()
+        return params_file in words and executable.encode() in words
+
+    def stop(self) -> int:
+        """Interrupt the run as Ctrl-C does; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(40.0)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return self.process.wait(10.0)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._log.close()
+
+    def series(self) -> dict[str, list[tuple[int, float]]]:
+        """All scalars of the event files, tag -> (step, value)."""
+        events = EventAccumulator(str(self.folder), size_guidance={"scalars": 0})
+        events.Reload()
+        return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}

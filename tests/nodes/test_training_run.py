@@ -1,0 +1,197 @@
+"""Whole training runs: every process real, every message over DDS."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
+
+import yaml
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from run_harness import SMALL, Ear, Run
+from safetensors.numpy import load_file
+
+from td3_driving.driving.observation import state_dim
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.starting.profiles import load_profile
+
+TOPICS = {
+    "/td3/replay": ("td3_driving_msgs/msg/Experience", True),
+    "/td3/policy_weights": ("td3_driving_msgs/msg/PolicyWeights", True),
+    "/td3/learner_status": ("td3_driving_msgs/msg/LearnerStatus", False),
+    "/td3/reward": ("td3_driving_msgs/msg/RewardComponents", False),
+    "/td3/episode": ("td3_driving_msgs/msg/EpisodeSummary", False),
+    "/td3/markers": ("visualization_msgs/msg/MarkerArray", False),
+    "/diagnostics": ("diagnostic_msgs/msg/DiagnosticArray", False),
+    "/clock": ("rosgraph_msgs/msg/Clock", False),
+    "/carla/ego_vehicle/rgb_front/image": ("sensor_msgs/msg/Image", False),
+    "/carla/ego_vehicle/odometry": ("nav_msgs/msg/Odometry", False),
+    "/carla/ego_vehicle/waypoints": ("nav_msgs/msg/Path", True),
+    "/carla/ego_vehicle/vehicle_control_cmd": ("carla_msgs/msg/CarlaEgoVehicleControl", False),
+}
+"""Topic -> type, and whether it is latched."""
+STATUSES = {
+    "policy: frame sync", "learner: q health", "learner: gradients", "learner: replay", "reward: ledger",
+    "environment: liveness", "config: honoured",
+}
+TAGS = {
+    *(f"reward/{name}" for name in ("efficiency", "lane_keeping", "comfort", "safety", "progress", "total")),
+    *(f"train/{name}" for name in ("actor_loss", "critic_loss", "q1_value", "q2_value", "episode_reward", "episode_length",
+      "exploration_noise", "collisions_per_episode", "lane_invasions_per_episode")),
+    *(f"debug/{name}" for name in ("q1_pred_mean", "q2_pred_mean", "target_q_mean", "overestimation", "q1_for_actor_mean",
+      "q1_for_actor_max", "q1_for_actor_min", "reward_mean", "reward_std", "reward_min", "reward_max", "done_ratio", "td_error")),
+    *(f"gradients/{net}_{part}_norm" for net in ("actor", "critic") for part in ("cnn", "mlp")),
+    *(f"gradients/{net}_{what}" for net in ("actor", "critic") for what in ("norm_pre_clip", "norm_post_clip", "clip_share")),
+    *(f"agent/{part}_{what}" for part in ("actor", "critic", "actor_cnn", "critic_cnn") for what in ("lr", "param_mean", "param_std")),
+    *(f"agent/{name}" for name in ("total_iterations", "updates_per_step", "is_training", "buffer_utilization")),
+    *(f"action/{axis}_{what}" for axis in ("steer", "throttle") for what in ("mean", "std")), "action/saturated_share",
+    *(f"progress/{name}" for name in ("buffer_size", "current_reward", "episode_steps", "speed_kmh", "steps_per_second")),
+}
+
+
+def balanced(ear: Ear) -> bool:
+    """Whether the newest account of the learner adds up."""
+    newest = ear.accounts[-1]
+    return bool(newest.received == newest.inserted + newest.duplicate + newest.rejected)
+
+
+def reopen(run: Run) -> ReplayMemory:
+    """The replay memory that the run left on disk."""
+    settings = load_profile(run.folder / "config.yaml")
+    return ReplayMemory(settings, state_dim(settings.observation), run.folder / "replay")
+
+
+def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id) as run:
+        run.until(lambda: len(ear.accounts) > 0 and ear.step > 150, "step 150", ear)
+        graph = dict(ear.node.get_topic_names_and_types())
+        for topic, (kind, latched) in TOPICS.items():
+            assert graph[topic] == [kind], topic
+            profile = ear.node.get_publishers_info_by_topic(topic)[0].qos_profile
+            assert profile.reliability == ReliabilityPolicy.RELIABLE, topic
+            durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+            assert profile.durability == durability, topic
+        run.until(lambda: set(ear.statuses) >= STATUSES, "every status on /diagnostics", ear)
+        assert run.wait() == 0, run.output[-4000:]
+        assert [reward.step for reward in ear.rewards] == list(range(ear.rewards[0].step, 301))
+        for reward in ear.rewards:
+            parts = (reward.efficiency, reward.lane_keeping, reward.comfort, reward.safety, reward.progress)
+            assert abs(sum(parts) - reward.total) <= 1e-6
+            assert reward.total_min <= reward.total <= reward.total_max
+        assert balanced(ear)
+    series = run.series()
+    assert TAGS <= set(series), sorted(TAGS - set(series))
+    assert series["agent/total_iterations"][-1] == (300, 100.0)
+    assert [step for step, _ in series["train/critic_loss"]] == [150, 200, 250, 300]
+    assert series["run/finished"] == [(300, 1.0)]
+    parameters = yaml.safe_load((run.folder / "config.yaml").read_text())["/**"]["ros__parameters"]
+    assert parameters["run"]["steps"] == 300
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["config_hash"] == load_profile(run.folder / "config.yaml").digest()
+    assert list((run.folder / "checkpoints").rglob("*.safetensors"))
+    assert (run.folder.parent / "latest").resolve() == run.folder.resolve()
+    assert reopen(run).inserted == 300
+
+
+def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(tmp_path: Path, domain_id: int) -> None:
+    seen = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with Run(tmp_path / name, domain_id, {"run.seed": 1}) as run:
+            assert run.wait() == 0, run.output[-4000:]
+        series = {tag: points for tag, points in run.series().items() if tag.startswith(("train/", "debug/"))}
+        weights = load_file(next((run.folder / "checkpoints" / "latest").rglob("*.safetensors")))
+        seen.append((series, {key: hashlib.sha256(value.tobytes()).hexdigest() for key, value in weights.items()}))
+    assert len(seen[0][0]) > 20 and len(seen[0][1]) > 10
+    assert seen[0][0] == seen[1][0]
+    assert seen[0][1] == seen[1][1]
+
+
+def test_another_seed_is_another_run(tmp_path: Path, domain_id: int) -> None:
+    losses = []
+    for seed in (1, 2):
+        home = tmp_path / str(seed)
+        home.mkdir()
+        with Run(home, domain_id, {"run.seed": seed, "run.steps": 150}) as run:
+            assert run.wait() == 0, run.output[-4000:]
+        losses.append(run.series()["train/critic_loss"])
+    assert losses[0] != losses[1]
+
+
+def test_a_killed_learner_and_a_killed_simulator_come_back(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 600}) as run:
+        run.until(lambda: ear.step > 150, "step 150", ear)
+        learner = run.kill("learner")
+        run.until(lambda: run.pid("learner") not in (None, learner), "a new learner", ear)
+        run.until(lambda: ear.step > 300, "step 300", ear)
+        simulator = run.kill("simulator")
+        run.until(lambda: run.pid("simulator") not in (None, simulator), "a new simulator", ear)
+        assert run.wait() == 0, run.output[-4000:]
+        assert balanced(ear)
+        last = ear.accounts[-1]
+        assert last.inserted == 600 and last.updates == last.updates_due == 5 * ((600 - 100) // 10)
+    memory = reopen(run)
+    assert memory.inserted == 600
+    assert "SIGKILL" in run.output
+
+
+def test_a_killed_policy_ends_the_run_with_its_name_and_leaves_the_memory(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 5000}) as run:
+        run.until(lambda: ear.step > 150, "step 150", ear)
+        run.kill("policy")
+        assert run.wait() == 1
+        assert "policy ended the run (killed by SIGKILL)" in run.output
+    inserted = reopen(run).inserted
+    assert inserted >= 100
+    with Run(tmp_path, domain_id, {"run.steps": inserted + 100}, "--resume") as again:
+        assert again.wait() == 0, again.output[-4000:]
+    assert reopen(again).inserted == inserted + 100
+
+
+def test_ctrl_c_stops_every_process(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 100_000}) as run:
+        run.until(lambda: ear.step > 20, "step 20", ear)
+        assert run.stop() == 130
+        assert all(run.pid(name) is None for name in ("policy", "learner", "simulator", "diagnostics"))
+        assert "Traceback" not in run.output
+
+
+@pytest.mark.parametrize("fault", ["nan_odometry@150", "drop@150"])
+def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, domain_id: int, fault: str) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, None, "--faults", fault) as run:
+        run.until(lambda: ear.step > 200, "step 200", ear)
+        run.until(lambda: ear.statuses["policy: frame sync"].level == b"\x01", "the warning", ear)
+        assert run.wait() == 0, run.output[-4000:]
+        assert balanced(ear) and ear.accounts[-1].rejected == 0
+    assert "episode cut" in run.output and "Traceback" not in run.output
+
+
+def test_two_actors_feed_one_learner(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.num_actors": 2}) as run:
+        assert_both = {"actor_0", "actor_1"}
+        run.until(lambda: {reward.actor_id for reward in ear.rewards} == assert_both, "both actors", ear)
+        assert "/actor_1/carla/ego_vehicle/rgb_front/image" in dict(ear.node.get_topic_names_and_types())
+        assert run.wait() == 0, run.output[-4000:]
+        assert balanced(ear) and ear.accounts[-1].inserted == SMALL["run.steps"]
+
+
+def test_two_runs_on_one_machine_do_not_hear_each_other(tmp_path: Path) -> None:
+    homes = [tmp_path / name for name in ("one", "two")]
+    for home in homes:
+        home.mkdir()
+    with Run(homes[0], None) as one, Run(homes[1], None, {"run.seed": 7}) as two:
+        for run in (one, two):
+            assert run.wait() == 0, run.output[-4000:]
+            assert run.series()["run/finished"] == [(300, 1.0)]
+            assert reopen(run).inserted == 300
+
+
+def test_a_folder_in_use_and_unknown_settings_are_refused(tmp_path: Path, domain_id: int) -> None:
+    with Run(tmp_path, domain_id, {"run.steps": 150}) as run:
+        assert run.wait() == 0
+    for words, complaint in (((), "run"), (("--set", "learning.gama=0.9"), "did you mean")):
+        with Run(tmp_path, domain_id, None, *words) as again:
+            assert again.wait() == 2
+            assert complaint in again.output and "Traceback" not in again.output
