@@ -8,6 +8,8 @@ reserved or used and the way out is free. Who waits too long chooses other turns
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +54,8 @@ CLASSES = (
 
 
 @dataclass(frozen=True, slots=True)
-class EgoOnRoad:
-    """The ego vehicle as traffic sees it: lanes it stands on with the distance along them [m], speed [m/s], half length."""
+class Obstacle:
+    """Something on the road that is not traffic: lanes it is on and distances along them [m], speed [m/s], half length [m]."""
 
     places: tuple[tuple[int, float], ...]
     speed: float
@@ -132,14 +134,14 @@ class Traffic:
         for step in range(1, HORIZON):
             self._plan[vehicle, step] = self._turn(int(self._plan[vehicle, step - 1]))
 
-    def step(self, dt: float, ego: EgoOnRoad) -> None:
-        """Move all vehicles by ``dt`` [s]."""
+    def step(self, dt: float, obstacles: Sequence[Obstacle]) -> None:
+        """Move all vehicles by ``dt`` [s]; they follow and give way to ``obstacles``."""
         if len(self.s) == 0:
             return
         self._start = np.cumsum(self.graph.length[self._plan], axis=1)
         self._start -= self.graph.length[self._plan] + self.s[:, None]
-        gap, leader_speed = self._leaders(ego)
-        self._reserve(gap, dt, ego)
+        gap, leader_speed = self._leaders(obstacles)
+        self._reserve(gap, dt, obstacles)
         gap, leader_speed = self._stop_lines(gap, leader_speed)
         self.acceleration = self._follow(gap, leader_speed)
         before = self.speed
@@ -148,17 +150,18 @@ class Traffic:
         self._change_lanes()
         self._place()
 
-    def _leaders(self, ego: EgoOnRoad) -> tuple[np.ndarray, np.ndarray]:
+    def _leaders(self, obstacles: Sequence[Obstacle]) -> tuple[np.ndarray, np.ndarray]:
         """Distance to the bumper ahead [m] and its speed [m/s], (N,) each; infinite where the way is free."""
         count, half = len(self.s), self.length / 2.0
         tail = (self._previous >= 0) & (self.s < half + 1.0)
         tail_lane = np.where(tail, self._previous, -1)
         tail_s = self.s + self.graph.length[self._previous]
-        places = np.array(ego.places, dtype=np.float64).reshape(-1, 2)
-        lane = np.concatenate((self.lane, tail_lane, places[:, 0].astype(np.int64)))
-        s = np.concatenate((self.s, tail_s, places[:, 1]))
-        speed = np.concatenate((self.speed, self.speed, np.full(len(places), max(ego.speed, 0.0))))
-        halves = np.concatenate((half, half, np.full(len(places), ego.half_length)))
+        rows = [(*place, max(other.speed, 0.0), other.half_length) for other in obstacles for place in other.places]
+        foreign = np.array(rows, dtype=np.float64).reshape(-1, 4)
+        lane = np.concatenate((self.lane, tail_lane, foreign[:, 0].astype(np.int64)))
+        s = np.concatenate((self.s, tail_s, foreign[:, 1]))
+        speed = np.concatenate((self.speed, self.speed, foreign[:, 2]))
+        halves = np.concatenate((half, half, foreign[:, 3]))
         ahead = np.where(self._plan[:, :, None] == lane, self._start[:, :, None] + s, np.inf)
         itself = np.arange(count)
         ahead[itself, 0, itself] = np.inf
@@ -177,7 +180,7 @@ class Traffic:
         lane = np.where(crossing[rows, step], self._plan[rows, step], -1)
         return step, lane, self._start[rows, step] - self.length / 2.0
 
-    def _reserve(self, gap: np.ndarray, dt: float, ego: EgoOnRoad) -> None:
+    def _reserve(self, gap: np.ndarray, dt: float, obstacles: Sequence[Obstacle]) -> None:
         step, lane, distance = self._next_junction()
         self._junction, self._distance = lane, distance
         first = (lane >= 0) & (self._held < 0) & (distance < RESERVE_WITHIN) & (gap + STANDING_GAP > distance)
@@ -185,7 +188,8 @@ class Traffic:
         asking = np.flatnonzero(first)
         if len(asking) == 0:
             return
-        used = np.concatenate((self._held[self._held >= 0], self.lane[self.graph.junction[self.lane]], self._claims(ego)))
+        crossing = self.lane[self.graph.junction[self.lane]]
+        used = np.concatenate((self._held[self._held >= 0], crossing, self._claims(obstacles)))
         for vehicle in asking[np.argsort(-self._waited[asking], kind="stable")]:
             exit_lane = int(self._plan[vehicle, min(step[vehicle] + 1, HORIZON - 1)])
             if not self.graph.conflicts[lane[vehicle], used].any() and self._exit_is_free(exit_lane):
@@ -195,13 +199,16 @@ class Traffic:
                 self._waited[vehicle] = 0.0
                 self._choose_turns(vehicle)
 
-    def _claims(self, ego: EgoOnRoad) -> np.ndarray:
-        """Junction lanes that the ego uses or is about to use; traffic gives way to it while it moves."""
-        claimed = [lane for lane, _ in ego.places if self.graph.junction[lane]]
-        reach = 5.0 + 2.0 * ego.speed
-        for lane, s in ego.places if ego.speed > 0.5 else ():
-            if self.graph.length[lane] - s < reach:
-                claimed += [after for after in self.graph.successors[lane] if self.graph.junction[after]]
+    def _claims(self, obstacles: Sequence[Obstacle]) -> np.ndarray:
+        """Junction lanes that obstacles are on or are about to enter: traffic gives way to what moves."""
+        claimed = []
+        for obstacle in obstacles:
+            reach = 5.0 + 2.0 * obstacle.speed if obstacle.speed > 0.5 else -1.0
+            for lane, s in obstacle.places:
+                if self.graph.junction[lane]:
+                    claimed.append(lane)
+                if self.graph.length[lane] - s < reach:
+                    claimed += [after for after in self.graph.successors[lane] if self.graph.junction[after]]
         return np.array(claimed, dtype=np.int64)
 
     def _exit_is_free(self, lane: int) -> bool:
@@ -239,10 +246,16 @@ class Traffic:
     def _place(self) -> None:
         self.x, self.y, self.yaw = self.graph.poses(self.lane, self.s)
 
-    def boxes(self) -> np.ndarray:
-        """(N, 5) x, y [m], heading [rad], length, width [m]."""
-        return np.stack((self.x, self.y, self.yaw, self.length, self.width), axis=1)
+    def near(self, x: float, y: float, radius: float) -> np.ndarray:
+        """Indices of the vehicles whose centre is within ``radius`` [m] of a point."""
+        return np.flatnonzero((self.x - x) ** 2 + (self.y - y) ** 2 < radius * radius)
 
-    def halt(self, which: np.ndarray) -> None:
-        """Stop the vehicles ``which`` (N,) bool: they were in a collision."""
-        self.speed[which] = 0.0
+    def boxes(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(n, 5) x, y [m], heading [rad], length, width [m] of all vehicles or of those asked for."""
+        columns = (self.x, self.y, self.yaw, self.length, self.width)
+        return np.stack([column[which] for column in columns], axis=1)
+
+    def velocity(self, index: int) -> tuple[float, float]:
+        """Of one vehicle in the map frame [m/s]."""
+        speed, yaw = float(self.speed[index]), float(self.yaw[index])
+        return speed * math.cos(yaw), speed * math.sin(yaw)

@@ -6,7 +6,7 @@ Time goes on across resets: frame ``n`` has the simulated time ``n * fixed_delta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.collision import Box, corners, overlaps
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
 from td3_driving.sim.roads import RoadMap, load_map
-from td3_driving.sim.routes import plan_route
-from td3_driving.sim.traffic import EgoOnRoad, Traffic
+from td3_driving.sim.routes import plan_route, route_between
+from td3_driving.sim.parked import Parked
+from td3_driving.sim.traffic import CLASSES, Obstacle, Traffic
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
 
 FIRST_FRAME = 100
@@ -107,10 +108,21 @@ class World:
         self.traffic = Traffic(self.roads)
         self.car = Car()
         self.control = Control()
+        self.parked = Parked(self.roads)
         self._invasion = LaneInvasion(self.roads)
         self._number = FIRST_FRAME
         self._velocity = (0.0, 0.0)
         self.route = self.reset(settings.scenario, seed)
+
+    @property
+    def number(self) -> int:
+        """Number of the last frame."""
+        return self._number
+
+    @property
+    def elapsed(self) -> float:
+        """Simulated time of the last frame [s]."""
+        return self._number * self.settings.fixed_delta
 
     @property
     def next_stamp_ns(self) -> int:
@@ -138,6 +150,15 @@ class World:
         self._invasion.forget()
         count = self.settings.vehicles if self.settings.vehicles >= 0 else SCENARIO_VEHICLES[scenario]
         self.traffic.spawn(count, traffic_rng, (x, y))
+        return self.route
+
+    def reroute(self, x: float, y: float) -> np.ndarray:
+        """The route (N, 4) from where the ego is to the goal (x, y) [m].
+
+        Raises:
+            RouteError: there is none; the old one stays.
+        """
+        self.route = route_between(self.roads, self.car.x, self.car.y, x, y)
         return self.route
 
     def apply(self, control: Control) -> None:
@@ -169,13 +190,14 @@ class World:
         advance(self.car, self.control, dt, self.parameters)
         near = self.roads.near(self.car.x, self.car.y, REACH)
         occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
-        self.traffic.step(dt, EgoOnRoad(occupied, self.car.speed, self.parameters.length / 2.0))
+        ego = Obstacle(occupied, self.car.speed, self.parameters.length / 2.0)
+        self.traffic.step(dt, (ego, *self.parked.obstacles))
         collisions = self._collide(before)
         crossed = self._invasion.update(near, self.car.yaw, corners(self._box()))
         self._number += 1
         velocity, last = self._map_velocity(), self._velocity
         self._velocity = velocity
-        elapsed = self._number * dt
+        elapsed = self.elapsed
         return Frame(
             number=self._number,
             elapsed=elapsed,
@@ -193,25 +215,25 @@ class World:
 
     def _collide(self, before: tuple[float, float, float]) -> tuple[Collision, ...]:
         """Contacts of this tick. The ego goes back to where it was and stands; whoever it touched stands, too."""
-        traffic = self.traffic
-        close = (traffic.x - self.car.x) ** 2 + (traffic.y - self.car.y) ** 2 < CONTACT_RANGE**2
-        if not close.any():
+        traffic, parked = self.traffic, self.parked
+        moving = traffic.near(self.car.x, self.car.y, CONTACT_RANGE)
+        if not len(moving) and not parked.ids:
             return ()
-        hit = np.flatnonzero(close)[overlaps(self._box(), traffic.boxes()[close])]
-        if len(hit) == 0:
-            return ()
-        contacts = tuple(Collision(FIRST_TRAFFIC_ID + int(index), self._impulse(int(index))) for index in hit)
-        self.car.x, self.car.y, self.car.yaw = before
-        self.car.speed = self.car.yaw_rate = 0.0
-        traffic.halt(np.isin(np.arange(len(traffic.s)), hit))
-        return contacts
+        hit = moving[overlaps(self._box(), traffic.boxes(moving))]
+        stood = np.flatnonzero(overlaps(self._box(), parked.boxes))
+        contacts = [Collision(FIRST_TRAFFIC_ID + index, self._impulse(*traffic.velocity(index))) for index in hit.tolist()]
+        contacts += [Collision(parked.ids[index], self._impulse(0.0, 0.0)) for index in stood.tolist()]
+        if contacts:
+            self.car.x, self.car.y, self.car.yaw = before
+            self.car.speed = self.car.yaw_rate = 0.0
+            traffic.speed[hit] = 0.0
+        return tuple(contacts)
 
-    def _impulse(self, index: int) -> tuple[float, float]:
-        """Of a plastic impact with a vehicle of the same mass [N s]."""
-        traffic, (vx, vy) = self.traffic, self._map_velocity()
-        other = traffic.speed[index] * math.cos(traffic.yaw[index]), traffic.speed[index] * math.sin(traffic.yaw[index])
+    def _impulse(self, other_x: float, other_y: float) -> tuple[float, float]:
+        """Of a plastic impact with a vehicle of the same mass that moves at a velocity in the map frame [m/s]: [N s]."""
+        x, y = self._map_velocity()
         half = self.parameters.mass / 2.0
-        return half * float(other[0] - vx), half * float(other[1] - vy)
+        return half * (other_x - x), half * (other_y - y)
 
     def _map_velocity(self) -> tuple[float, float]:
         speed, lateral = self.car.speed, self.car.lateral_speed(self.parameters)
@@ -231,8 +253,22 @@ class World:
             yaw_rate=car.yaw_rate,
         )
 
+    def park(self, kind: int, x: float, y: float, yaw: float) -> int:
+        """Put a standing vehicle of class ``kind`` into the world: its id, or -1 when the place is taken."""
+        return self.parked.add(kind, x, y, yaw, np.vstack((self.traffic.boxes(), self._box())))
+
     def _vehicles(self) -> Vehicles:
-        traffic = self.traffic
+        traffic, parked = self.traffic, self.parked
         ids = np.arange(FIRST_TRAFFIC_ID, FIRST_TRAFFIC_ID + len(traffic.s))
         moving = (traffic.x, traffic.y, traffic.yaw, traffic.speed.copy(), traffic.acceleration)
-        return Vehicles(ids, *moving, traffic.kind, traffic.length, traffic.width, traffic.height)
+        vehicles = Vehicles(ids, *moving, traffic.kind, traffic.length, traffic.width, traffic.height)
+        return vehicles if not parked.ids else _joined(vehicles, parked)
+
+
+def _joined(moving: Vehicles, parked: Parked) -> Vehicles:
+    """Traffic and parked vehicles in one."""
+    kinds = np.array(parked.kinds)
+    heights = np.array([CLASSES[kind][3] for kind in parked.kinds])
+    still = np.zeros(len(kinds))
+    rows = (np.array(parked.ids), *parked.boxes[:, :3].T, still, still, kinds, *parked.boxes[:, 3:].T, heights)
+    return Vehicles(*(np.concatenate((getattr(moving, spec.name), row)) for spec, row in zip(fields(Vehicles), rows)))

@@ -1,0 +1,66 @@
+"""Waiting for a few subscriptions and services without an executor.
+
+An executor builds its wait set anew from every entity of the node, which costs more than a simulated frame. Here only
+the entities that answer a frame are waited for; an executor serves the rest now and then. The calls are those that
+``rclpy.wait_for_message`` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.context import Context
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.service import Service
+from rclpy.signals import SignalHandlerGuardCondition
+from rclpy.subscription import Subscription
+
+
+class FastWait:
+    """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks."""
+
+    def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
+        self._subscriptions, self._services = subscriptions, services
+        self._interrupt = SignalHandlerGuardCondition(context=context)
+        self._set = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, context.handle)
+
+    def once(self, timeout: float) -> bool:
+        """Serve what is there, else wait for it up to ``timeout`` [s] of wall time; whether anything came."""
+        wait_set = self._set
+        wait_set.clear_entities()
+        for subscription in self._subscriptions:
+            wait_set.add_subscription(subscription.handle)
+        for service in self._services:
+            wait_set.add_service(service.handle)
+        wait_set.add_guard_condition(self._interrupt.handle)
+        wait_set.wait(max(int(timeout * 1e9), 0))
+        ready = [self._take_message(entity) for entity in self._ready("subscription", self._subscriptions)]
+        ready += [self._take_request(entity) for entity in self._ready("service", self._services)]
+        return any(ready)
+
+    def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
+        pointers = self._set.get_ready_entities(kind)
+        return [entity for entity in entities if entity.handle.pointer in pointers]
+
+    @staticmethod
+    def _take_message(subscription: Subscription) -> bool:
+        with subscription.handle:
+            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is not None:
+            subscription.callback(taken[0])
+        return taken is not None
+
+    @staticmethod
+    def _take_request(service: Service) -> bool:
+        with service.handle:
+            request, info = service.handle.service_take_request(service.srv_type.Request)
+        if request is None:
+            return False
+        answer: Callable[[Any, Any], Any] = service.callback
+        service.send_response(answer(request, service.srv_type.Response()), info)
+        return True
+
+    def close(self) -> None:
+        """Release the guard condition."""
+        self._interrupt.destroy()
