@@ -21,7 +21,7 @@ CERTAIN = 255
 
 
 class ObjectLists:
-    """Fills object arrays; the age of an object counts the frames it was in.
+    """Fills object arrays; the age of an object counts the messages it was in.
 
     Raises:
         MissingPackageError: derived_object_msgs is not installed.
@@ -34,7 +34,7 @@ class ObjectLists:
         self._age: dict[int, int] = {}
 
     def update(self, frame: Frame) -> None:
-        """Count the objects of ``frame``; call it once per frame."""
+        """Count the objects of ``frame``; call it once for each frame that is published."""
         present = [EGO_ID, *frame.vehicles.ids.tolist()]
         self._age = {number: self._age.get(number, 0) + 1 for number in present}
 

@@ -39,6 +39,12 @@ class FastWait:
         ready += [self._take_request(entity) for entity in self._ready("service", self._services)]
         return any(ready)
 
+    def drain(self) -> None:
+        """Serve the messages that are already here, without a wait set."""
+        for subscription in self._subscriptions:
+            while self._take_message(subscription):
+                pass
+
     def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
         pointers = self._set.get_ready_entities(kind)
         return [entity for entity in entities if entity.handle.pointer in pointers]

@@ -145,7 +145,8 @@ class FramePublisher:
     def publish(self, frame: Frame, faults: frozenset[str]) -> None:
         """One frame, in the bridge's order; ``faults`` as in :mod:`td3_driving.sim.faults`."""
         stamp_ns = frame.ego.stamp_ns
-        self.publish_status(frame.number, running=True)
+        if self._heard("carla/status"):
+            self.publish_status(frame.number, running=True)
         if self._heard("clock"):
             self._send("clock", Clock(clock=time_message(stamp_ns)))
         self._publish_world(frame)
@@ -156,7 +157,8 @@ class FramePublisher:
         self._publish_motion(frame, faults)
 
     def _publish_world(self, frame: Frame) -> None:
-        self._objects.update(frame)
+        if self._heard("carla/objects") or self._heard(f"{EGO}/objects"):
+            self._objects.update(frame)
         if self._heard("carla/objects"):
             self._send("carla/objects", self._objects.all(frame))
         if self._heard("carla/actor_list"):

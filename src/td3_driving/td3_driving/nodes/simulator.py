@@ -31,7 +31,7 @@ from td3_driving.sim.camera import Camera, CameraError
 from td3_driving.sim.faults import CRASH_CODE, FaultPlan
 from td3_driving.sim.world import Frame, World
 
-HOUSEKEEPING = 0.02
+HOUSEKEEPING = 0.05
 """Wall time after which listeners are looked up and the slower inputs are served [s]."""
 REFUSALS = (ValueError, OSError, ImportError, CameraError)
 """What bad settings and a bad installation raise: one sentence, exit code 2."""
@@ -81,7 +81,7 @@ class SimulatorNode(Node):  # type: ignore[misc]
 
     def _step(self) -> None:
         """One frame and the wait for its answer."""
-        self._fast.once(0.0)
+        self._fast.drain()
         self._spawner.before_tick()
         self._inputs.answered = False
         frame = self._world.tick()
@@ -90,6 +90,7 @@ class SimulatorNode(Node):  # type: ignore[misc]
         self._end_if_asked(faults)
         if "drop" not in faults:
             self._publisher.publish(frame, faults)
+        self._world.prepare()
         if self._settings.wait_for_control:
             self._await_answer(frame)
 

@@ -60,7 +60,8 @@ class Camera:
         self._eye = self._add_eye(fov)
         self._image = np.zeros((height, width, 4), dtype=np.uint8)
         self._add_scenery(roads)
-        self._cars: list[tuple[Any, Any]] = []
+        self._cars: list[Any] = []
+        self._shown: list[bool] = []
         self._looks: list[int] = []
 
     def _add_eye(self, fov: float) -> Any:
@@ -127,28 +128,25 @@ class Camera:
         if self._looks != (looks := vehicles.kind.tolist()):
             self._replace_cars(looks)
         visible = (vehicles.x - x) ** 2 + (vehicles.y - y) ** 2 < CAR_RANGE**2
-        degrees = np.degrees(vehicles.yaw)
-        for index, (body, shadow) in enumerate(self._cars):
-            if visible[index]:
-                pose = (float(vehicles.x[index]), float(vehicles.y[index]), 0.0, float(degrees[index]), 0.0, 0.0)
-                for node in (body, shadow):
-                    node.setPosHpr(*pose)
-                    node.show()
-            else:
-                body.hide()
-                shadow.hide()
+        poses = np.stack((vehicles.x, vehicles.y, np.degrees(vehicles.yaw)), axis=1).tolist()
+        for index, (node, shown) in enumerate(zip(self._cars, visible.tolist())):
+            if shown:
+                east, north, heading = poses[index]
+                node.setPosHpr(east, north, 0.0, heading, 0.0, 0.0)
+            if shown != self._shown[index]:
+                self._shown[index] = shown
+                (node.show if shown else node.hide)()
 
     def _replace_cars(self, looks: list[int]) -> None:
-        for nodes in self._cars:
-            for node in nodes:
-                node.removeNode()
-        self._looks, self._cars = looks, []
+        for node in self._cars:
+            node.removeNode()
+        self._looks, self._cars, self._shown = looks, [], [True] * len(looks)
         for index, kind in enumerate(looks):
             _, length, width, height = CLASSES[kind]
             paint = car_models.PAINTS[index % len(car_models.PAINTS)]
             body = self._attach(car_models.car(length, width, height, paint), "car")
-            shadow = self._paint(self._attach(car_models.shadow(length, width), "shadow"), "shadow")
-            self._cars.append((body, shadow))
+            self._paint(self._attach(car_models.shadow(length, width), "shadow"), "shadow").reparentTo(body)
+            self._cars.append(body)
 
     def close(self) -> None:
         """Give the renderer's buffer back."""

@@ -113,27 +113,27 @@ class RoadMap:
     sample_lane: np.ndarray = None  # type: ignore[assignment]
 
     def near(self, x: float, y: float, radius: float) -> list[tuple[int, float, float]]:
-        """Lanes with a sample within ``radius`` [m] of a point: lane index, distance along it and from it [m].
+        """Lanes with a sample within ``radius`` [m] of a point: lane index, distance along it and left of it [m].
 
         Ordered by distance from the lane; one entry per lane.
         """
         squared = (self.sample_x - x) ** 2 + (self.sample_y - y) ** 2
         hits = np.flatnonzero(squared < radius * radius)
-        found: dict[int, tuple[int, float, float]] = {}
-        for hit in hits[np.argsort(squared[hits], kind="stable")]:
-            lane = int(self.sample_lane[hit])
-            if lane not in found:
-                found[lane] = (lane, *self._project(int(hit), x, y))
-        return sorted(found.values(), key=lambda entry: abs(entry[2]))
+        closest: dict[int, tuple[float, int]] = {}
+        for lane, gap, sample in zip(self.sample_lane[hits].tolist(), squared[hits].tolist(), hits.tolist()):
+            if lane not in closest or gap < closest[lane][0]:
+                closest[lane] = (gap, sample)
+        found = [(lane, *self._project(sample, x, y)) for lane, (_, sample) in closest.items()]
+        return sorted(found, key=lambda entry: abs(entry[2]))
 
     def _project(self, sample: int, x: float, y: float) -> tuple[float, float]:
         """Distance along the lane of ``sample`` and left of it [m], on the tangent at that sample."""
-        heading = self.sample_heading[sample]
-        dx, dy = x - self.sample_x[sample], y - self.sample_y[sample]
+        heading = float(self.sample_heading[sample])
+        dx, dy = x - float(self.sample_x[sample]), y - float(self.sample_y[sample])
         cosine, sine = math.cos(heading), math.sin(heading)
+        along = float(self.sample_s[sample]) + dx * cosine + dy * sine
         length = self.lanes[self.sample_lane[sample]].length
-        s = float(np.clip(self.sample_s[sample] + dx * cosine + dy * sine, 0.0, length))
-        return s, float(dy * cosine - dx * sine)
+        return min(max(along, 0.0), length), dy * cosine - dx * sine
 
 
 def map_path(name_or_path: str) -> Path:

@@ -112,6 +112,8 @@ class World:
         self._invasion = LaneInvasion(self.roads)
         self._number = FIRST_FRAME
         self._velocity = (0.0, 0.0)
+        self._occupied: tuple[tuple[int, float], ...] = ()
+        self._prepared = False
         self.route = self.reset(settings.scenario, seed)
 
     @property
@@ -148,6 +150,8 @@ class World:
         self.control = Control()
         self._velocity = (0.0, 0.0)
         self._invasion.forget()
+        self._look_around()
+        self._prepared = False
         count = self.settings.vehicles if self.settings.vehicles >= 0 else SCENARIO_VEHICLES[scenario]
         self.traffic.spawn(count, traffic_rng, (x, y))
         return self.route
@@ -176,6 +180,7 @@ class World:
         self.car.x, self.car.y, self.car.yaw = x, y, math.remainder(yaw, 2.0 * math.pi)
         self._velocity = self._map_velocity()
         self._invasion.forget()
+        self._look_around()
 
     def set_speed(self, speed: float) -> None:
         """Give the ego a speed along its body axis [m/s]."""
@@ -183,17 +188,26 @@ class World:
         if speed == 0.0:
             self.car.yaw_rate = 0.0
 
+    def prepare(self) -> None:
+        """Move the traffic ahead of the next tick, while the command is still being thought about.
+
+        Traffic reacts to the ego as the last frame showed it, so it need not wait; :meth:`tick` does this itself where
+        nobody did before, with the same result.
+        """
+        if not self._prepared:
+            ego = Obstacle(self._occupied, self.car.speed, self.parameters.length / 2.0)
+            self.traffic.step(self.settings.fixed_delta, (ego, *self.parked.obstacles))
+            self._prepared = True
+
     def tick(self) -> Frame:
         """Advance by ``fixed_delta`` and return what the world then looks like."""
         dt = self.settings.fixed_delta
+        self.prepare()
         before = self.car.x, self.car.y, self.car.yaw
         advance(self.car, self.control, dt, self.parameters)
-        near = self.roads.near(self.car.x, self.car.y, REACH)
-        occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
-        ego = Obstacle(occupied, self.car.speed, self.parameters.length / 2.0)
-        self.traffic.step(dt, (ego, *self.parked.obstacles))
         collisions = self._collide(before)
-        crossed = self._invasion.update(near, self.car.yaw, corners(self._box()))
+        crossed = self._look_around()
+        self._prepared = False
         self._number += 1
         velocity, last = self._map_velocity(), self._velocity
         self._velocity = velocity
@@ -209,6 +223,12 @@ class World:
             collisions=collisions,
             lane_invasions=crossed,
         )
+
+    def _look_around(self) -> tuple[int, ...]:
+        """Find the lanes the ego is on; the types of the markings it crossed."""
+        near = self.roads.near(self.car.x, self.car.y, REACH)
+        self._occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
+        return self._invasion.update(near, self.car.yaw, corners(self._box()))
 
     def _box(self) -> Box:
         return self.car.x, self.car.y, self.car.yaw, self.parameters.length, self.parameters.width
