@@ -1,6 +1,6 @@
 """Train a driving policy: ``ros2 launch td3_driving train.launch.py steps:=1000``.
 
-The processes and what follows from their ends come from ``td3_driving.starting``, which ``td3-driving train`` reads too.
+The processes and what follows from their ends come from ``td3_driving.starting``, as in ``td3-driving train``.
 """
 
 from __future__ import annotations

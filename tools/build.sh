@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Finds the compilers and a Python, installs what is missing where it may, and lets workspace.py do the rest.
+#
+# PYTHON=/path/to/python   the interpreter to build the environment with
+# GPU=1                    the CUDA build of torch
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+  echo "error: $*" >&2
+  exit 2
+}
+
+suits() {
+  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+}
+
+complete() {
+  "$1" -c 'import ensurepip, os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null
+}
+
+version() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
+# A sourced ROS 2 was compiled for one Python, its distribution's; otherwise an environment keeps the one it has.
+candidates() {
+  if [[ -n ${PYTHON:-} ]]; then
+    echo "$PYTHON"
+  elif [[ -n ${ROS_DISTRO:-} ]]; then
+    echo /usr/bin/python3 python3
+  else
+    .venv/bin/python -c 'import sys; print(sys._base_executable)' 2>/dev/null || true
+    echo python3 python3.11 python3.12 python3.10
+  fi
+}
+
+find_python() {
+  local candidate first=""
+  for candidate in $(candidates); do
+    suits "$candidate" || continue
+    if complete "$candidate"; then
+      command -v "$candidate"
+      return
+    fi
+    first=${first:-$(command -v "$candidate")}
+  done
+  echo "$first"
+}
+
+missing_packages() {
+  local python=$1 program
+  for program in g++ cmake make; do
+    command -v "$program" >/dev/null || echo "$program"
+  done
+  if [[ -z $python ]]; then
+    echo python3 python3-venv python3-dev
+  elif ! complete "$python"; then
+    echo "python$(version "$python")-venv" "python$(version "$python")-dev"
+  fi
+  if [[ -n ${ROS_DISTRO:-} && -n $python ]]; then
+    "$python" -c 'import cv2' 2>/dev/null || echo python3-opencv
+    command -v colcon >/dev/null || echo python3-colcon-common-extensions
+  fi
+}
+
+install_packages() {
+  if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    fail "this machine lacks $*; install it with: sudo apt-get install -y $*"
+  fi
+  echo "installing $*"
+  apt-get update -qq || echo "apt-get update failed; trying with the lists at hand"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
+    fail "apt-get could not install $*"
+}
+
+python=$(find_python)
+if [[ -z $python ]]; then
+  for found in $(candidates); do
+    if command -v "$found" >/dev/null; then
+      fail "Python 3.10, 3.11 or 3.12 is needed, and $found is $(version "$found");" \
+        "install one of them, or name it with PYTHON=/path/to/python"
+    fi
+  done
+  [[ -z ${PYTHON:-} ]] || fail "PYTHON=$PYTHON is not a program"
+fi
+read -r -a missing <<<"$(missing_packages "$python" | tr '\n' ' ')"
+if ((${#missing[@]})); then
+  install_packages "${missing[@]}"
+  python=$(find_python)
+fi
+[[ -n $python ]] || fail "Python 3.10, 3.11 or 3.12 is needed, and this system's python3 is $(version python3)"
+exec "$python" tools/workspace.py

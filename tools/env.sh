@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs a command inside the built workspace: tools/env.sh COMMAND ARGUMENTS ...
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ ! -f $root/.venv/bin/activate || ! -f $root/install/setup.bash ]]; then
+  echo "error: the workspace is not built; run: make build" >&2
+  exit 2
+fi
+source "$root/.venv/bin/activate"
+source "$root/install/setup.bash"
+exec "$@"
