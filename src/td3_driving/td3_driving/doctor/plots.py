@@ -123,7 +123,7 @@ def _trace(chart: Chart, name: str, steps: np.ndarray, values: np.ndarray, index
         name=name,
         mode="markers" if chart.points else "lines",
         marker={"size": 4, "color": colour, "opacity": 0.7},
-        line={"width": 1.6, "color": colour},
+        line={"width": 1.6, "color": colour, "dash": "dash" if name == "q2" else "solid"},
     )
 
 
@@ -137,13 +137,13 @@ def _logarithmic(values: list[np.ndarray]) -> bool:
 
 
 def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
-    axis: dict[str, Any] = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False, "showline": True}
+    axis: dict[str, Any] = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False, "showline": True, "tickfont": {"size": 12}}
     figure.update_layout(
         template="simple_white",
         font=FONT,
-        height=330,
-        margin={"l": 70, "r": 20, "t": 44, "b": 50},
-        legend={"orientation": "h", "y": -0.22, "x": 0},
+        height=350,
+        margin={"l": 70, "r": 20, "t": 44, "b": 60},
+        legend={"orientation": "h", "y": -0.3, "x": 0},
         hovermode="x unified",
         showlegend=True,
         xaxis={**axis, "title": "environment step", "showgrid": False, "separatethousands": True},
@@ -182,7 +182,7 @@ def _firings(diagnosis: Diagnosis, rules: tuple[int, ...]) -> dict[float, tuple[
 
 
 def _line(figure: go.Figure, step: float, colour: str, dash: str, text: str, height: float) -> None:
-    figure.add_shape(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", line={"color": colour, "width": 1.1, "dash": dash})
+    figure.add_shape(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", opacity=0.85, line={"color": colour, "width": 1, "dash": dash})
     if text:
         font = {"size": 11, "color": colour}
         figure.add_annotation(x=step, y=height, yref="paper", yanchor="bottom", text=text, showarrow=False, font=font)

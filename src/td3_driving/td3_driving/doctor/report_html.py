@@ -63,6 +63,7 @@ def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
         _head(diagnosis),
         _causes(diagnosis),
         _list("What to do next", next_steps(diagnosis), "ol"),
+        _ruled_out(diagnosis),
         "<h2>Key metrics</h2>" + _table(key_metrics(diagnosis), caption=False),
         _figures(diagnosis),
         *(_section(diagnosis, key, index) for index, key in enumerate(SECTIONS, 1)),
@@ -97,9 +98,12 @@ def _causes(diagnosis: Diagnosis) -> str:
         f"<br>{escape(CAUSES[cause.cause].meaning)} <span class='meta'>{escape(cause.evidence)}.</span></li>"
         for cause in diagnosis.causes
     )
-    text = f'<h2>Causes</h2><ol class="causes" id="causes">{items}</ol>' if items else ""
-    ruled_out = [f"{item.cause}: {item.evidence}." for item in diagnosis.refuted]
-    return text + (_list("Ruled out", ruled_out) if ruled_out else "")
+    return f'<h2>Causes</h2><ol class="causes" id="causes">{items}</ol>' if items else ""
+
+
+def _ruled_out(diagnosis: Diagnosis) -> str:
+    lines = [f"{item.cause}: {item.evidence}." for item in diagnosis.refuted]
+    return _list("Ruled out", lines) if lines else ""
 
 
 def _figures(diagnosis: Diagnosis) -> str:
@@ -113,7 +117,7 @@ def _figures(diagnosis: Diagnosis) -> str:
 
 
 def _plot(figure: go.Figure, index: int, title: str, caption: str) -> str:
-    plot = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}, div_id=f"figure-{index}")
+    plot = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}, div_id=f"figure-{index}")
     return f"<figure>{plot}<figcaption><b>Figure {index}. {escape(title)}.</b> {escape(caption)}</figcaption></figure>"
 
 

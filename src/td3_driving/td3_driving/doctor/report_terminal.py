@@ -7,51 +7,57 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.sections import Table, missing_series, SECTIONS
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.summary import described, headline, next_steps
 
 COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
 SEVERITIES = {Severity.CRITICAL: "red", Severity.WARN: "yellow", Severity.INSUFFICIENT: "yellow", Severity.INFO: "cyan"}
-MOST_CAUSES = 5
+MOST_CAUSES = 3
+MOST_STEPS = 3
 
 
 def print_report(diagnosis: Diagnosis, console: Console, against: Diagnosis | None = None) -> None:
-    """Write the diagnosis to ``console``."""
-    colour = COLOURS[diagnosis.verdict]
-    source = diagnosis.source
-    title = Text(diagnosis.verdict.value, style=f"bold {colour}")
-    body = Text.assemble(headline(diagnosis), "\n", (f"{source.name}: {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps", "dim"))
-    console.print(Panel(body, title=title, border_style=colour, title_align="left"))
-    _print_warnings(diagnosis, console)
+    """Write the diagnosis to ``console``: what fits on the first screen decides, the rest is evidence."""
+    _print_verdict(diagnosis, console)
+    _print_top(diagnosis, console)
     _print_causes(diagnosis, console)
-    console.print("[bold]What to do next[/bold]")
-    for index, step in enumerate(next_steps(diagnosis), 1):
-        console.print(f"  {index}. {step}", markup=False)
     _print_findings(diagnosis, console)
     _print_gaps(diagnosis, console)
     if against is not None:
         console.print(rich_table(comparison_table(diagnosis, against)))
 
 
-def _print_warnings(diagnosis: Diagnosis, console: Console) -> None:
+def _print_verdict(diagnosis: Diagnosis, console: Console) -> None:
+    colour = COLOURS[diagnosis.verdict]
+    source = diagnosis.source
+    title = Text(diagnosis.verdict.value, style=f"bold {colour}")
+    facts = f"{source.name}: {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps"
+    body = Text.assemble(headline(diagnosis), "\n", (facts, "dim"))
+    console.print(Panel(body, title=title, border_style=colour, title_align="left"))
+
+
+def _print_top(diagnosis: Diagnosis, console: Console) -> None:
     for cause in diagnosis.evidence_warnings:
-        console.print(f"[yellow]About the evidence:[/yellow] {cause.cause}: {cause.evidence}")
+        console.print(Text.assemble(("About the evidence: ", "yellow"), f"{cause.cause}: {cause.evidence}"))
+    for index, cause in enumerate(diagnosis.causes[:MOST_CAUSES], 1):
+        console.print(Text.assemble(f"{index}. ", (cause.cause, "bold"), f" ({cause.confidence}): {cause.evidence}"))
+    console.print(Text("Next", style="bold"))
+    for index, step in enumerate(next_steps(diagnosis)[:MOST_STEPS], 1):
+        console.print(Text(f"{index}. {step}"))
+    console.print()
 
 
 def _print_causes(diagnosis: Diagnosis, console: Console) -> None:
     if diagnosis.causes:
-        table = RichTable("", "cause", "confidence", "rules", "evidence", title="Causes", title_justify="left", expand=True)
+        table = RichTable("", "cause", "confidence", "rules", "meaning", title="Causes", title_justify="left", expand=True)
         for index, cause in enumerate(diagnosis.causes, 1):
-            rules = ", ".join(map(str, cause.rules))
-            text = f"{CAUSES[cause.cause].meaning} {cause.evidence}" if index <= MOST_CAUSES else cause.evidence
-            table.add_row(str(index), cause.cause, cause.confidence, rules, text)
+            table.add_row(str(index), cause.cause, cause.confidence, ", ".join(map(str, cause.rules)), described(cause.cause))
         console.print(table)
     for item in diagnosis.refuted:
-        console.print(f"[dim]Ruled out:[/dim] {item.cause}: {item.evidence}")
+        console.print(Text.assemble(("Ruled out: ", "dim"), f"{item.cause}: {item.evidence}"))
 
 
 def _print_findings(diagnosis: Diagnosis, console: Console) -> None:

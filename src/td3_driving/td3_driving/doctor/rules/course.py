@@ -63,7 +63,7 @@ class Alive(Rule):
         if not late:
             return []
         asked = "" if start is None else f", learning asked to start at {start:,.0f}"
-        text = f"{step:,.0f} steps, {len(self.history.series)} series and not one loss, Q value or update among them{asked}"
+        text = f"{step:,.0f} steps, {len(self.history.tags) + len(self.history.unknown)} series and not one loss, Q value or update among them{asked}"
         return [self.find(Severity.CRITICAL, start, text, ("learning_not_started",))]
 
     def _long_run(self) -> bool:

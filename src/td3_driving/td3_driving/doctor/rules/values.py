@@ -141,7 +141,7 @@ class ActorAgainstReplay(Rule):
         if aq is None or q is None:
             return
         updates = self.history.updates_now(row)
-        spread = row.values.get("q_std", 0.0)
+        spread = self._spread(row)
         self.latest = abs(aq) / max(abs(q), spread, 1.0)
         self.worst = self.latest if math.isnan(self.worst) else max(self.worst, self.latest)
         self.pair = (aq, q)
@@ -151,6 +151,17 @@ class ActorAgainstReplay(Rule):
         self.critical.update(settled and self.latest > self.CRITICAL, row.step)
         self.early.update(self.latest > self.EARLY, row.step, updates)
         self.signs.update(settled and self._opposed(aq, q, spread), row.step)
+
+    def _spread(self, row: Row) -> float:
+        """Spread of q over the batch; where it is not logged, over time, or the critic's own error if that is larger.
+
+        A mean q near zero says nothing of the size of the values it is the mean of.
+        """
+        if "q_std" in row.values:
+            return row.values["q_std"]
+        error = math.sqrt(max(row.values.get("critic_loss", 0.0), 0.0))
+        q = self.history.get("q1")
+        return max(error, q.std if q.count > 1 else 0.0)
 
     def _opposed(self, aq: float, q: float, spread: float) -> bool:
         """Signs differ by more than one action's advantage can explain."""
