@@ -175,7 +175,7 @@ def _known_name(path: str) -> str:
     *parents, last = path.split(".")
     if parents and parents[0] in IGNORED_GROUPS:
         return path
-    network = next((name for name in ("actor", "critic") if name in parents), "")
+    network = next((name for name in ("actor", "critic") if any(name in parent for parent in parents)), "")
     if network and last in BOTH_NETWORKS:
         return f"{network}_cnn_lr" if any("cnn" in parent for parent in parents) else f"{network}_lr"
-    return last if last in NAMES and not (network and last in ("steps",)) else path
+    return last if last in NAMES else path

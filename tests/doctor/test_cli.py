@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from td3_driving.doctor.cli import main
+from td3_driving.doctor.event_file import Scalar
+
+
+@pytest.fixture
+def run(tmp_path, write_events, healthy, samples):
+    """A healthy run folder."""
+    write_events(tmp_path / "run" / "events.out.tfevents.1", samples(healthy()))
+    return tmp_path / "run"
+
+
+def refused(arguments, capsys):
+    """Exit code 2, and one sentence on standard error."""
+    code = main([str(argument) for argument in arguments])
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert "Traceback" not in output.err
+    return code == 2
+
+
+def test_go(run):
+    assert main([str(run)]) == 0
+
+
+def test_no_go(run):
+    assert main([str(run), "--expect", "train_freq=50", "gradient_steps=1"]) == 3
+
+
+def test_insufficient(run):
+    assert main([str(run), "--expect", "steps=50000"]) == 0
+    (run / "events.out.tfevents.1").write_bytes((run / "events.out.tfevents.1").read_bytes()[:-200])
+    assert main([str(run), "--expect", "steps=50000"]) == 4
+
+
+def test_one_event_file(run):
+    assert main([str(run / "events.out.tfevents.1")]) == 0
+
+
+def test_the_only_run_below(run):
+    assert main([str(run.parent)]) == 0
+
+
+def test_reports_are_written(run, tmp_path):
+    files = {name: tmp_path / name for name in ("json", "html", "markdown")}
+    main([str(run), "--against", str(run), *(text for name, path in files.items() for text in (f"--{name}", str(path)))])
+    assert json.loads(files["json"].read_text())["against"]["verdict"] == "GO"
+    assert files["html"].read_text().startswith("<!DOCTYPE html>")
+    assert files["markdown"].read_text().startswith("# Validation run analysis")
+
+
+def test_a_configuration_of_the_run_is_held_against_it(run):
+    (run / "config.yaml").write_text("/**:\n  ros__parameters:\n    pacing:\n      train_freq: 50\n      gradient_steps: 1\n")
+    assert main([str(run)]) == 3
+
+
+def test_expect_overrides_config(run, tmp_path):
+    config = tmp_path / "asked.yaml"
+    config.write_text("train_freq: 50\n")
+    assert main([str(run), "--config", str(config)]) == 3
+    assert main([str(run), "--config", str(config), "--expect", "train_freq=4"]) == 0
+
+
+def test_a_run_that_was_gone_on_with(tmp_path, write_events, healthy, samples):
+    stream = samples(healthy())
+    half = len(stream) // 2
+    write_events(tmp_path / "events.out.tfevents.1", stream[:half])
+    first = tmp_path / "events.out.tfevents.1"
+    first.write_bytes(first.read_bytes()[:-5])
+    write_events(tmp_path / "events.out.tfevents.2", stream[half:])
+    assert main([str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not an event file", os.urandom(4096)])
+def test_files_that_are_none(tmp_path, capsys, content):
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(content)
+    assert refused([path], capsys)
+    assert refused([tmp_path], capsys)
+
+
+def test_a_file_cut_before_its_first_scalar(tmp_path, capsys, write_events):
+    path = write_events(tmp_path / "events.out.tfevents.1", [Scalar("a", 1, 1.0, 0.0)])
+    whole = path.read_bytes()
+    for cut in (0, 5, 40, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        assert refused([path], capsys)
+
+
+def test_no_such_run(tmp_path, capsys):
+    assert refused([tmp_path / "nowhere"], capsys)
+
+
+def test_an_empty_folder(tmp_path, capsys):
+    assert refused([tmp_path], capsys)
+
+
+def test_several_runs(run, capsys, write_events):
+    write_events(run.parent / "other" / "events.out.tfevents.1", [Scalar("a", 1, 1.0, 0.0)])
+    assert refused([run.parent], capsys)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_no_permission(run, capsys):
+    (run / "events.out.tfevents.1").chmod(0)
+    assert refused([run], capsys)
+
+
+def test_a_slip_in_expect(run, capsys):
+    assert refused([run, "--expect", "trainfreq=4"], capsys)
+
+
+def test_a_report_that_cannot_be_written(run, capsys):
+    assert refused([run, "--json", run / "nowhere" / "report.json"], capsys)
+
+
+def test_a_broken_manifest(run, capsys):
+    (run / "manifest.json").write_text("{")
+    assert refused([run], capsys)

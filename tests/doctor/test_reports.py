@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from rich.console import Console
+
+from td3_driving.doctor.diagnosis import Source, conclude
+from td3_driving.doctor.examine import examine, write_reports
+from td3_driving.doctor.report_html import html_report
+from td3_driving.doctor.report_json import as_mapping
+from td3_driving.doctor.report_markdown import markdown_report
+from td3_driving.doctor.report_terminal import print_report
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
+@pytest.fixture
+def diagnosis(examined, healthy):
+    return conclude(examined(healthy(), train_freq=50, gradient_steps=1), Source("faulty", "faulty"))
+
+
+@pytest.fixture
+def go(examined, healthy):
+    return conclude(examined(healthy()), Source("fine", "fine"))
+
+
+def test_json_says_what_programs_need(diagnosis):
+    report = as_mapping(diagnosis)
+    assert report["verdict"] == "NO-GO"
+    assert report["causes"][0]["cause"] == "config_not_honoured"
+    assert report["causes"][0]["rules"] == [10]
+    assert {"rule", "severity", "first_step", "evidence", "meaning"} <= set(report["findings"][0])
+    assert report["coverage"]["q_values"]["q1"] == {"status": "found", "tag": "train/q1_value", "points": 50}
+    assert report["coverage"]["gradients"]["grad_critic_pre"]["status"] == "missing"
+
+
+def test_json_has_no_nan(examined, tmp_path):
+    broken = conclude(examined({"train/actor_loss": [(100, float("nan"))]}), Source("x", "x"))
+    write_reports(broken, tmp_path)
+    json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_markdown_has_the_sections_of_a_validation_analysis(diagnosis, go):
+    text = markdown_report(diagnosis, go)
+    titles = re.findall(r"^## (?:\d+\. )?(.*)$", text, flags=re.MULTILINE)
+    assert titles == [
+        "Executive summary", "Gradient norms", "Actor loss", "Episode length and return", "Q values", "Learning rates",
+        "Training phase", "Reward", "Environment", "Root causes", "Comparison with another run", "Next steps", "GO / NO-GO",
+        "Key metrics", "All rules",
+    ]  # fmt: skip
+    assert "### Ruled out" in text
+    assert "| verdict | NO-GO | GO |" in text
+
+
+def test_tables_of_markdown_are_whole(diagnosis):
+    table: list[str] = []
+    for line in [*markdown_report(diagnosis).splitlines(), ""]:
+        if line.startswith("|"):
+            table.append(re.sub(r"\\\|", "", line))
+        elif table:
+            assert len({row.count("|") for row in table}) == 1
+            table = []
+
+
+def test_terminal_begins_with_verdict_cause_and_next_step(diagnosis):
+    console = Console(record=True, width=100)
+    print_report(diagnosis, console)
+    first_screen = console.export_text().splitlines()[:24]
+    text = "\n".join(first_screen)
+    assert text.index("NO-GO") < text.index("config_not_honoured") < text.index("Next")
+
+
+def test_html_is_self_contained(diagnosis, go):
+    page = html_report(diagnosis, go)
+    assert "NO-GO" in page
+    assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=", page)
+    body = page[page.rindex("<body>") :]
+    assert body.count("Plotly.newPlot") >= 5
+    assert "learning start" in body
+
+
+def test_html_escapes_what_a_run_is_called(examined, healthy):
+    page = html_report(conclude(examined(healthy()), Source("<script>alert(1)</script>", "x")))
+    assert "<script>alert(1)" not in page
+
+
+def test_a_report_of_next_to_nothing(examined, tmp_path):
+    write_reports(conclude(examined({"x/y": [(1, 1.0)]}), Source("x", "x")), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "report.md"]
+
+
+def dumped(page, profile):
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+               "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "--virtual-time-budget=10000", "--dump-dom", page.as_uri()]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_seed_s_page_in_a_browser_without_a_network(author_run, tmp_path):
+    write_reports(examine(author_run("18b")), tmp_path)
+    dom = dumped(tmp_path / "report.html", tmp_path / "profile")
+    body = dom[dom.rindex("<body>") :]
+    assert 'id="verdict"><strong>NO-GO' in body
+    assert re.search(r'<ol class="causes" id="causes"><li><span class="cause">encoder_mismatch', body)
+    # Drawn by the browser, not merely described in the page.
+    assert body.count('class="main-svg"') >= 5
+    assert "rule 2" in body
