@@ -6,7 +6,7 @@ The processes and what follows from their ends come from ``td3_driving.starting`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from time import monotonic
@@ -24,18 +24,23 @@ from launch.actions import (
     Shutdown,
     TimerAction,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handler import BaseEventHandler
+from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.events import matches_action
-from launch.events.process import ShutdownProcess
+from launch.events.process import ProcessExited, ProcessStdout, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
+from rich.console import Console
 
+from td3_driving.starting.child import MODULES
 from td3_driving.starting.course import Course, Decision, Restart, Say, Stop
 from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
 from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
 from td3_driving.starting.profiles import DEFAULT_PROFILE
+from td3_driving.starting.progress import Screen
 
-SWITCH = ("false", "true")
+SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {
     "simulator": ("embedded", SIMULATORS, "embedded, carla (a bridge that runs already), or none (any other source)"),
     "profile": (DEFAULT_PROFILE, None, "name of a profile in config/"),
@@ -50,6 +55,8 @@ ARGUMENTS = {
     "tensorboard": ("false", SWITCH, "serve TensorBoard during the run"),
 }
 """Name of each argument: its default, its choices, its meaning."""
+PROGRESS_SOURCES = ("diagnostics",)
+"""Processes whose stdout is read for progress lines, and shown without them."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -75,11 +82,8 @@ def _request(values: dict[str, str]) -> Request:
         profile=values["params_file"] or values["profile"],
         assignments=tuple(f"{key}={values[name]}" for key, name in direct.items() if values[name]),
         run_directory=values["run_dir"],
-        resume=values["resume"] == "true",
         simulator=values["simulator"],
-        tensorboard=values["tensorboard"] == "true",
-        rviz=values["rviz"] == "true",
-        record=values["record"] == "true",
+        **{name: values[name].lower() == "true" for name in ("resume", "rviz", "record", "tensorboard")},
     )
 
 
@@ -92,6 +96,7 @@ class LaunchedRun:
         self._specs = {spec.name: spec for spec in prepared.specs}
         self._course = Course(prepared.specs)
         self._actions: dict[str, ExecuteProcess] = {}
+        self._screen = Screen(Console(force_terminal=False, soft_wrap=True, highlight=False))
 
     def start(self) -> list[Action]:
         """Everything to do at the start of the run."""
@@ -105,10 +110,20 @@ class LaunchedRun:
 
     def _process(self, name: str) -> list[Action]:
         action = self._actions[name] = action_of(self._specs[name], str(self._prepared.options.params_file))
-        return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=self._exited(name)))]
+        handlers: list[BaseEventHandler] = [OnProcessExit(target_action=action, on_exit=self._exited(name))]
+        if name in PROGRESS_SOURCES:
+            handlers.append(OnProcessIO(target_action=action, on_stdout=self._show(name)))
+        return [*map(RegisterEventHandler, handlers), action]
 
-    def _exited(self, name: str):  # type: ignore[no-untyped-def]
-        def on_exit(event, context) -> list[Action]:  # type: ignore[no-untyped-def]
+    def _show(self, name: str) -> Callable[[ProcessStdout], None]:
+        def on_stdout(event: ProcessStdout) -> None:
+            for line in event.text.decode(errors="replace").splitlines():
+                self._screen.line(name, line)
+
+        return on_stdout
+
+    def _exited(self, name: str) -> Callable[[ProcessExited, LaunchContext], list[Action]]:
+        def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action]:
             if context.is_shutdown:
                 return []
             return self._carry_out(self._course.exited(name, event.returncode, monotonic()))
@@ -152,11 +167,11 @@ def action_of(spec: ProcessSpec, params_file: str) -> ExecuteProcess:
             namespace=spec.namespace,
             parameters=[params_file, dict(spec.parameters)],
             remappings=list(spec.remappings),
-            output="screen",
+            output={"stdout": "log", "stderr": "screen"} if spec.name in PROGRESS_SOURCES else "screen",
         )
-    if spec.executable == "doctor":
-        return Node(package="td3_driving", executable="doctor", arguments=list(spec.arguments), output="screen")
-    return ExecuteProcess(cmd=[spec.executable, *spec.arguments], name=spec.name, output="screen")
+    ours = spec.executable in MODULES
+    program = ExecutableInPackage(spec.executable, "td3_driving") if ours else spec.executable
+    return ExecuteProcess(cmd=[program, *spec.arguments], name=spec.name, output="screen")
 
 
 def _fail(_: LaunchContext, reason: str) -> None:

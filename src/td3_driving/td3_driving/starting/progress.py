@@ -2,7 +2,7 @@
 
 The diagnostics node prints lines of the form ``@progress {json}`` about twice a second; they are taken out of its log.
 Their fields, all optional: ``step``, ``steps``, ``episode``, ``return`` (of the last episode), ``steps_per_second``,
-``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``alarms`` (list of names).
+``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``seconds_left``, ``alarms`` (list of names).
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def _number(fields: Mapping[str, Any], name: str, form: str) -> str:
 
 
 def _time_left(fields: Mapping[str, Any]) -> str:
-    step, steps, rate = (fields.get(name) for name in ("step", "steps", "steps_per_second"))
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (step, steps, rate)) or not rate:
+    seconds = fields.get("seconds_left")
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
         return UNKNOWN
-    minutes, seconds = divmod(max(0, round((steps - step) / rate)), 60)  # type: ignore[operator]
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class Screen:
