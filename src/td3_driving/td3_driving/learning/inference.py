@@ -26,6 +26,7 @@ class ActorPolicy:
             WeightsError: they are corrupt or do not fit; the policy goes on with those it had.
         """
         metadata = load_into(self._actor, data, sha256)
+        self._actor.encoder.first.freeze()
         self.version = int(metadata["version"])
         return self.version
 

@@ -32,9 +32,12 @@ def to_patches(frames: Tensor) -> Tensor:
     """
     batch, stack, height, width = frames.shape
     rows, columns = height // STRIDE, width // STRIDE
-    cut = frames[:, :, : rows * STRIDE, : columns * STRIDE]
-    blocks = cut.reshape(batch, stack, rows, STRIDE, columns, STRIDE).permute(0, 2, 4, 1, 3, 5)
-    return blocks.reshape(batch, rows, columns, stack * STRIDE * STRIDE).to(torch.float32).permute(0, 3, 1, 2)
+    if width % STRIDE:
+        frames = frames[..., : columns * STRIDE].contiguous()
+    # Four neighbouring pixels move as one word, which is what makes the rearrangement cheap.
+    words = frames[:, :, : rows * STRIDE].view(torch.int32).reshape(batch, stack, rows, STRIDE, columns)
+    blocks = words.permute(0, 2, 4, 1, 3).contiguous().view(torch.uint8)
+    return blocks.view(batch, rows, columns, stack * STRIDE * STRIDE).to(torch.float32).permute(0, 3, 1, 2)
 
 
 class PatchConvolution(nn.Module):
@@ -47,10 +50,16 @@ class PatchConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, stack, 2 * STRIDE, 2 * STRIDE))
         self.bias = nn.Parameter(torch.empty(channels))
+        self._frozen: Tensor | None = None
 
     def forward(self, patches: Tensor) -> Tensor:
         """``(B, 16 stack, rows, columns)`` of 0 .. 255 -> ``(B, channels, rows - 1, columns - 1)``."""
-        return functional.conv2d(patches, self.patch_weight(), self.bias)
+        weight = self.patch_weight() if self._frozen is None else self._frozen
+        return functional.conv2d(patches, weight, self.bias)
+
+    def freeze(self) -> None:
+        """Arrange the weight once, for many calls without training; to be repeated whenever the weight changes."""
+        self._frozen = self.patch_weight().detach().contiguous(memory_format=torch.channels_last)
 
     def patch_weight(self) -> Tensor:
         """The weight for unscaled patches, ``(out, 16 stack, 2, 2)``."""
@@ -65,11 +74,12 @@ class Encoder(nn.Module):
     def __init__(self, observation: ObservationSettings, settings: NetworkSettings) -> None:
         super().__init__()
         first, rest = CONVOLUTIONS[settings.encoder]
-        layers: list[nn.Module] = [PatchConvolution(observation.stack, first), nn.ReLU()]
+        self.first = PatchConvolution(observation.stack, first)
+        layers: list[nn.Module] = [nn.ReLU(inplace=True)]
         size = [observation.frame_height // STRIDE - 1, observation.frame_width // STRIDE - 1]
         channels = first
         for out, kernel, stride in rest:
-            layers += [nn.Conv2d(channels, out, kernel, stride), nn.ReLU()]
+            layers += [nn.Conv2d(channels, out, kernel, stride), nn.ReLU(inplace=True)]
             size = [(length - kernel) // stride + 1 for length in size]
             channels = out
         self.convolutions = nn.Sequential(*layers)
@@ -78,7 +88,7 @@ class Encoder(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """``patches`` from :func:`to_patches` -> ``(B, features)``."""
         # Flattened rows, columns, channels: the order in which channels-last lies in memory, so nothing is copied.
-        maps = self.convolutions(patches).permute(0, 2, 3, 1)
+        maps = self.convolutions(self.first(patches)).permute(0, 2, 3, 1)
         return functional.relu(self.projection(maps.reshape(maps.shape[0], -1)))
 
 

@@ -76,6 +76,8 @@ def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_ag
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(observed, Path(folder), state_dim, factory)
             at_start = targets_equal_online(trainer.agent)
+            if not at_start.passed:
+                return [at_start]
             for experience in made_up_experience(trainer.settings, state_dim, 2 * EPISODE + 2):
                 trainer.receive(experience)
             inputs = trainer.agent.to_device(trainer.memory.gather(trainer.memory.sampleable_slots()))

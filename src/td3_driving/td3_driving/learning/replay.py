@@ -230,8 +230,17 @@ class ReplayMemory:
     def _relink(self) -> None:
         """Rebuild links and flags of a reopened memory; what precedes a step may have been overwritten."""
         readable = self._store.readable()
-        for position in readable:
-            previous = int(self._records["previous"][position % self.capacity])
-            self._link(previous if previous in readable else NO_POSITION, position)
+        positions = np.arange(readable.start, readable.stop)
+        slots = positions % self.capacity
+        previous = self._records["previous"][slots]
+        linked = previous >= readable.start
+        self._previous[slots[linked]] = previous[linked] % self.capacity
+        follows = linked & (previous != positions)
+        self._next[previous[follows] % self.capacity] = slots[follows]
+        reached = np.arange(self.capacity)
+        for _ in range(self._stack - 1):
+            reached = np.where(reached == NO_SLOT, NO_SLOT, self._previous[reached])
+        self._sampleable = (self._next != NO_SLOT) & (reached != NO_SLOT)
+        self._sampleable_count = int(self._sampleable.sum())
         ends = self._store.stream_ends().items()
         self._newest = {key: end.position for key, end in ends if not end.closed}

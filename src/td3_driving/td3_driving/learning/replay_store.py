@@ -109,14 +109,18 @@ class ReplayStore:
 
     def stream_ends(self) -> dict[tuple[str, int], StreamEnd]:
         """The newest readable step of each (actor, session) that has one."""
-        ends: dict[int, StreamEnd] = {}
-        for position in self.readable():
-            record = self.records[position % self.capacity]
-            if not record["final"]:
-                closed = bool(record["terminated"] or record["truncated"])
-                ends[int(record["stream"])] = StreamEnd(position, int(record["sequence"]), int(record["episode"]),
-                                                        int(record["step"]), closed)
-        return {key: ends[number] for key, number in self._streams.items() if number in ends}
+        readable = self.readable()
+        positions = np.arange(readable.start, readable.stop)
+        records = self.records[positions % self.capacity]
+        ends = {}
+        for key, number in self._streams.items():
+            steps = np.flatnonzero((records["stream"] == number) & ~records["final"])
+            if len(steps):
+                last = records[steps[-1]]
+                closed = bool(last["terminated"] or last["truncated"])
+                ends[key] = StreamEnd(int(positions[steps[-1]]), int(last["sequence"]), int(last["episode"]),
+                                      int(last["step"]), closed)
+        return ends
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system's disk queue."""

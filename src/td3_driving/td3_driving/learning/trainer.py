@@ -6,7 +6,6 @@ can sample depends on the order of the insertions alone.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from pathlib import Path
 from typing import Callable
@@ -19,6 +18,7 @@ from td3_driving.learning import agent_state
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, Outcome
 from td3_driving.learning.pacing import RateLimiter
+from td3_driving.learning.process import prepare_process
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.series import ActionMeter, LogPoint, Meter, ReturnScale, parameter_statistics
 from td3_driving.learning.td3 import TD3
@@ -43,7 +43,7 @@ class Trainer:
         Raises:
             ReplayError, CheckpointError: what lies there belongs to another run, or cannot be gone on with.
         """
-        torch.set_num_threads(settings.learning.threads or os.cpu_count() or 1)
+        prepare_process(settings.learning.threads)
         self.settings = settings
         self.config_hash = settings.digest()
         self.limiter = RateLimiter(settings.pacing)

@@ -14,6 +14,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+METADATA = "td3_driving"
+
 
 class WeightsError(ValueError):
     """Weights are corrupt, foreign or not finite."""
@@ -53,7 +55,8 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> b
     """A safetensors file image of ``tensors``; refuses non-finite values."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     _refuse_nonfinite(plain)
-    return bytes(save_tensors(plain, metadata))
+    # One entry only: safetensors writes several in random order, and equal weights shall have equal bytes.
+    return bytes(save_tensors(plain, {METADATA: json.dumps(metadata, sort_keys=True)}))
 
 
 def load_into(actor: nn.Module, data: bytes, sha256: str | None = None) -> dict[str, str]:
@@ -71,8 +74,11 @@ def load_into(actor: nn.Module, data: bytes, sha256: str | None = None) -> dict[
         raise WeightsError(f"{len(data)} bytes of weights are not readable: {error}") from error
     check_fit(tensors, actor.state_dict())
     _refuse_nonfinite(tensors)
+    metadata = read_metadata(data)
+    if "version" not in metadata:
+        raise WeightsError("weights without a version")
     actor.load_state_dict(tensors)
-    return read_metadata(data)
+    return metadata
 
 
 def check_fit(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
@@ -88,10 +94,10 @@ def check_fit(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Te
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
-    """The text metadata in a safetensors file image (length word, JSON header, tensors)."""
+    """The metadata given to :func:`to_bytes`, from the header of the file image (length word, JSON header, tensors)."""
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
-    return dict(header.get("__metadata__", {}))
+    return dict(json.loads(header.get("__metadata__", {}).get(METADATA, "{}")))
 
 
 def sha256_of(data: bytes) -> str:

@@ -1,0 +1,31 @@
+"""Settings of the process that the learner runs in: they make the same arithmetic faster and change no result."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
+KEPT_BYTES = 2**31 - 1
+LARGEST_BLOCK = 2**30
+
+
+def prepare_process(threads: int) -> None:
+    """Give torch ``threads`` CPU threads (0 = one per core) and keep freed memory for the next update."""
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Let malloc keep the large blocks that every update frees; returns whether the C library could be told.
+
+    By default glibc gives a block of some MB back to the kernel when it is freed, and every update takes thousands of
+    page faults to get the same memory again.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK) and libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

@@ -1,0 +1,59 @@
+"""Small settings and made-up messages for the tests of the learning core."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from td3_driving.driving.experience import Experience
+from td3_driving.settings import Settings, from_flat
+
+STATE_DIM = 3
+SMALL = {
+    "observation.frame_height": 36, "observation.frame_width": 36, "observation.stack": 3, "network.encoder": "small",
+    "network.features": 16, "network.hidden": 16, "learning.batch_size": 8, "learning.threads": 1,
+    "replay.capacity": 200, "replay.on_disk": False, "pacing.learning_starts": 20, "pacing.train_freq": 5,
+    "pacing.gradient_steps": 2, "pacing.checkpoint_period": 10**9, "run.steps": 60, "run.log_period": 10,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, as the tests share their machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., Settings]:
+    """Settings of a tiny learner; keyword ``group__name`` overrides ``group.name``."""
+
+    def make(**changes: Any) -> Settings:
+        return from_flat(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def message() -> Callable[..., Experience]:
+    """A valid message whose frame and state are derived from ``tag``."""
+
+    def make(settings: Settings, sequence: int, tag: int = 0, final: bool = False, **changes: Any) -> Experience:
+        shape = (settings.observation.frame_height, settings.observation.frame_width)
+        reward = float(changes.pop("reward", tag))
+        values: dict[str, Any] = {
+            "actor_id": "a", "session_id": 1, "sequence": sequence, "episode_id": 0, "step_index": sequence,
+            "config_hash": settings.digest(), "policy_version": 0, "frame": np.full(shape, tag % 251, np.uint8),
+            "state": np.full(STATE_DIM, tag, np.float32), "action": np.zeros(2, np.float32), "reward": reward,
+            "reward_parts": np.array([reward, 0.0, 0.0, 0.0, 0.0])}
+        if final:
+            values |= {"final_frame": np.full(shape, (tag + 1) % 251, np.uint8),
+                       "final_state": np.full(STATE_DIM, tag + 1, np.float32)}
+        return Experience(**(values | changes))
+
+    return make
