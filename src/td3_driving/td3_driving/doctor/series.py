@@ -35,9 +35,10 @@ class Series:
         self.count = 0
         self.nonfinite = 0
         self.first: Point | None = None
-        self.last: Point | None = None
         self.lowest: Point | None = None
         self.highest: Point | None = None
+        self._last = (0.0, 0.0, 0.0)
+        self._low = self._high = 0.0
         self._stride = 1
         self._mean = 0.0
         self._squares = 0.0
@@ -48,32 +49,36 @@ class Series:
         if not math.isfinite(value):
             self.nonfinite += 1
             return
-        point = Point(step, value, wall)
-        if self.first is None or self.lowest is None or self.highest is None:
-            self.first = self.lowest = self.highest = point
-        elif value < self.lowest.value:
-            self.lowest = point
-        elif value > self.highest.value:
-            self.highest = point
-        self.last = point
-        self._store(point)
+        if self.count == 0:
+            self.first = self.lowest = self.highest = Point(step, value, wall)
+            self._low = self._high = value
+        elif value < self._low:
+            self._low, self.lowest = value, Point(step, value, wall)
+        elif value > self._high:
+            self._high, self.highest = value, Point(step, value, wall)
+        self._last = (step, value, wall)
+        if self.count % self._stride == 0:
+            self._store(step, value, wall)
         self.count += 1
         difference = value - self._mean
         self._mean += difference / self.count
         self._squares += difference * (value - self._mean)
 
-    def _store(self, point: Point) -> None:
-        if self.count % self._stride:
-            return
+    def _store(self, step: float, value: float, wall: float) -> None:
         if len(self._steps) >= self.capacity:
             for column in (self._steps, self._values, self._walls):
                 column[:] = column[::2]
             self._stride *= 2
             if self.count % self._stride:
                 return
-        self._steps.append(point.step)
-        self._values.append(point.value)
-        self._walls.append(point.wall)
+        self._steps.append(step)
+        self._values.append(value)
+        self._walls.append(wall)
+
+    @property
+    def last(self) -> Point | None:
+        """The latest point."""
+        return Point(*self._last) if self.count else None
 
     @property
     def exact(self) -> bool:
@@ -98,9 +103,9 @@ class Series:
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Steps, values and wall times of the stored points, in the order of writing, each (n,) float64."""
         stored = np.array([self._steps, self._values, self._walls], dtype=float).reshape(3, -1)
-        if self.exact or self.last is None or self.lowest is None or self.highest is None:
+        if self.exact:
             return stored[0], stored[1], stored[2]
-        extra = np.array([self.lowest, self.highest, self.last]).T
+        extra = np.array([self.lowest, self.highest, self._last], dtype=float).T
         merged = np.unique(np.concatenate([stored, extra], axis=1), axis=1)
         merged = merged[:, np.argsort(merged[2], kind="stable")]
         return merged[0], merged[1], merged[2]

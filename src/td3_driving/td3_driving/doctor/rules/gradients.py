@@ -74,7 +74,9 @@ class VanishingGradient(Rule):
         return self._fall(steps, norms)
 
     def _fall(self, steps: np.ndarray, norms: np.ndarray) -> list[Finding]:
-        updates = np.array([self.history.updates_at(step) or 0.0 for step in steps])
+        updates = self.history.updates_along(steps)
+        if updates is None:
+            return []
         for index in range(len(norms) - 2):
             later = norms[index + 1 :][updates[index + 1 :] <= updates[index] + self.WITHIN]
             if len(later) >= 2 and norms[index] > 0 and later[-2:].max() < norms[index] / self.FALL:

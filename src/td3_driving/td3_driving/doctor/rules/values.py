@@ -267,7 +267,9 @@ class GrowthLaw(Rule):
         name, sign = ("actor_q", 1.0) if self.history.has("actor_q") else ("actor_loss", -1.0)
         steps, values, _ = self.history.get(name).columns()
         values = sign * values
-        updates = np.array([self.history.updates_at(step) or 0.0 for step in steps])
+        updates = self.history.updates_along(steps)
+        if updates is None:
+            return np.zeros(0), np.zeros(0)
         keep = (updates > 0) & (values > 0)
         settled = keep & (updates >= SETTLED_UPDATES)
         keep = settled if settled.sum() >= self.LEAST_POINTS else keep
