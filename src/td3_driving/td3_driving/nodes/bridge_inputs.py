@@ -54,7 +54,7 @@ class BridgeInputs:
         subscribe(Bool, f"{EGO}/vehicle_control_manual_override", self._set_override, qos.BRIDGE_LATCHED_ONE)
         subscribe(Pose, f"{EGO}/control/set_transform", self._set_transform, qos.BRIDGE)
         subscribe(Twist, f"{EGO}/control/set_target_velocity", self._set_velocity, qos.BRIDGE)
-        subscribe(PoseWithCovarianceStamped, "initialpose", lambda sent: self._set_transform(sent.pose.pose), qos.BRIDGE)
+        subscribe(PoseWithCovarianceStamped, "initialpose", self._set_initial_pose, qos.BRIDGE)
         subscribe(PoseStamped, f"{EGO}/goal", self._set_goal, qos.BRIDGE)
         subscribe(CarlaControl, "carla/control", self._set_mode, qos.BRIDGE)
 
@@ -74,7 +74,6 @@ class BridgeInputs:
         self._override = sent.data
 
     def _set_transform(self, sent: Pose) -> None:
-        """Move the ego; heights do not exist here, so the 2 m that ``/initialpose`` adds on the bridge do not either."""
         x, y, yaw = sent.position.x, sent.position.y, convert.yaw_of(sent.orientation)
         if not all(math.isfinite(value) for value in (x, y, yaw)):
             self._node.get_logger().warning("a pose that is not finite was refused", throttle_duration_sec=1.0)
@@ -84,6 +83,10 @@ class BridgeInputs:
         self._world.teleport(x, y, yaw)
         if jumped:
             self._reroute(*(float(value) for value in self._world.route[-1, :2]))
+
+    def _set_initial_pose(self, sent: PoseWithCovarianceStamped) -> None:
+        """As on the bridge, but without the 2 m that it adds: heights do not exist here."""
+        self._set_transform(sent.pose.pose)
 
     def _set_velocity(self, sent: Twist) -> None:
         """Speed along the body; the wheels of this car decide where it turns, so the angular part has no effect."""

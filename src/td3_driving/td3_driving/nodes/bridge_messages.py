@@ -205,7 +205,8 @@ def gnss(frame: Frame) -> NavSatFix:
 
 def collision(contact: Collision, stamp_ns: int) -> CarlaCollisionEvent:
     """One contact. The bridge passes the impulse on in CARLA's axes, where y points right."""
-    message = CarlaCollisionEvent(header=header(stamp_ns, f"{VEHICLE_FRAME}/collision"), other_actor_id=contact.actor_id)
+    stamped = header(stamp_ns, f"{VEHICLE_FRAME}/collision")
+    message = CarlaCollisionEvent(header=stamped, other_actor_id=contact.actor_id)
     message.normal_impulse.x, message.normal_impulse.y = contact.impulse[0], -contact.impulse[1]
     return message
 

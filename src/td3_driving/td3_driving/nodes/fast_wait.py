@@ -23,7 +23,7 @@ class FastWait:
     def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
         self._subscriptions, self._services = subscriptions, services
         self._interrupt = SignalHandlerGuardCondition(context=context)
-        self._set = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, context.handle)
+        self._set: Any = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, _handle(context))
 
     def once(self, timeout: float) -> bool:
         """Serve what is there, else wait for it up to ``timeout`` [s] of wall time; whether anything came."""
@@ -50,7 +50,7 @@ class FastWait:
         return [entity for entity in entities if entity.handle.pointer in pointers]
 
     @staticmethod
-    def _take_message(subscription: Subscription) -> bool:
+    def _take_message(subscription: Any) -> bool:
         with subscription.handle:
             taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         if taken is not None:
@@ -61,7 +61,7 @@ class FastWait:
     def _take_request(service: Service) -> bool:
         with service.handle:
             request, info = service.handle.service_take_request(service.srv_type.Request)
-        if request is None:
+        if request is None or info is None:
             return False
         answer: Callable[[Any, Any], Any] = service.callback
         service.send_response(answer(request, service.srv_type.Response()), info)
@@ -70,3 +70,9 @@ class FastWait:
     def close(self) -> None:
         """Release the guard condition."""
         self._interrupt.destroy()
+
+
+def _handle(context: Context) -> Any:
+    if context.handle is None:
+        raise RuntimeError("the ROS context is not initialised")
+    return context.handle

@@ -105,9 +105,8 @@ class FramePublisher:
 
     def _blank_image(self) -> Image:
         width, height = self._settings.camera_width, self._settings.camera_height
-        return Image(
-            width=width, height=height, step=4 * width, encoding="bgra8", data=array.array("B", bytes(4 * width * height))
-        )
+        data = array.array("B", bytes(4 * width * height))
+        return Image(width=width, height=height, step=4 * width, encoding="bgra8", data=data)
 
     def look_for_listeners(self) -> None:
         """Look up who listens; so rarely that it costs nothing, so often that a newcomer does not notice."""

@@ -21,5 +21,5 @@ def message(package: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         distribution = f"ros-$ROS_DISTRO-{package.replace('_', '-')}"
         raise MissingPackageError(
-            f"the ROS package {package} is missing: install {distribution}, or build the one in src/compat with `make build`"
+            f"the ROS package {package} is missing: install {distribution}, or run `make build`: it builds src/compat"
         ) from error

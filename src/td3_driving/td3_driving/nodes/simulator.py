@@ -37,7 +37,7 @@ REFUSALS = (ValueError, OSError, ImportError, CameraError)
 """What bad settings and a bad installation raise: one sentence, exit code 2."""
 
 
-class SimulatorNode(Node):  # type: ignore[misc]
+class SimulatorNode(Node):
     """Wires the world to the topics and services of the bridge."""
 
     def __init__(self) -> None:
@@ -99,7 +99,8 @@ class SimulatorNode(Node):  # type: ignore[misc]
         while not self._inputs.answered and self.context.ok():
             left = deadline - time.monotonic()
             if left <= 0.0:
-                text = f"no command for frame {frame.number} within {self._settings.control_timeout:g} s; going on with the last"
+                waited = f"{self._settings.control_timeout:g} s"
+                text = f"no command for frame {frame.number} within {waited}; going on with the last"
                 self.get_logger().warning(text, throttle_duration_sec=5.0)
                 return
             if not self._fast.once(min(left, HOUSEKEEPING)):

@@ -37,9 +37,9 @@ def car(length: float, width: float, height: float, paint: Colour) -> Quads:
     made.add(body, shade(body, paint))
     boxy = height > 1.8
     rear, front = (-0.96, 0.62 if boxy else 0.42)
-    x = (rear * half_length, front * half_length)
     taper = 0.25 if boxy else 0.55
-    cabin = block(x, (-half_width + 0.12, half_width - 0.12), (belt, height), taper=taper)
+    inner_width = half_width - 0.12
+    cabin = block((rear * half_length, front * half_length), (-inner_width, inner_width), (belt, height), taper)
     made.add(cabin[4:], shade(cabin[4:], paint))
     made.add(cabin[:4], shade(cabin[:4], GLASS))
     _pillars(made, cabin, paint)

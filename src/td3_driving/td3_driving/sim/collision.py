@@ -1,4 +1,4 @@
-"""Overlap of oriented boxes by the separating axis theorem (Gottschalk et al., OBBTree, SIGGRAPH 1996, in the plane)."""
+"""Overlap of oriented boxes by the separating axis theorem (Gottschalk et al., OBBTree, 1996), in the plane."""
 
 from __future__ import annotations
 

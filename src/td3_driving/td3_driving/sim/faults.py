@@ -52,7 +52,7 @@ class FaultPlan:
         """The plan that ``text`` describes.
 
         Raises:
-            FaultError: an unknown kind, a frame or a count below 1, a count for a fault that never ends, or another form.
+            FaultError: an unknown kind, a frame or count below 1, a count for a fault without end, or another form.
         """
         return cls(tuple(_parse_entry(word) for word in text.split()))
 

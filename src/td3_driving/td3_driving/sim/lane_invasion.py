@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from td3_driving.driving.vehicle_state import wrap_angle
 from td3_driving.sim.roads import RoadMap
 
 REACH = 8.0
@@ -19,7 +16,11 @@ Near = list[tuple[int, float, float]]
 
 
 class LaneInvasion:
-    """Compares the side of the lane borders each corner is on with the frame before; junctions have no borders."""
+    """Compares the side of the lane borders that each corner is on with the frame before; junctions have no borders.
+
+    The borders are those of the lane nearest to the vehicle's origin. Where that changes to a lane beside it, one frame
+    is not compared.
+    """
 
     def __init__(self, roads: RoadMap) -> None:
         self._roads = roads
@@ -30,33 +31,22 @@ class LaneInvasion:
         """The vehicle was moved by hand: nothing was crossed."""
         self._lane = -1
 
-    def update(self, near: Near, yaw: float, corners: np.ndarray) -> tuple[int, ...]:
+    def update(self, near: Near, corners: np.ndarray) -> tuple[int, ...]:
         """Types of the markings crossed since the last call, numbered as ``carla.LaneMarkingType``.
 
         Args:
             near: lanes close to the vehicle's origin.
-            yaw: heading of the vehicle [rad].
             corners: (4, 2) corners in the map frame [m].
         """
-        place = self._reference(near, yaw)
-        if place is None or self._roads.lanes[place[0]].junction >= 0:
+        if not near or self._roads.lanes[near[0][0]].junction >= 0:
             self._lane = -1
             return ()
-        lane, s, _ = place
+        lane, s, _ = near[0]
         sides, sample = self._sides_of(lane, s, corners)
         comparable = self._lane >= 0 and (lane == self._lane or lane in self._roads.lanes[self._lane].successors)
         crossed = self._crossed(lane, sample, sides) if comparable else ()
         self._lane, self._sides = lane, sides
         return crossed
-
-    def _reference(self, near: Near, yaw: float) -> tuple[int, float, float] | None:
-        """The nearest lane in the vehicle's direction, else the nearest lane."""
-        for place in near:
-            lane = self._roads.lanes[place[0]]
-            heading = float(lane.heading[min(int(place[1] / lane.length * len(lane.s)), len(lane.s) - 1)])
-            if abs(wrap_angle(yaw - heading)) < math.pi / 2.0:
-                return place
-        return near[0] if near else None
 
     def _sides_of(self, index: int, s: float, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(4,) 1 left of the lane, 0 on it, -1 right of it; and the lane sample each corner is nearest to."""

@@ -14,6 +14,8 @@ from typing import Iterator
 
 MAX_BYTES = 64 * 2**20
 """Largest file read; CARLA's largest town has about 20 MB."""
+MAX_ROAD = 1e5
+"""Longest road that is sampled [m]."""
 
 
 class MapError(ValueError):
@@ -61,7 +63,7 @@ def lane_spans(text: str, name: str) -> list[LaneSpan]:
     """All lanes of the OpenDRIVE document ``text``, checked.
 
     Raises:
-        MapError: the text is no OpenDRIVE document, lists no driving lane, or a road is broken; ``name`` is in the message.
+        MapError: the text is no OpenDRIVE document, has no driving lane, or a road is broken; ``name`` tells which map.
     """
     try:
         root = ElementTree.fromstring(text)
@@ -82,8 +84,8 @@ def lane_spans(text: str, name: str) -> list[LaneSpan]:
 
 def _spans_of(road: ElementTree.Element, name: str) -> Iterator[LaneSpan]:
     road_id, length = _integer(road, "id", name), _finite(road, "length", name)
-    if length <= 0.0:
-        raise MapError(f"map {name!r}: road {road_id} has length {length} m")
+    if not 0.0 < length <= MAX_ROAD:
+        raise MapError(f"map {name!r}: road {road_id} has length {length} m, up to {MAX_ROAD:g} m are possible")
     _check_plan(road, name)
     sections = road.findall("lanes/laneSection")
     if not sections:
@@ -93,6 +95,7 @@ def _spans_of(road: ElementTree.Element, name: str) -> Iterator[LaneSpan]:
         raise MapError(f"map {name!r}: the lane sections of road {road_id} start at {starts} on a length of {length} m")
     junction = _integer(road, "junction", name) if "junction" in road.attrib else -1
     for index, (section, start, end) in enumerate(zip(sections, starts, [*starts[1:], length])):
+        _check_numbering(section, road_id, name)
         for lane in (*section.findall("left/lane"), *section.findall("right/lane")):
             _check_width(lane, road_id, name)
             kind = lane.get("type", "none")
@@ -113,6 +116,16 @@ def _check_plan(road: ElementTree.Element, name: str) -> None:
                 _finite(geometry[0], key, name)
 
 
+def _check_numbering(section: ElementTree.Element, road_id: int, name: str) -> None:
+    """Lanes count 1, 2 … to the left and -1, -2 … to the right of the one in the centre."""
+    for side, sign in (("left", 1), ("right", -1)):
+        ids = sorted((_integer(lane, "id", name) for lane in section.findall(f"{side}/lane")), key=abs)
+        if ids != [sign * number for number in range(1, len(ids) + 1)]:
+            raise MapError(f"map {name!r}: the {side} lanes of road {road_id} have the ids {ids}")
+    if len(section.findall("center/lane")) != 1:
+        raise MapError(f"map {name!r}: a lane section of road {road_id} has no centre lane")
+
+
 def _check_width(lane: ElementTree.Element, road_id: int, name: str) -> None:
     widths = lane.findall("width")
     if not widths:
@@ -127,7 +140,7 @@ def _check_links(root: ElementTree.Element, roads: list[ElementTree.Element], na
     known = {"road": road_ids, "junction": {junction.get("id") for junction in root.findall("junction")}}
     for road in roads:
         if road.get("junction", "-1") not in known["junction"] | {"-1"}:
-            raise MapError(f"map {name!r}: road {road.get('id')} is in junction {road.get('junction')}, which is missing")
+            raise MapError(f"map {name!r}: junction {road.get('junction')} of road {road.get('id')} is missing")
         for link in (*road.findall("link/predecessor"), *road.findall("link/successor")):
             kind, target = link.get("elementType", ""), link.get("elementId")
             if target not in known.get(kind, set()):
@@ -147,9 +160,12 @@ def _check_unique(ids: list[int], name: str) -> None:
 def _integer(element: ElementTree.Element, key: str, name: str) -> int:
     raw = element.get(key, "")
     try:
-        return int(raw)
+        value = int(raw)
     except ValueError as error:
         raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no whole number") from error
+    if abs(value) >= 2**31:
+        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is too large")
+    return value
 
 
 def _finite(element: ElementTree.Element, key: str, name: str) -> float:

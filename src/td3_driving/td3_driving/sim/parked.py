@@ -34,7 +34,7 @@ class Parked:
     next_id: int = FIRST_ID
 
     def add(self, kind: int, x: float, y: float, yaw: float, occupied: np.ndarray) -> int:
-        """Park a vehicle of class ``kind``; its id, or -1 when the place overlaps one of the boxes ``occupied`` (n, 5)."""
+        """Park a vehicle of class ``kind``: its id, or -1 where it overlaps one of the boxes ``occupied`` (n, 5)."""
         _, length, width, _ = CLASSES[kind]
         box: Box = (x, y, yaw, length, width)
         if overlaps(box, np.vstack((self.boxes, occupied))).any():

@@ -21,7 +21,7 @@ __all__ = ["Lane", "MapError", "RoadMap", "Strip", "load_map", "map_path"]
 
 OWN_MAPS = ("straight", "curves", "town", "roundabout")
 SPACING = 1.0
-"""Greatest distance between two samples of a lane [m]."""
+"""Greatest distance between two samples of a lane, measured on the reference line of its road [m]."""
 EDGE = 1e-3
 """How far inside its range a lane is sampled, so that rounding cannot select the neighbouring section [m]."""
 TOUCH = 0.5
@@ -40,7 +40,7 @@ class Lane:
         points: (n, 2) lane centre in the map frame [m].
         heading: (n,) driving direction [rad], unwrapped along the lane.
         width: (n,) lane width [m].
-        s: (n,) distance from the start of the lane [m].
+        s: (n,) distance from the start of the lane, in equal steps [m].
         marking: (n, 2) type of the left and right marking, numbered as ``carla.LaneMarkingType`` (10 = none).
         colour: (n, 2) their colours, numbered as ``carla.LaneMarkingColor``.
         successors: indices of the lanes that follow, in ``RoadMap.lanes``.
@@ -159,7 +159,7 @@ def load_map(name_or_path: str) -> RoadMap:
 
 def _try_in_another_process(text: str, name: str) -> None:
     """libcarla can end the process on documents that look right, so a stranger's is loaded elsewhere first."""
-    program = "import carla, sys; carla.Map('trial', sys.stdin.read()).get_topology()"
+    program = "import carla, sys; m = carla.Map('trial', sys.stdin.read()); m.get_topology(); m.generate_waypoints(5.0)"
     command = [sys.executable, "-c", program]
     try:
         trial = subprocess.run(command, input=text, text=True, capture_output=True, timeout=TRIAL_TIMEOUT, check=False)
@@ -225,16 +225,20 @@ def _points(row: list[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lane(span: LaneSpan, row: list[Any], following: set[int]) -> Lane:
+    """The lane sampled anew at equal distances: in bends CARLA's waypoints are not equally far apart."""
     points, heading = _points(row)
-    steps = np.hypot(*np.diff(points, axis=0).T)
     marks = [(waypoint.left_lane_marking, waypoint.right_lane_marking) for waypoint in row]
+    uneven = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
+    s = np.linspace(0.0, uneven[-1], len(row))
+    width = np.array([waypoint.lane_width for waypoint in row])
+    x, y, heading, width = (np.interp(s, uneven, column) for column in (*points.T, heading, width))
     return Lane(
         key=(span.road, span.section, span.lane),
         junction=span.junction,
-        points=points,
+        points=np.stack((x, y), axis=1),
         heading=heading,
-        width=np.array([waypoint.lane_width for waypoint in row]),
-        s=np.concatenate(([0.0], np.cumsum(steps))),
+        width=width,
+        s=s,
         marking=np.array([[int(mark.type) for mark in pair] for pair in marks], dtype=np.int8),
         colour=np.array([[int(mark.color) for mark in pair] for pair in marks], dtype=np.int8),
         successors=tuple(sorted(following)),

@@ -61,7 +61,8 @@ def route_between(roads: RoadMap, x: float, y: float, goal_x: float, goal_y: flo
         RouteError: a point is farther than 5 m from every lane, or no lanes lead from the first to the second.
     """
     starts, goals = _snap(roads, x, y), _snap(roads, goal_x, goal_y)
-    found = [candidate for start in starts for goal in goals if (candidate := _shortest(roads, start, goal)) is not None]
+    tried = [_shortest(roads, start, goal) for start in starts for goal in goals]
+    found = [candidate for candidate in tried if candidate is not None]
     if not found:
         raise RouteError(f"no lanes lead from ({x:g}, {y:g}) to ({goal_x:g}, {goal_y:g}) on map {roads.name!r}")
     lanes, start_s, goal_s, _ = min(found, key=lambda candidate: candidate[3])
@@ -133,8 +134,12 @@ def random_route(roads: RoadMap, rng: np.random.Generator) -> np.ndarray:
     return _sample(roads, best[1], best[2], best[3])
 
 
-def _walk(roads: RoadMap, lane: int, s: float, wanted: float, rng: np.random.Generator) -> tuple[list[int], float, float]:
-    """Follow random successors for ``wanted`` metres: lanes, distance along the last one, length driven."""
+Walk = tuple[list[int], float, float]
+"""Lanes, distance along the last one, length driven: both in [m]."""
+
+
+def _walk(roads: RoadMap, lane: int, s: float, wanted: float, rng: np.random.Generator) -> Walk:
+    """Follow random successors for ``wanted`` metres, or as far as there are lanes not yet driven."""
     lanes, driven = [lane], 0.0
     while True:
         left = roads.lanes[lane].length - s

@@ -55,7 +55,7 @@ CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something on the road that is not traffic: lanes it is on and distances along them [m], speed [m/s], half length [m]."""
+    """What is on the road beside the traffic: lanes and distances along them [m], speed [m/s], half length [m]."""
 
     places: tuple[tuple[int, float], ...]
     speed: float

@@ -14,9 +14,9 @@ from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.collision import Box, corners, overlaps
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
+from td3_driving.sim.parked import Parked
 from td3_driving.sim.roads import RoadMap, load_map
 from td3_driving.sim.routes import plan_route, route_between
-from td3_driving.sim.parked import Parked
 from td3_driving.sim.traffic import CLASSES, Obstacle, Traffic
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
 
@@ -228,7 +228,7 @@ class World:
         """Find the lanes the ego is on; the types of the markings it crossed."""
         near = self.roads.near(self.car.x, self.car.y, REACH)
         self._occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
-        return self._invasion.update(near, self.car.yaw, corners(self._box()))
+        return self._invasion.update(near, corners(self._box()))
 
     def _box(self) -> Box:
         return self.car.x, self.car.y, self.car.yaw, self.parameters.length, self.parameters.width
@@ -241,8 +241,8 @@ class World:
             return ()
         hit = moving[overlaps(self._box(), traffic.boxes(moving))]
         stood = np.flatnonzero(overlaps(self._box(), parked.boxes))
-        contacts = [Collision(FIRST_TRAFFIC_ID + index, self._impulse(*traffic.velocity(index))) for index in hit.tolist()]
-        contacts += [Collision(parked.ids[index], self._impulse(0.0, 0.0)) for index in stood.tolist()]
+        contacts = [Collision(FIRST_TRAFFIC_ID + car, self._impulse(*traffic.velocity(car))) for car in hit.tolist()]
+        contacts += [Collision(parked.ids[car], self._impulse(0.0, 0.0)) for car in stood.tolist()]
         if contacts:
             self.car.x, self.car.y, self.car.yaw = before
             self.car.speed = self.car.yaw_rate = 0.0
@@ -250,7 +250,7 @@ class World:
         return tuple(contacts)
 
     def _impulse(self, other_x: float, other_y: float) -> tuple[float, float]:
-        """Of a plastic impact with a vehicle of the same mass that moves at a velocity in the map frame [m/s]: [N s]."""
+        """Of a plastic impact with a car of the same mass and a velocity in the map frame [m/s]: x and y [N s]."""
         x, y = self._map_velocity()
         half = self.parameters.mass / 2.0
         return half * (other_x - x), half * (other_y - y)

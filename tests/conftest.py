@@ -1,0 +1,34 @@
+"""What tests of all packages share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from td3_driving.starting.domain import DOMAINS, DomainTaken, claim_domain
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recorded runs and CARLA's maps, which are not part of the project; a test that needs them skips without them."""
+    folder = Path(os.environ.get("TD3_DRIVING_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data folder beside the repository; name one with TD3_DRIVING_DATA ({folder.name} is absent)")
+    return folder
+
+
+@pytest.fixture
+def domain_id() -> int:
+    """A ROS domain that nobody on this machine uses; the first domains are left to people."""
+    first = 10 + os.getpid() % (len(DOMAINS) - 10)
+    for number in [*range(first, len(DOMAINS)), *range(10, first)]:
+        try:
+            with claim_domain(number):
+                return number
+        except DomainTaken:
+            continue
+    raise RuntimeError("no free ROS domain on this machine")
