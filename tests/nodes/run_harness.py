@@ -117,13 +117,23 @@ class Run:
         """What the run has printed so far."""
         return Path(self._log.name).read_text(errors="replace")
 
-    def wait(self, timeout: float = TIMEOUT) -> int:
-        """The exit code of the run; fails the test with its output when it does not end."""
+    def wait(self, ear: Ear | None = None) -> int:
+        """The exit code of the run, while ``ear`` goes on listening; fails with the run's output when it does not end."""
+        deadline = time.monotonic() + TIMEOUT
+        while (code := self.process.poll()) is None:
+            assert time.monotonic() < deadline, f"the run did not end within {TIMEOUT:.0f} s:\n{self.output[-4000:]}"
+            if ear is None:
+                self.expect_end(0.1)
+            else:
+                ear.listen(0.05)
+        return code
+
+    def expect_end(self, seconds: float) -> None:
+        """Give the run ``seconds`` to end."""
         try:
-            return self.process.wait(timeout)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.stop()
-            raise AssertionError(f"the run did not end within {timeout:.0f} s; it printed:\n{self.output[-4000:]}") from None
+            return
 
     def until(self, condition: Callable[[], bool], what: str, ear: Ear, timeout: float = TIMEOUT) -> None:
         """Handle what ``ear`` hears until ``condition`` holds, which must be before the run ends."""

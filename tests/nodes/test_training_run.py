@@ -74,7 +74,7 @@ def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_
             durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
             assert profile.durability == durability, topic
         run.until(lambda: set(ear.statuses) >= STATUSES, "every status on /diagnostics", ear)
-        assert run.wait() == 0, run.output[-4000:]
+        assert run.wait(ear) == 0, run.output[-4000:]
         assert [reward.step for reward in ear.rewards] == list(range(ear.rewards[0].step, 301))
         for reward in ear.rewards:
             parts = (reward.efficiency, reward.lane_keeping, reward.comfort, reward.safety, reward.progress)
@@ -128,7 +128,7 @@ def test_a_killed_learner_and_a_killed_simulator_come_back(tmp_path: Path, domai
         run.until(lambda: ear.step > 300, "step 300", ear)
         simulator = run.kill("simulator")
         run.until(lambda: run.pid("simulator") not in (None, simulator), "a new simulator", ear)
-        assert run.wait() == 0, run.output[-4000:]
+        assert run.wait(ear) == 0, run.output[-4000:]
         assert balanced(ear)
         last = ear.accounts[-1]
         assert last.inserted == 600 and last.updates == last.updates_due == 5 * ((600 - 100) // 10)
@@ -141,7 +141,7 @@ def test_a_killed_policy_ends_the_run_with_its_name_and_leaves_the_memory(tmp_pa
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 5000}) as run:
         run.until(lambda: ear.step > 150, "step 150", ear)
         run.kill("policy")
-        assert run.wait() == 1
+        assert run.wait(ear) == 1
         assert "policy ended the run (killed by SIGKILL)" in run.output
     inserted = reopen(run).inserted
     assert inserted >= 100
@@ -163,7 +163,7 @@ def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, 
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, None, "--faults", fault) as run:
         run.until(lambda: ear.step > 200, "step 200", ear)
         run.until(lambda: ear.statuses["policy: frame sync"].level == b"\x01", "the warning", ear)
-        assert run.wait() == 0, run.output[-4000:]
+        assert run.wait(ear) == 0, run.output[-4000:]
         assert balanced(ear) and ear.accounts[-1].rejected == 0
     assert "episode cut" in run.output and "Traceback" not in run.output
 
@@ -173,7 +173,7 @@ def test_two_actors_feed_one_learner(tmp_path: Path, domain_id: int) -> None:
         assert_both = {"actor_0", "actor_1"}
         run.until(lambda: {reward.actor_id for reward in ear.rewards} == assert_both, "both actors", ear)
         assert "/actor_1/carla/ego_vehicle/rgb_front/image" in dict(ear.node.get_topic_names_and_types())
-        assert run.wait() == 0, run.output[-4000:]
+        assert run.wait(ear) == 0, run.output[-4000:]
         assert balanced(ear) and ear.accounts[-1].inserted == SMALL["run.steps"]
 
 

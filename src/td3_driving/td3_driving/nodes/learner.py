@@ -77,7 +77,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._fail(error)
             return
         if outcome.reason:
-            self.get_logger().warn(f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0)
+            self.get_logger().warning(f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0)
         self._work()
 
     def _work(self) -> None:

@@ -114,7 +114,11 @@ class PolicyNode(Node):  # type: ignore[misc]
     def _on_weights(self, message: PolicyWeights) -> None:
         if message.config_hash != self.settings.digest():
             raise RunEnd(2, "the learner runs with another configuration than this policy; start both from one config.yaml")
-        self._chooser.offer(bytes(message.data), message.version, message.inserted, message.sha256)
+        try:
+            self._chooser.offer(bytes(message.data), message.version, message.inserted, message.sha256)
+        except ValueError as error:
+            self.get_logger().error(f"weights refused, going on with those in use: {error}")
+            return
         self._proceed()
 
     def _on_learner_status(self, message: LearnerStatus) -> None:
@@ -235,7 +239,7 @@ class PolicyNode(Node):  # type: ignore[misc]
             return
         self._faults += 1
         self._faults_in_a_row += 1
-        self.get_logger().warn(f"episode cut: {reason}", throttle_duration_sec=1.0)
+        self.get_logger().warning(f"episode cut: {reason}", throttle_duration_sec=1.0)
         if self._faults_in_a_row > FAULT_LIMIT:
             raise RunEnd(1, f"{FAULT_LIMIT} faults in a row without a good step; the last one: {reason}")
         self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
@@ -246,7 +250,7 @@ class PolicyNode(Node):  # type: ignore[misc]
     def _watch(self) -> None:
         now = time.monotonic()
         if self._paused_by:
-            self.get_logger().warn(f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0)
+            self.get_logger().warning(f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0)
             return
         if self._pilot.steps >= self._chooser.steps:
             self._watch_end(now)
@@ -256,7 +260,7 @@ class PolicyNode(Node):  # type: ignore[misc]
             self._fault(f"no complete frame (image and odometry with one stamp) for {now - self._last_frame_at:.0f} s")
         report = self._waiting.report(now)
         if report:
-            self.get_logger().warn(report)
+            self.get_logger().warning(report)
         if self._waiting.expired(now):
             raise RunEnd(1, f"gave up waiting for {self._waiting.reason} after {self._waiting.timeout:.0f} s")
 

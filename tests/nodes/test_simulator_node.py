@@ -1,0 +1,342 @@
+"""The simulator over real DDS, against the contract of the CARLA bridge."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+for package in ("td3_driving_msgs", "carla_msgs", "derived_object_msgs", "tf2_msgs"):
+    pytest.importorskip(package, reason="the message packages are not built; run: make build")
+
+from bridge_harness import EGO, TIMEOUT, Client, start, stop
+from carla_msgs.msg import (
+    CarlaCollisionEvent,
+    CarlaControl,
+    CarlaEgoVehicleControl,
+    CarlaEgoVehicleInfo,
+    CarlaEgoVehicleStatus,
+    CarlaStatus,
+    CarlaWorldInfo,
+)
+from carla_msgs.srv import DestroyObject, GetBlueprints, SpawnObject
+from derived_object_msgs.msg import ObjectArray
+from geometry_msgs.msg import Pose, Twist
+from nav_msgs.msg import Path
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, Imu, NavSatFix
+from std_msgs.msg import Bool, Float32
+from td3_driving_msgs.srv import ResetEpisode
+from tf2_msgs.msg import TFMessage
+
+from td3_driving.nodes import qos
+from td3_driving.nodes.conversions import nanoseconds
+
+DOMAIN = 110 + os.getpid() % 90
+IMAGE, ODOMETRY = f"{EGO}/rgb_front/image", f"{EGO}/odometry"
+Pair = Callable[..., Client]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Starts a simulator and a client that has seen its first frames."""
+    started: list[tuple[Any, Client]] = []
+
+    def make(**settings: Any) -> Client:
+        process, client = start(DOMAIN, **settings), Client(DOMAIN)
+        started.append((process, client))
+        client.first_frame()
+        return client
+
+    yield make
+    for process, client in started:
+        client.close()
+        code, errors = stop(process)
+        assert (code, "Traceback" in errors) == (0, False), errors
+
+
+def test_a_frame_is_the_bridges(pair: Pair) -> None:
+    client = pair()
+    topics = {
+        "clock": Clock,
+        "carla/status": CarlaStatus,
+        f"{EGO}/vehicle_status": CarlaEgoVehicleStatus,
+        "tf": TFMessage,
+        f"{EGO}/rgb_front/camera_info": CameraInfo,
+        f"{EGO}/imu": Imu,
+        f"{EGO}/gnss": NavSatFix,
+        f"{EGO}/objects": ObjectArray,
+        "carla/objects": ObjectArray,
+        f"{EGO}/speedometer": Float32,
+    }
+    for topic, kind in topics.items():
+        client.listen(topic, kind)
+    client.listen_for(0.5)
+    client.step(throttle=1.0)
+    client.step(throttle=0.5, steer=0.25)
+    odometry = client.step()
+    client.until(lambda: all(client.heard[topic] for topic in topics))
+    stamp = nanoseconds(odometry.header.stamp)
+    last = {topic: client.heard[topic][-1] for topic in topics}
+    client.until(lambda: client.stamps(f"{EGO}/imu")[-1] == stamp)
+
+    image = client.heard[IMAGE][-1]
+    assert (image.encoding, image.step, len(image.data), image.is_bigendian) == ("bgra8", 256, 256 * 36, 0)
+    assert image.header.frame_id == "ego_vehicle/rgb_front"
+    info = last[f"{EGO}/rgb_front/camera_info"]
+    assert info.k.tolist() == pytest.approx([32.0, 0.0, 32.0, 0.0, 32.0, 18.0, 0.0, 0.0, 1.0])
+    assert (info.distortion_model, list(info.d)) == ("plumb_bob", [0.0] * 5)
+    assert (odometry.header.frame_id, odometry.child_frame_id) == ("map", "ego_vehicle")
+    assert not odometry.pose.covariance.any()
+    assert not odometry.twist.covariance.any()
+    assert 0.0 < odometry.twist.twist.linear.x < 1.0
+    assert odometry.twist.twist.angular.z <= 0.0, "steered right"
+    for topic in (f"{EGO}/vehicle_status", f"{EGO}/rgb_front/camera_info", f"{EGO}/gnss", f"{EGO}/objects"):
+        assert stamp in client.stamps(topic), "one stamp for the whole frame"
+    assert stamp in [nanoseconds(message.clock) for message in client.heard["clock"]]
+    status = client.heard[f"{EGO}/vehicle_status"]
+    echoed = next(message for message in status if nanoseconds(message.header.stamp) == stamp).control
+    assert (echoed.throttle, echoed.header.stamp.sec, echoed.header.frame_id) == (0.0, 0, "")
+    assert any(message.control.steer == 0.25 for message in status)
+    numbers = [message.frame for message in client.heard["carla/status"]]
+    assert numbers == sorted(numbers)
+    assert last["carla/status"].synchronous_mode
+    assert last["carla/status"].fixed_delta_seconds == pytest.approx(0.05)
+    assert last[f"{EGO}/imu"].linear_acceleration.z == pytest.approx(9.81)
+    assert len(last["carla/objects"].objects) == len(last[f"{EGO}/objects"].objects) + 1 == 4
+    frames = {transform.child_frame_id: transform for message in client.heard["tf"] for transform in message.transforms}
+    assert frames["ego_vehicle"].header.frame_id == "map"
+    camera = frames["ego_vehicle/rgb_front"].transform
+    assert (camera.translation.x, camera.translation.z) == (2.0, 2.0)
+    assert [getattr(camera.rotation, axis) for axis in "xyzw"] == [-0.5, 0.5, -0.5, 0.5]
+
+
+def test_latched_and_volatile_topics(pair: Pair) -> None:
+    client = pair()
+    latched = {
+        f"{EGO}/vehicle_info": (CarlaEgoVehicleInfo, qos.BRIDGE_LATCHED),
+        "carla/world_info": (CarlaWorldInfo, qos.BRIDGE_LATCHED),
+        f"{EGO}/waypoints": (Path, qos.BRIDGE_LATCHED_ONE),
+    }
+    for topic, (kind, profile) in latched.items():
+        client.listen(topic, kind, profile)
+    client.until(lambda: all(client.heard[topic] for topic in latched))
+    info = client.heard[f"{EGO}/vehicle_info"][0]
+    assert [wheel.max_steer_angle > 0 for wheel in info.wheels] == [True, True, False, False]
+    assert [wheel.position.y > 0 for wheel in info.wheels] == [True, False, True, False]
+    assert (info.rolename, info.mass > 0) == ("ego_vehicle", True)
+    assert client.heard["carla/world_info"][0].map_name == "Carla/Maps/straight"
+    assert "<OpenDRIVE" in client.heard["carla/world_info"][0].opendrive
+    path = client.heard[f"{EGO}/waypoints"][0]
+    assert (path.header.frame_id, len(path.poses)) == ("map", 301)
+    assert path.poses[0].header.frame_id == ""
+    for topic in (IMAGE, ODOMETRY, *latched):
+        (profile,) = [entry.qos_profile for entry in client.node.get_publishers_info_by_topic(f"/{topic}")]
+        expected = DurabilityPolicy.TRANSIENT_LOCAL if topic in latched else DurabilityPolicy.VOLATILE
+        assert (profile.reliability, profile.durability) == (ReliabilityPolicy.RELIABLE, expected), topic
+
+
+def test_a_frame_waits_for_its_command(pair: Pair) -> None:
+    client = pair()
+    stamps = [client.last]
+    client.listen_for(0.5)
+    assert client.last == stamps[0], "no command, no frame"
+    for _ in range(5):
+        client.step(throttle=0.3)
+        stamps.append(client.last)
+    assert np.diff(stamps) == pytest.approx(np.full(5, 5e7), abs=2.0)
+    assert client.stamps(ODOMETRY) == sorted(set(client.stamps(ODOMETRY)))
+
+
+def test_after_the_timeout_it_goes_on_with_the_last_command(pair: Pair) -> None:
+    client = pair(control_timeout=0.3)
+    client.step(throttle=1.0)
+    count = len(client.heard[ODOMETRY])
+    client.until(lambda: len(client.heard[ODOMETRY]) >= count + 3)
+    speeds = [message.twist.twist.linear.x for message in client.heard[ODOMETRY][count - 1 :]]
+    assert all(later > earlier for earlier, later in zip(speeds, speeds[1:]))
+
+
+def test_a_reset_answers_a_waiting_frame(pair: Pair) -> None:
+    client = pair()
+    for _ in range(10):
+        client.step(throttle=1.0)
+    before = client.last
+    answer = client.call(ResetEpisode, "td3/reset_episode", ResetEpisode.Request(scenario=0, seed=3))
+    assert answer.success, answer.message
+    client.until(lambda: client.last > before)
+    odometry = client.heard[ODOMETRY][-1]
+    assert nanoseconds(answer.stamp) == nanoseconds(odometry.header.stamp)
+    start_pose = answer.route.poses[0].pose.position
+    assert (odometry.pose.pose.position.x, odometry.pose.pose.position.y) == (start_pose.x, start_pose.y)
+    assert odometry.twist.twist.linear.x == 0.0
+    refused = client.call(ResetEpisode, "td3/reset_episode", ResetEpisode.Request(scenario=7, seed=3))
+    assert (refused.success, "scenario 7" in refused.message) == (False, True)
+
+
+def test_commands_that_are_not_finite_do_not_count(pair: Pair) -> None:
+    client = pair()
+    before = client.last
+    client.send(steer=math.nan)
+    client.listen_for(0.4)
+    assert client.last == before
+    assert math.isfinite(client.step(throttle=0.5).pose.pose.position.x)
+
+
+def test_while_overridden_only_manual_commands_count(pair: Pair) -> None:
+    client = pair()
+    manual = client.publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd_manual")
+    override = client.publisher(Bool, f"{EGO}/vehicle_control_manual_override", qos.BRIDGE_LATCHED_ONE)
+    override.publish(Bool(data=True))
+    client.listen_for(0.5)
+    before = client.last
+    client.send(throttle=1.0)
+    client.listen_for(0.3)
+    assert client.last == before
+    manual.publish(CarlaEgoVehicleControl(throttle=1.0))
+    client.until(lambda: client.last > before)
+    override.publish(Bool(data=False))
+    client.listen_for(0.5)
+    client.step()
+
+
+def test_pause_and_single_steps(pair: Pair) -> None:
+    client = pair(control_timeout=0.2)
+    client.listen("carla/status", CarlaStatus)
+    control = client.publisher(CarlaControl, "carla/control")
+    control.publish(CarlaControl(command=CarlaControl.PAUSE))
+    client.until(lambda: client.heard["carla/status"] and not client.heard["carla/status"][-1].synchronous_mode_running)
+    client.listen_for(0.3)
+    standing = len(client.heard[ODOMETRY])
+    client.listen_for(0.6)
+    assert len(client.heard[ODOMETRY]) == standing
+    control.publish(CarlaControl(command=CarlaControl.STEP_ONCE))
+    client.until(lambda: len(client.heard[ODOMETRY]) == standing + 1)
+    client.until(lambda: not client.heard["carla/status"][-1].synchronous_mode_running)
+    client.listen_for(0.6)
+    assert len(client.heard[ODOMETRY]) == standing + 1
+    control.publish(CarlaControl(command=CarlaControl.PLAY))
+    client.until(lambda: len(client.heard[ODOMETRY]) > standing + 3)
+
+
+def test_teleports_keep_the_speed_and_renew_the_route(pair: Pair) -> None:
+    client = pair()
+    client.listen(f"{EGO}/waypoints", Path, qos.BRIDGE_LATCHED_ONE)
+    place = client.publisher(Pose, f"{EGO}/control/set_transform")
+    velocity = client.publisher(Twist, f"{EGO}/control/set_target_velocity")
+    twist = Twist()
+    twist.linear.x = 6.0
+    velocity.publish(twist)
+    client.listen_for(0.5)
+    client.step()
+    pose = Pose()
+    pose.position.x, pose.position.y, pose.orientation.w = 200.0, -1.75, 1.0
+    place.publish(pose)
+    client.listen_for(0.5)
+    moved = client.step()
+    assert moved.pose.pose.position.x == pytest.approx(200.3, abs=0.05)
+    assert moved.twist.twist.linear.x == pytest.approx(6.0, abs=0.1)
+    client.until(lambda: len(client.heard[f"{EGO}/waypoints"][-1].poses) == 201)
+
+
+def test_spawned_vehicles_can_be_hit_and_removed(pair: Pair) -> None:
+    client = pair(vehicles=0)
+    client.listen(f"{EGO}/objects", ObjectArray)
+    client.listen(f"{EGO}/collision", CarlaCollisionEvent)
+    names = client.call(GetBlueprints, "carla/get_blueprints", GetBlueprints.Request(filter="vehicle.*")).blueprints
+    assert "vehicle.tesla.model3" in names
+    request = SpawnObject.Request(type="vehicle.audi.a2", id="wall")
+    request.transform.position.x, request.transform.position.y = 106.0, -1.75
+    wall = client.call(SpawnObject, "carla/spawn_object", request)
+    assert wall.id > 0, wall.error_string
+    again = client.call(SpawnObject, "carla/spawn_object", request)
+    assert (again.id, "touch" in again.error_string) == (-1, True)
+    unknown = client.call(SpawnObject, "carla/spawn_object", SpawnObject.Request(type="vehicle.bus"))
+    assert (unknown.id, "no blueprint" in unknown.error_string) == (-1, True)
+    for _ in range(40):
+        client.step(throttle=1.0)
+    assert {event.other_actor_id for event in client.heard[f"{EGO}/collision"]} == {wall.id}
+    assert set(client.stamps(f"{EGO}/collision")) <= set(client.stamps(ODOMETRY))
+    assert [thing.id for thing in client.heard[f"{EGO}/objects"][-1].objects] == [wall.id]
+    assert client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=wall.id)).success
+    assert not client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=24)).success
+    client.step()
+    client.until(lambda: client.heard[f"{EGO}/objects"][-1].objects == [])
+
+
+def test_faults_come_when_they_are_asked_for(pair: Pair) -> None:
+    client = pair(faults="frozen_camera@60:5 nan_odometry@70:2 drop@75", control_timeout=1.0)
+    while len(client.heard[ODOMETRY]) < 85 and client.last < nanoseconds(client.heard[ODOMETRY][0].header.stamp) + 5e9:
+        client.step(throttle=0.6)
+    stamps = client.stamps(ODOMETRY)
+    frame = {round(stamp / 5e7) - 100: message for stamp, message in zip(stamps, client.heard[ODOMETRY])}
+    broken = sorted(number for number, message in frame.items() if math.isnan(message.pose.pose.position.x))
+    assert broken == [70, 71]
+    assert 75 not in frame
+    assert {74, 76} <= frame.keys()
+    images = {round(nanoseconds(message.header.stamp) / 5e7) - 100: message for message in client.heard[IMAGE]}
+    assert all(bytes(images[number].data) == bytes(images[59].data) for number in range(60, 65))
+    assert bytes(images[65].data) != bytes(images[64].data)
+
+
+def test_a_crash_is_a_crash() -> None:
+    process = start(DOMAIN, faults="crash@2", control_timeout=0.1)
+    assert process.wait(timeout=TIMEOUT) == 70
+    stop(process)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"map": "/nowhere/at/all.xodr"}, "does not exist"),
+        ({"route": "0 900 1 900"}, "more than 5 m from every lane"),
+        ({"faults": "flood@3"}, "'flood' is not one of"),
+        ({"camera_width": 5}, "outside 32 .. 1920 px"),
+    ],
+)
+def test_bad_settings_are_one_sentence_and_exit_code_2(settings: dict[str, Any], reason: str) -> None:
+    process = start(DOMAIN, **settings)
+    _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 2
+    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert reason in lines[0]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_at_once_and_well(how: signal.Signals) -> None:
+    process, client = start(DOMAIN, wait_for_control=False), Client(DOMAIN)
+    client.until(lambda: client.last)
+    client.close()
+    code, errors = stop(process, how)
+    assert (code, "Traceback" in errors) == (0, False), errors
+
+
+def test_names_follow_the_namespace() -> None:
+    process, client = start(DOMAIN, ("-r", "__ns:=/actor_0")), Client(DOMAIN, namespace="/actor_0")
+    client.first_frame()
+    client.step()
+    topics = [
+        name for name, _ in client.node.get_topic_names_and_types() if "carla" in name or name.endswith(("clock", "tf"))
+    ]
+    assert topics
+    assert all(name.startswith("/actor_0/") for name in topics)
+    client.close()
+    assert stop(process)[0] == 0
+
+
+def test_image_and_odometry_always_share_a_stamp(pair: Pair) -> None:
+    client = pair()
+    for _ in range(20):
+        client.step(throttle=0.4, steer=0.05)
+    images = [message for message in client.heard[IMAGE] if isinstance(message, Image)]
+    shared = set(client.stamps(ODOMETRY)) & {nanoseconds(message.header.stamp) for message in images}
+    assert len(shared) >= 20
+    assert min(shared) > 0
