@@ -19,7 +19,7 @@ from td3_driving.doctor.expectations import parse_expect
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
-from td3_driving.doctor.report_terminal import print_report
+from td3_driving.doctor.report_terminal import print_brief, print_report
 from td3_driving.doctor.run import find_run
 
 UNUSABLE = 2
@@ -37,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Unusable as error:
         print(f"doctor: {error}", file=sys.stderr)
         return UNUSABLE
-    print_report(diagnosis, Console(), against)
+    if options.brief:
+        print_brief(diagnosis, Console())
+    else:
+        print_report(diagnosis, Console(), against)
+    if options.html:
+        print(f"report {options.html}")
     return diagnosis.verdict.exit_code
 
 
@@ -47,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the diagnosis as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a document")
+    parser.add_argument("--brief", action="store_true", help="print the verdict and the top causes only")
     parser.add_argument("--against", type=Path, metavar="RUN", help="another run to compare with")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with what was asked of the run")
     parser.add_argument("--expect", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="what was asked, e.g. train_freq=50")

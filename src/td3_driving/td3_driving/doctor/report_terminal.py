@@ -19,6 +19,12 @@ MOST_CAUSES = 3
 MOST_STEPS = 3
 
 
+def print_brief(diagnosis: Diagnosis, console: Console) -> None:
+    """Verdict, top causes and what to do next, and nothing else."""
+    _print_verdict(diagnosis, console)
+    _print_top(diagnosis, console)
+
+
 def print_report(diagnosis: Diagnosis, console: Console, against: Diagnosis | None = None) -> None:
     """Write the diagnosis to ``console``: what fits on the first screen decides, the rest is evidence."""
     _print_verdict(diagnosis, console)

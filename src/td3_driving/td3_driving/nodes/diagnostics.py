@@ -22,7 +22,7 @@ from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
 from td3_driving.monitor.steps import Step
 from td3_driving.nodes import conversions, markers, qos
-from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.entry import RunEnd, run, spin
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
 
@@ -136,6 +136,10 @@ class DiagnosticsNode(Node):  # type: ignore[misc]
             self._odometry = None
         if watched:
             self._markers.publish(self._scene.markers())
+
+    def live(self) -> None:
+        """Handle messages and timers."""
+        spin(self)
 
     def close(self) -> None:
         """Everything that was measured goes to disk."""

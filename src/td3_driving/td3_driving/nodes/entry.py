@@ -8,6 +8,8 @@ from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
 
 
 class RunEnd(Exception):
@@ -25,7 +27,11 @@ class RunEnd(Exception):
 
 
 class RunNode(Protocol):
-    """A node that can be closed: files flushed, a last message sent."""
+    """A node that lives until its work is over, and can be closed: files flushed, a last message sent."""
+
+    def live(self) -> None:
+        """Handle what comes until ROS ends; :class:`RunEnd` when the work is over before."""
+        ...
 
     def close(self) -> None:
         """Called once, whatever ended the node; the ROS context may be gone already."""
@@ -49,21 +55,30 @@ def run(
         rclpy.try_shutdown()
         return 2
     try:
-        return _spin(node)
+        return _live(node)
     finally:
         node.close()
         rclpy.try_shutdown()
 
 
-def _spin(node: RunNode) -> int:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)  # type: ignore[arg-type]
+def spin(node: Node) -> None:
+    """The life of a node that only reacts."""
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    executor.spin()
+
+
+def _live(node: RunNode) -> int:
     try:
-        executor.spin()
+        node.live()
     except RunEnd as end:
         if end.reason:
             print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
         return end.code
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        return 0
+    except _rclpy.RCLError:
+        # A signal ends the context at any point, also between a check and a publication.
+        if rclpy.ok():
+            raise
     return 0

@@ -19,7 +19,7 @@ from td3_driving.learning.replay_store import ReplayError
 from td3_driving.learning.series import LogPoint
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.nodes import conversions, qos
-from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.entry import RunEnd, run, spin
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
 
@@ -174,6 +174,10 @@ class LearnerNode(Node):  # type: ignore[misc]
             return ""
         missing = self._learning_starts - self._trainer.inserted
         return f"{missing} steps before learning starts" if missing > 0 else "experience"
+
+    def live(self) -> None:
+        """Handle messages and timers."""
+        spin(self)
 
     def close(self) -> None:
         """Save what the run has come to, so that it can be continued."""

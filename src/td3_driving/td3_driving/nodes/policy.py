@@ -10,6 +10,7 @@ import numpy as np
 from carla_msgs.msg import CarlaCollisionEvent, CarlaEgoVehicleControl, CarlaLaneInvasionEvent
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyWeights, RewardComponents
@@ -28,9 +29,12 @@ from td3_driving.driving.waiting import Waiting
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_settings
 
 EGO = "carla/ego_vehicle"
+HOUSEKEEPING = 0.02
+"""Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
 FAULT_LIMIT = 20
 """Faults in a row, without a single good step between them, after which the run is given up."""
 STOPPED_BY_GUARD = 3
@@ -73,17 +77,31 @@ class PolicyNode(Node):  # type: ignore[misc]
         self._control = self.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._reset = self.create_client(ResetEpisode, "td3/reset_episode")
-        # Events come before the odometry of their frame; made first, they are also taken first.
-        self.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE)
-        self.create_subscription(CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_lane_invasion, qos.BRIDGE)
-        self.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE)
-        self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
+        # Events come before the odometry of their frame; listed first, they are also taken first.
+        fast = [
+            self.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE),
+            self.create_subscription(CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_lane_invasion, qos.BRIDGE),
+            self.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE),
+            self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE),
+        ]
         if self._learned:
-            self.create_subscription(PolicyWeights, "td3/policy_weights", self._on_weights, qos.WEIGHTS)
+            fast.append(self.create_subscription(PolicyWeights, "td3/policy_weights", self._on_weights, qos.WEIGHTS))
             self.create_subscription(LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS)
             self.create_subscription(Guard, "td3/guard", self._on_guard, qos.WEIGHTS)
+        self._fast = FastWait(self.context, fast, [])
         self.create_timer(0.1, self._watch)
         self.create_timer(1.0, self._publish_diagnostics)
+
+    def live(self) -> None:
+        """Answer frames as they come; serve everything else now and then, and whenever no frame is due."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(self)
+        served_at = 0.0
+        while self.context.ok():
+            busy = self._driving and self._fast.once(HOUSEKEEPING)
+            if not busy or time.monotonic() - served_at > HOUSEKEEPING:
+                executor.spin_once(timeout_sec=0.0 if self._driving else HOUSEKEEPING)
+                served_at = time.monotonic()
 
     # Inputs: each converts and hands on.
 
@@ -284,6 +302,7 @@ class PolicyNode(Node):  # type: ignore[misc]
 
     def close(self) -> None:
         """Nothing to flush: every message is out when its step is over."""
+        self._fast.close()
         self.destroy_node()
 
 

@@ -86,6 +86,8 @@ class Course:
         return [Say("stopping"), *self._begin_end(INTERRUPTED, "interrupted", drain=False), *self._end_if_all_gone()]
 
     def _react(self, spec: ProcessSpec, code: int, now: float) -> list[Decision]:
+        if spec.on_exit == "last":
+            return []
         if spec.on_exit == "optional":
             return [Say(f"{spec.name} ended ({describe(code)}); the run goes on without it")]
         if spec.on_exit == "respawn" and code == 0:

@@ -13,7 +13,7 @@ from typing import Literal
 from td3_driving.settings import Scalar
 
 SIMULATORS = ("embedded", "carla", "none")
-OnExit = Literal["main", "respawn", "required", "optional"]
+OnExit = Literal["main", "respawn", "required", "optional", "last"]
 
 ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "guard")
 """Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
@@ -33,7 +33,8 @@ class ProcessSpec:
         remappings: ``(from, to)`` topic names.
         arguments: command line of a program that is no node of this package; None for a node.
         on_exit: ``main``: the run is over when all of these have ended with 0. ``respawn``: started again when it dies.
-            ``required``: its end ends the run. ``optional``: its end is only reported.
+            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it comes after the run, and
+            its exit code is its own answer.
         drain: wall time [s] to end by itself once the run is over, before it is asked to.
     """
 
@@ -93,8 +94,11 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
 
 
 def verdict(options: RunOptions) -> ProcessSpec:
-    """The process that judges the run folder after the run has ended."""
-    return ProcessSpec("doctor", "doctor", arguments=(str(options.run_directory),), on_exit="optional")
+    """The process that judges the run folder after the run has ended and leaves its reports there."""
+    folder = options.run_directory
+    reports = [word for kind, end in (("html", "html"), ("markdown", "md"), ("json", "json"))
+               for word in (f"--{kind}", f"{folder}/report.{end}")]
+    return ProcessSpec("doctor", "doctor", arguments=(str(folder), "--brief", *reports), on_exit="last")
 
 
 def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
