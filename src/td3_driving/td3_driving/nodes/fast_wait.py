@@ -68,7 +68,8 @@ class FastWait:
         return True
 
     def close(self) -> None:
-        """Release the guard condition."""
+        """Release the wait set and the guard condition while their context still lives."""
+        self._set = None
         self._interrupt.destroy()
 
 
