@@ -1,0 +1,152 @@
+"""What a policy in training does with bad input: a bridge that lies, over real DDS, against the real policy and learner."""
+
+from __future__ import annotations
+
+import array
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
+
+from carla_msgs.msg import CarlaEgoVehicleControl
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from run_harness import Ear, Run
+from sensor_msgs.msg import Image
+from td3_driving_msgs.srv import ResetEpisode
+
+from td3_driving.nodes import qos
+from td3_driving.nodes.conversions import time_message
+
+WIDTH, HEIGHT = 64, 36
+STEP_NS = 50_000_000
+EGO = "/carla/ego_vehicle"
+SETTINGS: dict[str, object] = {"diagnostics.stale_after": 1.0, "pacing.stall_timeout": 20.0, "run.steps": 150}
+
+
+class LyingBridge:
+    """Answers every command with the next frame of a car on a straight road; ``lie`` may change a frame on its way out."""
+
+    def __init__(self, ear: Ear, lie: str, at: int) -> None:
+        self._lie, self._at = lie, at
+        self.frames = 0
+        self._time_ns = 10**9
+        node = ear.node
+        self._images = node.create_publisher(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
+        self._odometries = node.create_publisher(Odometry, f"{EGO}/odometry", qos.BRIDGE)
+        node.create_subscription(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, qos.BRIDGE)
+        node.create_service(ResetEpisode, "/td3/reset_episode", self._on_reset)
+        node.create_timer(0.05, self._nudge)
+        self._x = 0.0
+        self._sent_at = 0
+
+    def _on_command(self, message: CarlaEgoVehicleControl) -> None:
+        self._send()
+
+    def _on_reset(self, request: ResetEpisode.Request, answer: ResetEpisode.Response) -> ResetEpisode.Response:
+        self._x = 0.0
+        answer.success = True
+        answer.stamp = time_message(self._time_ns + STEP_NS)
+        for x in range(200):
+            pose = PoseStamped()
+            pose.pose.position.x = float(x)
+            answer.route.poses.append(pose)
+        self._nudges = 3
+        return answer
+
+    _nudges = 0
+
+    def _nudge(self) -> None:
+        """The first frame after a reset, once the policy has had the answer."""
+        if self._nudges:
+            self._nudges -= 1
+            if not self._nudges:
+                self._send()
+
+    def _send(self) -> None:
+        self.frames += 1
+        self._time_ns += STEP_NS
+        self._x += 0.3
+        lie = self._lie if self.frames >= self._at else ""
+        if lie == "clock goes back" and self.frames == self._at:
+            self._time_ns = 10**9 - 40 * STEP_NS
+        image = Image(width=WIDTH, height=HEIGHT, step=4 * WIDTH, encoding="bgra8")
+        image.data = array.array("B", bytes(4 * WIDTH * HEIGHT))
+        odometry = Odometry()
+        odometry.pose.pose.position.x, odometry.pose.pose.orientation.w = self._x, 1.0
+        odometry.twist.twist.linear.x = 6.0
+        image.header.stamp = odometry.header.stamp = time_message(self._time_ns)
+        distort(lie, image, odometry)
+        self._images.publish(image)
+        if lie != "no odometry":
+            self._odometries.publish(odometry)
+
+
+def distort(lie: str, image: Image, odometry: Odometry) -> None:
+    """Put the lie into the messages."""
+    if lie == "unknown encoding":
+        image.encoding = "yuv422"
+    elif lie == "too few bytes":
+        image.data = array.array("B", bytes(10))
+    elif lie == "odometry is not a number":
+        odometry.twist.twist.linear.x = math.nan
+    elif lie == "odometry is infinite":
+        odometry.pose.pose.position.y = math.inf
+
+
+def test_a_truthful_bridge_is_driven_to_the_end(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+        LyingBridge(ear, "", at=0)
+        assert run.wait(ear) == 0, run.output[-4000:]
+        assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ("unknown encoding", "image encoding 'yuv422' is not one of"),
+        ("too few bytes", "has 10 bytes instead of"),
+        ("odometry is not a number", "odometry is not finite"),
+        ("odometry is infinite", "odometry is not finite"),
+        ("no odometry", "no complete frame"),
+    ],
+)
+def test_a_lasting_lie_ends_the_run_with_its_reason(tmp_path: Path, domain_id: int, lie: str, said: str) -> None:
+    changes = {**SETTINGS, "diagnostics.stale_after": 0.5}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
+        LyingBridge(ear, lie, at=40)
+        assert run.wait(ear) == 1
+        assert said in run.output and "faults in a row" in run.output, run.output[-4000:]
+        assert "Traceback" not in run.output
+        assert 0 < ear.accounts[-1].inserted < 40 and ear.accounts[-1].rejected == 0
+
+
+def test_a_clock_that_goes_back_costs_an_episode_and_nothing_else(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+        LyingBridge(ear, "clock goes back", at=40)
+        assert run.wait(ear) == 0, run.output[-4000:]
+        assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
+
+
+def test_nobody_waits_for_ever_for_a_simulator_that_is_not_there(tmp_path: Path, domain_id: int) -> None:
+    with Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+        assert run.wait() == 1
+        assert "waiting for the simulator's service td3/reset_episode" in run.output
+        assert "gave up waiting" in run.output and "Traceback" not in run.output
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("simulator.map", "/dev/null", "map"),
+        ("simulator.map", "no_such_map", "no_such_map"),
+        ("simulator.route", "0 0 9000 9000", "every lane"),
+        ("learning.device", "cuda", "CUDA"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_sentence(tmp_path: Path, domain_id: int, setting: str, value: str, said: str) -> None:
+    with Run(tmp_path, domain_id, {setting: value}) as run:
+        assert run.wait() == 2, run.output[-4000:]
+        assert said in run.output and "Traceback" not in run.output
