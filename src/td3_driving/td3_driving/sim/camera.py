@@ -27,7 +27,7 @@ NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0
 """Vehicles farther away are not drawn [m]; they would be about one pixel high."""
-RANGES = {"verge": 110.0, "asphalt": 250.0, "paint": 90.0, "walls": 250.0, "solids": 140.0}
+RANGES = {"verge": 80.0, "asphalt": 200.0, "paint": 90.0, "walls": 220.0, "solids": 110.0}
 """How near a chunk of static geometry must come to be drawn [m]; at these distances it is one or two pixels high, or
 differs little from what is behind it."""
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
