@@ -33,8 +33,8 @@ class ProcessSpec:
         remappings: ``(from, to)`` topic names.
         arguments: command line of a program that is no node of this package; None for a node.
         on_exit: ``main``: the run is over when all of these have ended with 0. ``respawn``: started again when it dies.
-            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it comes after the run, and
-            its exit code is its own answer.
+            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it comes after the
+            run, and its exit code is its own answer.
         drain: wall time [s] to end by itself once the run is over, before it is asked to.
     """
 
@@ -96,8 +96,11 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
 def verdict(options: RunOptions) -> ProcessSpec:
     """The process that judges the run folder after the run has ended and leaves its reports there."""
     folder = options.run_directory
-    reports = [word for kind, end in (("html", "html"), ("markdown", "md"), ("json", "json"))
-               for word in (f"--{kind}", f"{folder}/report.{end}")]
+    reports = [
+        word
+        for kind, end in (("html", "html"), ("markdown", "md"), ("json", "json"))
+        for word in (f"--{kind}", f"{folder}/report.{end}")
+    ]
     return ProcessSpec("doctor", "doctor", arguments=(str(folder), "--brief", *reports), on_exit="last")
 
 

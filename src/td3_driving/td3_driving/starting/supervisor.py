@@ -7,34 +7,16 @@ started, and dies with the starter even if that is killed.
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
+from td3_driving.starting.child_process import ChildProcess, Output
 from td3_driving.starting.course import Course, Decision, End, Restart, Say, Stop
 from td3_driving.starting.node_table import ProcessSpec
 
 GRACE = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """Signals of a stop in their order, each with the wall time [s] that is given before the next."""
-OUTPUT_GRACE = 1.0
-"""Wall time [s] for the output of a process that has ended; a grandchild may hold its pipe open for ever."""
-CHUNK = 65536
-"""Bytes read at once; a longer line is broken."""
-NOT_STARTED = 127
-"""Exit code of a program that could not be started, as a shell reports it."""
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
-
-
-class Output(Protocol):
-    """Where lines go."""
-
-    def line(self, name: str, text: str) -> None:
-        """One line of output of process ``name``."""
 
 
 class Supervisor:
@@ -62,7 +44,7 @@ class Supervisor:
         self._environment = dict(environment)
         self._grace = grace
         self._course = Course(specs)
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, ChildProcess] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: asyncio.Future[End] | None = None
 
@@ -93,7 +75,7 @@ class Supervisor:
 
     async def _live(self, spec: ProcessSpec) -> None:
         """One life of a process, from its start to its exit code."""
-        child = self._children[spec.name] = _Child(spec.name, self._output)
+        child = self._children[spec.name] = ChildProcess(spec.name, self._output)
         code = await child.live(self._command(spec), self._environment)
         self._carry_out(self._course.exited(spec.name, code, asyncio.get_running_loop().time()))
 
@@ -129,83 +111,3 @@ class Supervisor:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._end is not None and not self._end.done():
             self._end.set_exception(error)
-
-
-class _Child:
-    """One life of one process."""
-
-    def __init__(self, name: str, output: Output) -> None:
-        self._name = name
-        self._output = output
-        self._process: asyncio.subprocess.Process | None = None
-        self._pending: signal.Signals | None = None
-        self._gone = asyncio.Event()
-
-    async def live(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Start, pass the output on, and return the exit code (minus the signal number after a signal)."""
-        try:
-            self._process = await _start(command, environment)
-        except OSError as error:
-            self._output.line(self._name, f"cannot start {command[0]}: {error.strerror}")
-            self._gone.set()
-            return NOT_STARTED
-        if self._pending is not None:
-            self.send(self._pending)
-        pump = asyncio.ensure_future(self._pump())
-        code = await self._process.wait()
-        await asyncio.wait([pump], timeout=OUTPUT_GRACE)
-        pump.cancel()
-        self._kill_group(signal.SIGKILL)
-        self._gone.set()
-        return code
-
-    async def gone_within(self, seconds: float) -> bool:
-        """Whether the process has ended, after a wait of at most ``seconds``."""
-        try:
-            await asyncio.wait_for(self._gone.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
-        return True
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process and to what it started; kept back until it has been started."""
-        if self._process is None:
-            self._pending = number
-        elif not self._gone.is_set():
-            self._kill_group(number)
-
-    def _kill_group(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
-    async def _pump(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
-        rest = b""
-        while chunk := await self._process.stdout.read(CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > CHUNK:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._output.line(self._name, line.decode(errors="replace").rstrip("\r"))
-        if rest:
-            self._output.line(self._name, rest.decode(errors="replace"))
-
-
-async def _start(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return await asyncio.create_subprocess_exec(
-        *command,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )

@@ -1,0 +1,42 @@
+"""Runs on one machine keep apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from td3_driving.starting.domain import DomainTaken, claim_domain, discovery, wanted_domain
+
+
+def test_two_runs_get_two_domains() -> None:
+    with claim_domain() as first, claim_domain() as second:
+        assert first.number != second.number
+
+
+def test_domain_that_is_taken_is_refused_and_free_again_afterwards(domain_id: int) -> None:
+    with claim_domain(domain_id), pytest.raises(DomainTaken, match=f"ROS_DOMAIN_ID {domain_id} is taken"):
+        claim_domain(domain_id)
+    with claim_domain(domain_id) as again:
+        assert again.number == domain_id
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "1.5", "²"])
+def test_domain_that_is_no_number_is_refused(value: str) -> None:
+    with pytest.raises(DomainTaken, match="not a number"):
+        wanted_domain({"ROS_DOMAIN_ID": value})
+
+
+def test_domain_out_of_range_is_refused() -> None:
+    with pytest.raises(DomainTaken, match=r"233 is outside 0 \.\. 232"):
+        claim_domain(233)
+
+
+def test_unset_domain_means_any() -> None:
+    assert wanted_domain({}) is None
+    assert wanted_domain({"ROS_DOMAIN_ID": ""}) is None
+    assert wanted_domain({"ROS_DOMAIN_ID": "42"}) == 42
+
+
+def test_discovery_stays_on_the_machine_unless_asked_otherwise() -> None:
+    assert discovery(3, {}) == {"ROS_DOMAIN_ID": "3", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    assert discovery(3, {"ROS_DISTRO": "humble"}) == {"ROS_DOMAIN_ID": "3", "ROS_LOCALHOST_ONLY": "1"}
+    assert discovery(3, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}) == {"ROS_DOMAIN_ID": "3"}
