@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import statistics
 import time
 from multiprocessing.connection import Connection
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 
 from td3_driving.learning.preflight import made_up_experience
+from td3_driving.learning.process import usable_cores
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings, from_flat
 
@@ -106,7 +106,7 @@ def stable_baselines(settings: Settings, folder: Path) -> Callable[[], None]:
     from stable_baselines3.common.logger import Logger
 
     rule, network = settings.learning, settings.network
-    torch.set_num_threads(rule.threads or os.cpu_count() or 1)
+    torch.set_num_threads(rule.threads or usable_cores())
     environment = make_environment(settings)
     model = TD3("MultiInputPolicy", environment, buffer_size=STORED, batch_size=rule.batch_size, seed=0,
                 device=rule.device, policy_delay=rule.policy_delay, policy_kwargs={

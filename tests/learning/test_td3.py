@@ -22,7 +22,7 @@ def batch_of(size: int = 8, seed: int = 0, **changes: Any) -> Batch:
     rng = np.random.default_rng(seed)
     window = rng.integers(0, 256, (size, 4, 36, 36), dtype=np.uint8)
     values = {
-        "frames": window[:, :-1], "next_frames": window[:, 1:],
+        "window": window, "stack": 3,
         "states": rng.standard_normal((size, STATE_DIM)).astype(np.float32),
         "next_states": rng.standard_normal((size, STATE_DIM)).astype(np.float32),
         "actions": rng.uniform(-1, 1, (size, 2)).astype(np.float32),

@@ -14,9 +14,14 @@ LARGEST_BLOCK = 2**30
 
 
 def prepare_process(threads: int) -> None:
-    """Give torch ``threads`` CPU threads (0 = one per core) and keep freed memory for the next update."""
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    """Give torch ``threads`` CPU threads (0 = one per usable core) and keep freed memory for the next update."""
+    torch.set_num_threads(threads or usable_cores())
     keep_freed_memory()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container are often fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
 
 
 def keep_freed_memory() -> bool:

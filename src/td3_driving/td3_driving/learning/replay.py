@@ -24,7 +24,9 @@ class Batch:
     """Sampled transitions, one a row.
 
     Attributes:
-        frames, next_frames: (B, stack, height, width) uint8, oldest first; the two may share memory.
+        window: (B, stack + k, height, width) uint8, oldest first: the frames of the observation lead, those of the next
+            observation end it. After one step the two overlap and k is 1; beyond that k is ``stack``.
+        stack: frames of one observation.
         states, next_states: (B, state_dim) float32.
         actions: (B, 2) float32.
         rewards: (B,) float32, the discounted sum of up to ``n_step`` (clipped) rewards.
@@ -32,14 +34,24 @@ class Batch:
         terminated: (B,) bool, whether the sum of rewards ends with a termination.
     """
 
-    frames: np.ndarray
+    window: np.ndarray
+    stack: int
     states: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
     discounts: np.ndarray
     terminated: np.ndarray
-    next_frames: np.ndarray
     next_states: np.ndarray
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(B, stack, height, width) of the observation."""
+        return self.window[:, : self.stack]
+
+    @property
+    def next_frames(self) -> np.ndarray:
+        """(B, stack, height, width) of the next observation."""
+        return self.window[:, -self.stack :]
 
 
 class ReplayMemory:
@@ -127,14 +139,10 @@ class ReplayMemory:
     def gather(self, slots: np.ndarray) -> Batch:
         """The transitions that start at ``slots`` (B,), all of them sampleable."""
         rewards, discounts, terminated, ends = self._returns(slots)
-        history = self._history(slots)
-        if self._n_step == 1:
-            window = self._frames[np.concatenate([history, ends[:, None]], axis=1)]
-            frames, next_frames = window[:, :-1], window[:, 1:]
-        else:
-            frames, next_frames = self._frames[history], self._frames[self._history(ends)]
+        beyond = ends[:, None] if self._n_step == 1 else self._history(ends)
+        window = self._frames[np.concatenate([self._history(slots), beyond], axis=1)]
         state, action = self._records["state"], self._records["action"]
-        return Batch(frames, state[slots], action[slots], rewards, discounts, terminated, next_frames, state[ends])
+        return Batch(window, self._stack, state[slots], action[slots], rewards, discounts, terminated, state[ends])
 
     def sampleable_slots(self) -> np.ndarray:
         """Slots of all transitions that can be sampled, ascending."""

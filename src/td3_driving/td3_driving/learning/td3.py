@@ -106,13 +106,14 @@ class TD3:
     def to_device(self, batch: Batch, reward_scale: float = 1.0) -> Inputs:
         """``batch`` as tensors; the patches of an observation are made once for all networks."""
         tensor = self._tensor
+        window = tensor(batch.window)
         return Inputs(
-            now=Observation(to_patches(tensor(batch.frames)), tensor(batch.states)),
+            now=Observation(to_patches(window[:, : batch.stack]), tensor(batch.states)),
             actions=tensor(batch.actions),
             rewards=tensor(batch.rewards) / reward_scale,
             discounts=tensor(batch.discounts),
             terminated=tensor(batch.terminated),
-            beyond=Observation(to_patches(tensor(batch.next_frames)), tensor(batch.next_states)),
+            beyond=Observation(to_patches(window[:, -batch.stack :]), tensor(batch.next_states)),
         )
 
     @torch.no_grad()
@@ -183,9 +184,9 @@ class TD3:
         with self.autocast():
             objective = self.actor_objective(now)
         parameters = list(self.actor.parameters())
-        # Not backward(): the critic's gradients are neither needed nor to be touched here.
-        for parameter, gradient in zip(parameters, torch.autograd.grad(objective.loss, parameters), strict=True):
-            parameter.grad = gradient
+        self.actor_optimizer.zero_grad(set_to_none=True)
+        # Only these: gradients of the critic are neither needed nor to be touched here.
+        objective.loss.backward(inputs=parameters)
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
         self.actor_optimizer.step()
         return norms | _actor_report(objective.q.detach(), objective.penalty.detach())

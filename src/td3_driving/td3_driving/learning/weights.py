@@ -86,7 +86,7 @@ def check_fit(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Te
     missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     if missing or unknown:
         raise WeightsError(f"weights do not fit the network: missing {missing}, unknown {unknown}")
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):
         expected = wanted[name]
         if tensor.shape != expected.shape or tensor.dtype != expected.dtype:
             raise WeightsError(f"weight {name} is {tuple(tensor.shape)} {tensor.dtype}, "
