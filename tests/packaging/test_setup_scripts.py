@@ -1,0 +1,124 @@
+"""The scripts behind make build: paths of wheels, what is rebuilt, what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+import environment  # noqa: E402
+import pin  # noqa: E402
+import wheel_paths  # noqa: E402
+import workspace  # noqa: E402
+
+FOREIGN = (
+    'INCLUDES "/opt/python/cp311-cp311/include/python3.11;/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy"'
+)
+
+
+def test_paths_of_the_build_machine_are_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "share" / "std_msgs" / "cmake" / "export.cmake"
+    file.parent.mkdir(parents=True)
+    file.write_text(FOREIGN)
+    assert wheel_paths.fix(tmp_path, "/here/include", "/here/site") == 1
+    assert file.read_text() == 'INCLUDES "/here/include;/here/site/numpy"'
+    assert wheel_paths.fix(tmp_path, "/here/include", "/here/site") == 0
+
+
+def test_backslashes_in_a_path_are_kept() -> None:
+    assert wheel_paths.rewritten("/opt/python/cp312-cp312/include/python3.12/x", r"\1", "") == r"\1/x"
+
+
+@pytest.mark.parametrize("distribution", ["humble", "jazzy", "kilted"])
+def test_sourced_distribution_is_used(distribution: str) -> None:
+    assert workspace.flavour_of({"ROS_DISTRO": distribution}) == distribution
+
+
+def test_without_ros_the_wheels_are_used() -> None:
+    assert workspace.flavour_of({}) == environment.WHEELS
+
+
+def test_unknown_distribution_is_named() -> None:
+    with pytest.raises(environment.SetupError, match=r"ROS 2 foxy is sourced; humble, jazzy, kilted are supported"):
+        workspace.flavour_of({"ROS_DISTRO": "foxy"})
+
+
+def test_compatibility_packages_only_where_the_machine_has_none(tmp_path: Path) -> None:
+    marker = tmp_path / "share/ament_index/resource_index/packages/carla_msgs"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    packages = workspace.packages_to_build("jazzy", {"AMENT_PREFIX_PATH": str(tmp_path)})
+    assert "carla_msgs" not in packages
+    assert {"tf2_msgs", "derived_object_msgs", "td3_driving_msgs", "td3_driving"} == set(packages)
+
+
+def test_own_installation_does_not_count_as_the_machines() -> None:
+    assert not workspace.installed("carla_msgs", str(REPOSITORY / "install" / "carla_msgs"))
+
+
+def test_digest_follows_contents_and_names(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1")
+    first = workspace.digest_of(tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("x")
+    assert workspace.digest_of(tmp_path) == first
+    (tmp_path / "a.py").write_text("2")
+    second = workspace.digest_of(tmp_path)
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, second, workspace.digest_of(tmp_path)}) == 3
+
+
+def test_every_requirement_is_pinned_for_every_python() -> None:
+    folder = REPOSITORY / "requirements"
+    pins = [line.split(";") for line in (folder / "constraints.txt").read_text().splitlines() if "==" in line]
+    pinned = {pin[0].split("==")[0].lower().replace("_", "-"): pin for pin in pins}
+    for file in pin.FILES:
+        for line in (folder / file).read_text().splitlines():
+            name = line.split("<")[0].strip().lower().replace("_", "-")
+            assert not name or name.startswith("#") or name in pinned, line
+
+
+def test_pins_differ_only_where_the_pythons_do() -> None:
+    resolved = {"3.10": {"numpy": "2.2", "rich": "15"}, "3.11": {"numpy": "2.4", "rich": "15"}}
+    assert pin.pins(resolved) == [
+        'numpy==2.2; python_version == "3.10"',
+        'numpy==2.4; python_version == "3.11"',
+        "rich==15",
+    ]
+
+
+def build(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """tools/build.sh in a copy of the tools, so that it cannot touch this workspace."""
+    (path / "tools").mkdir()
+    (path / "tools" / "build.sh").write_text((REPOSITORY / "tools" / "build.sh").read_text())
+    (path / "tools" / "workspace.py").write_text("print('built')")
+    plain = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "PYTHON")}
+    command = ["bash", str(path / "tools" / "build.sh")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**plain, **variables})
+
+
+def fake_python(path: Path, version: str) -> Path:
+    """A program that answers the questions of the script as a Python of that version."""
+    minor = version.split(".")[1]
+    suits = f"(({minor} >= 10 && {minor} <= 12))"
+    path.write_text(f'#!/bin/bash\ncase "$2" in *"sys.exit(not"*) {suits};; *print*) echo {version};; esac\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_wrong_python_is_named(tmp_path: Path) -> None:
+    answer = build(tmp_path, PYTHON=str(fake_python(tmp_path / "old", "3.9")))
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: Python 3.10, 3.11 or 3.12 is needed, and")
+    assert "is 3.9" in answer.stderr
+
+
+def test_python_that_is_no_program_is_named(tmp_path: Path) -> None:
+    answer = build(tmp_path, PYTHON="/no/such/python")
+    assert (answer.returncode, answer.stderr) == (2, "error: PYTHON=/no/such/python is not a program\n")
