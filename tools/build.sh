@@ -30,7 +30,9 @@ candidates() {
   elif [[ -n ${ROS_DISTRO:-} ]]; then
     echo /usr/bin/python3 python3
   else
-    .venv/bin/python -c 'import sys; print(sys._base_executable)' 2>/dev/null || true
+    if [[ -f .venv/workspace.json ]]; then
+      .venv/bin/python -c 'import sys; print(sys._base_executable)' 2>/dev/null || true
+    fi
     echo python3 python3.11 python3.12 python3.10
   fi
 }
@@ -58,7 +60,7 @@ missing_packages() {
   elif ! complete "$python"; then
     echo "python$(version "$python")-venv" "python$(version "$python")-dev"
   fi
-  if [[ -n ${ROS_DISTRO:-} && -n $python ]]; then
+  if [[ ${ROS_DISTRO:-} =~ ^(humble|jazzy|kilted)$ && -n $python ]]; then
     "$python" -c 'import cv2' 2>/dev/null || echo python3-opencv
     command -v colcon >/dev/null || echo python3-colcon-common-extensions
   fi

@@ -24,6 +24,8 @@ IMPORTS = {"opencv-python-headless": "cv2", "PyYAML": "yaml", "typing-extensions
 """Import names that differ from the name of the distribution."""
 UNPINNED = ("matplotlib", "numpy", "opencv-python-headless", "scipy", "setuptools")
 """Not pinned beside a ROS 2 distribution: they must fit the NumPy that its messages were compiled for."""
+NOT_FOUND = ("ERROR: No matching distribution", "ERROR: Cannot install torch")
+"""How pip says that a version is not to be had; the second when a constraint of the user names the package too."""
 
 
 class SetupError(Exception):
@@ -170,7 +172,7 @@ class Environment:
         if answer.returncode == 0:
             return
         errors = [line for line in answer.stderr.splitlines() if line.startswith("ERROR:")]
-        if when_not_found and any("No matching distribution" in line for line in errors):
+        if when_not_found and any(line.startswith(NOT_FOUND) for line in errors):
             raise SetupError(when_not_found)
         raise SetupError("pip failed: " + " ".join(errors or answer.stderr.splitlines()[-1:]))
 
