@@ -67,7 +67,14 @@ FILE_VERSION = record(b"\x09" + struct.pack("<d", 0.0) + blob(3, b"brain.Event:2
 @pytest.fixture
 def encode() -> dict[str, Callable[..., bytes]]:
     """The encoders by name, for tests that build files by hand."""
-    return {"scalar": scalar_event, "tensor": tensor_event, "text": text_event, "event": event, "record": record, "blob": blob}
+    return {
+        "scalar": scalar_event,
+        "tensor": tensor_event,
+        "text": text_event,
+        "event": event,
+        "record": record,
+        "blob": blob,
+    }
 
 
 @pytest.fixture
@@ -171,11 +178,16 @@ def _driving(rng: np.random.Generator, steps: int) -> Columns:
         run["train/episode_reward"].append((step, 0.3 * length - 10.0))
         run["train/lane_invasions_per_episode"].append((step, 0.5))
     log = list(range(100, steps + 1, 100))
-    parts = {name: [float(rng.uniform(0.0, 0.2)) for _ in log] for name in ("efficiency", "lane_keeping", "comfort", "progress")}
+    parts = {
+        name: [float(rng.uniform(0.0, 0.2)) for _ in log]
+        for name in ("efficiency", "lane_keeping", "comfort", "progress")
+    }
     parts["safety"] = [-0.15 for _ in log]
     for name, values in parts.items():
         run[f"reward/{name}"] = list(zip(log, values))
-    run["reward/total"] = [(at, float(np.float32(sum(values[i] for values in parts.values())))) for i, at in enumerate(log)]
+    run["reward/total"] = [
+        (at, float(np.float32(sum(values[i] for values in parts.values())))) for i, at in enumerate(log)
+    ]
     run["progress/speed_kmh"] = [(at, float(rng.uniform(5.0, 30.0))) for at in log]
     run["progress/current_reward"] = [(at, float(rng.uniform(-0.5, 2.0))) for at in log]
     run["run/finished"] = [(steps, 1.0)]

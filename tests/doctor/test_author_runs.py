@@ -19,7 +19,11 @@ def causes(diagnosis):
     ("name", "asked", "expected"),
     [
         ("18b", {}, ["encoder_mismatch", "policy_frozen", "environment_dead", "alerts_blind", "worse_than_random"]),
-        ("18b", ASKED, ["encoder_mismatch", "policy_frozen", "environment_dead", "config_not_honoured", "alerts_blind"]),
+        (
+            "18b",
+            ASKED,
+            ["encoder_mismatch", "policy_frozen", "environment_dead", "config_not_honoured", "alerts_blind"],
+        ),
         ("16", {}, ["encoder_mismatch", "gradient_explosion", "policy_frozen", "environment_dead"]),
         ("18a", {"steps": "5000"}, ["encoder_mismatch", "run_incomplete"]),
         ("21b", {}, ["encoder_mismatch", "policy_frozen", "policy_saturated", "alerts_blind"]),
@@ -46,7 +50,11 @@ def test_moments_of_the_seed_s_run(author_run):
 
 def test_the_seed_s_tables_are_reproduced(author_run):
     history = examine(author_run("18b")).history
-    rows = {row[0]: row[1:] for key in ("gradients", "actor_loss", "q_values", "episodes") for row in logged_table(history, key).rows}
+    rows = {
+        row[0]: row[1:]
+        for key in ("gradients", "actor_loss", "q_values", "episodes")
+        for row in logged_table(history, key).rows
+    }
     assert rows["actor cnn"] == ("40", "2.022", "2.395", "1.956", "1.961")
     assert rows["critic cnn"] == ("40", "23.54", "25.09", "21.65", "23.65")
     assert rows["critic mlp"][1:3] == ("2.212", "3.982")

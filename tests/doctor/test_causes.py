@@ -32,7 +32,11 @@ def test_a_critic_that_diverged_says_nothing_of_the_wiring():
 
 
 def test_silent_alerts_follow_the_failure_that_they_missed():
-    found = [finding(16, ("alerts_blind",), Severity.WARN), finding(37, ("gradient_explosion",)), finding(6, ("policy_frozen",))]
+    found = [
+        finding(16, ("alerts_blind",), Severity.WARN),
+        finding(37, ("gradient_explosion",)),
+        finding(6, ("policy_frozen",)),
+    ]
     assert names(found) == ["gradient_explosion", "alerts_blind", "policy_frozen"]
 
 

@@ -50,14 +50,18 @@ def test_the_only_run_below(run):
 
 def test_reports_are_written(run, tmp_path):
     files = {name: tmp_path / name for name in ("json", "html", "markdown")}
-    main([str(run), "--against", str(run), *(text for name, path in files.items() for text in (f"--{name}", str(path)))])
+    main(
+        [str(run), "--against", str(run), *(text for name, path in files.items() for text in (f"--{name}", str(path)))]
+    )
     assert json.loads(files["json"].read_text())["against"]["verdict"] == "GO"
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
     assert files["markdown"].read_text().startswith("# Validation run analysis")
 
 
 def test_a_configuration_of_the_run_is_held_against_it(run):
-    (run / "config.yaml").write_text("/**:\n  ros__parameters:\n    pacing:\n      train_freq: 50\n      gradient_steps: 1\n")
+    (run / "config.yaml").write_text(
+        "/**:\n  ros__parameters:\n    pacing:\n      train_freq: 50\n      gradient_steps: 1\n"
+    )
     assert main([str(run)]) == 3
 
 

@@ -116,7 +116,9 @@ def test_tensors_of_other_types(tmp_path, encode, file_version, dtype, code, val
 def test_progress_counts_every_byte(tmp_path, encode, file_version):
     rng = random.Random(0)
     path = tmp_path / "events.out.tfevents.1"
-    path.write_bytes(file_version + b"".join(encode["scalar"](Scalar("t", i, rng.random(), 0.0)) for i in range(60_000)))
+    path.write_bytes(
+        file_version + b"".join(encode["scalar"](Scalar("t", i, rng.random(), 0.0)) for i in range(60_000))
+    )
     counted: list[int] = []
     total = sum(1 for _ in read_scalars(path, ReadReport(""), counted.append))
     assert total == 60_000

@@ -32,11 +32,20 @@ def test_configurations_of_every_form(text):
 
 def test_names_of_other_libraries():
     asked = Expectations({"policy_freq": 3, "learning_rate": "1e-3", "max_timesteps": 5000})
-    assert (asked.number("policy_delay"), asked.number("actor_lr"), asked.number("critic_lr"), asked.number("steps")) == (3, 1e-3, 1e-3, 5000)
+    assert (
+        asked.number("policy_delay"),
+        asked.number("actor_lr"),
+        asked.number("critic_lr"),
+        asked.number("steps"),
+    ) == (3, 1e-3, 1e-3, 5000)
 
 
 def test_a_network_s_own_learning_rate():
-    asked = Expectations(parse_config("networks: {actor: {learning_rate: 0.1}, critic: {learning_rate: 0.2}, actor_cnn: {learning_rate: 9}}"))
+    asked = Expectations(
+        parse_config(
+            "networks: {actor: {learning_rate: 0.1}, critic: {learning_rate: 0.2}, actor_cnn: {learning_rate: 9}}"
+        )
+    )
     assert (asked.number("actor_lr"), asked.number("critic_lr")) == (0.1, 0.2)
 
 
@@ -48,7 +57,11 @@ def test_what_is_known_wins_over_a_weak_source():
 
 @pytest.mark.parametrize(
     ("pair", "message"),
-    [("train_freq", "not of the form"), ("train_frek=3", "did you mean 'train_freq'"), ("train_freq=often", "'often' is not a number")],
+    [
+        ("train_freq", "not of the form"),
+        ("train_frek=3", "did you mean 'train_freq'"),
+        ("train_freq=often", "'often' is not a number"),
+    ],
 )
 def test_a_slip_in_expect_is_refused(pair, message):
     with pytest.raises(Unusable, match=message):

@@ -22,7 +22,13 @@ def cleanrl(rng, steps=20_000, starts=1000):
             yield Scalar("charts/episodic_length", step - 1, 200.0, step)
         if step > starts:
             q = -200.0 * (1.0 - np.exp(-(step - starts) / 1500.0)) + 90.0 * step / steps
-            values = {"qf1_values": q, "qf2_values": q + 0.3, "qf1_loss": 4.0 + abs(q) / 20, "qf_loss": 4.0, "actor_loss": -q * 0.97}
+            values = {
+                "qf1_values": q,
+                "qf2_values": q + 0.3,
+                "qf1_loss": 4.0 + abs(q) / 20,
+                "qf_loss": 4.0,
+                "actor_loss": -q * 0.97,
+            }
             for name, value in values.items():
                 yield Scalar(f"losses/{name}", step, value + rng.normal(0.0, 0.3), step)
 

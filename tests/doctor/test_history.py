@@ -38,7 +38,12 @@ def feed(columns):
 
 
 def test_every_series_of_a_numbered_episode_gets_its_date():
-    rows = [("train/episode_reward", 0, 5.0), ("train/episode_length", 0, 50.0), ("train/episode_reward", 1, 6.0), ("train/episode_length", 1, 30.0)]
+    rows = [
+        ("train/episode_reward", 0, 5.0),
+        ("train/episode_length", 0, 50.0),
+        ("train/episode_reward", 1, 6.0),
+        ("train/episode_length", 1, 30.0),
+    ]
     history = feed(rows)
     assert list(history.get("episode_return").steps()) == [50, 80]
     assert list(history.episodes().start) == [0, 50]

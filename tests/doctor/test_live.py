@@ -51,7 +51,11 @@ def test_an_explosion_is_an_error_within_200_updates(updates_per_point, start):
         updates = point * updates_per_point
         exploded = updates >= start
         aq = 20.0 * 1.5 ** min((updates - start) / 10, 60) + 1000.0 if exploded else 20.0
-        for tag, value in (("train/actor_loss", -aq), ("train/q1_value", 20.0), ("agent/total_iterations", float(updates))):
+        for tag, value in (
+            ("train/actor_loss", -aq),
+            ("train/q1_value", 20.0),
+            ("agent/total_iterations", float(updates)),
+        ):
             doctor.feed(tag, point * 100, value)
         if updates_per_point < 10 and point % 10:
             continue

@@ -15,7 +15,9 @@ from td3_driving.doctor.report_json import as_mapping
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.report_terminal import print_report
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 
 
 @pytest.fixture
@@ -49,7 +51,8 @@ def test_markdown_has_the_sections_of_a_validation_analysis(diagnosis, go):
     titles = re.findall(r"^## (?:\d+\. )?(.*)$", text, flags=re.MULTILINE)
     assert titles == [
         "Executive summary", "Gradient norms", "Actor loss", "Episode length and return", "Q values", "Learning rates",
-        "Training phase", "Reward", "Environment", "Root causes", "Comparison with another run", "Next steps", "GO / NO-GO",
+        "Training phase", "Reward", "Environment", "Root causes", "Comparison with another run", "Next"
+                                                                                                 " steps", "GO / NO-GO",
         "Key metrics", "All rules",
     ]  # fmt: skip
     assert "### Ruled out" in text
@@ -94,9 +97,10 @@ def test_a_report_of_next_to_nothing(examined, tmp_path):
 
 
 def dumped(page, profile):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-               "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "--virtual-time-budget=10000", "--dump-dom", page.as_uri()]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    options = ["headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "dump-dom"]
+    values = ["host-resolver-rules=MAP * ~NOTFOUND", f"user-data-dir={profile}", "virtual-time-budget=10000"]
+    command = [CHROMIUM, *(f"--{option}" for option in options + values), page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -26,7 +27,10 @@ def episodes(lengths, returns=None, start=0):
     """Columns of episodes that follow one another from environment step ``start``."""
     ends = [int(end) for end in start + np.cumsum(lengths)]
     values = [float(length) for length in lengths] if returns is None else returns
-    return {"train/episode_length": list(zip(ends, map(float, lengths))), "train/episode_reward": list(zip(ends, map(float, values)))}
+    return {
+        "train/episode_length": list(zip(ends, map(float, lengths))),
+        "train/episode_reward": list(zip(ends, map(float, values))),
+    }
 
 
 UPDATES = {"agent/total_iterations": every(lambda step: max(0.0, step - 1000.0))}
@@ -52,16 +56,16 @@ class TestUpdatesPerStep:
 
 
 class TestLearningRates:
-    @pytest.mark.parametrize(("asked", "fires"), [(3e-4, False), (3.02e-4, False), (1e-3, True)])
-    def test_one_per_cent(self, examined, asked, fires):
-        assert bool(found(examined({"agent/actor_lr": every(3e-4)}, actor_lr=asked), 12)) is fires
+    @pytest.mark.parametrize(("asked", "expected"), [(3e-4, []), (3.02e-4, []), (1e-3, ["warn"]), (1e-6, ["critical"])])
+    def test_one_per_cent_and_one_order(self, examined, asked, expected):
+        assert severities(examined({"agent/actor_lr": every(3e-4)}, actor_lr=asked), 12) == expected
 
     def test_one_rate_for_both_networks(self, examined):
         assert len(found(examined({"train/learning_rate": every(3e-4)}, learning_rate=1e-3), 12)) == 2
 
 
 class TestInferredSettings:
-    COLUMNS = {
+    COLUMNS: ClassVar = {
         "debug/done_ratio": every(lambda step: (step / 100 % 7) / 256),
         "debug/effective_discount": every(lambda step: 0.98 * (1 - (step / 100 % 7) / 256)),
     }
@@ -73,6 +77,9 @@ class TestInferredSettings:
 
     def test_contradicts_what_was_asked(self, examined):
         assert severities(examined(self.COLUMNS, gamma=0.99, batch_size=100), 13) == ["warn", "warn"]
+
+    def test_a_mean_over_several_batches(self, examined):
+        assert severities(examined(self.COLUMNS, gamma=0.98, batch_size=64), 13) == ["info", "info"]
 
     def test_a_multiple_may_be_the_true_one(self, examined):
         assert severities(examined(self.COLUMNS, gamma=0.98, batch_size=512), 13) == ["info", "info"]
@@ -107,7 +114,7 @@ class TestDeadEnvironment:
 
 
 class TestRegimeBreak:
-    MARK = {"eval/mean_reward": [(2000, 50.0)]}
+    MARK: ClassVar = {"eval/mean_reward": [(2000, 50.0)]}
 
     def test_shorter_by_six_for_the_same_return(self, examined):
         columns = episodes([20] * 100 + [3] * 100, returns=[100] * 100 + [110] * 100)
@@ -138,7 +145,10 @@ class TestWorseThanRandom:
         returns = [random + jitter[i] for i in range(20)] + [learned + jitter[20 + i] for i in range(40)]
         return {**episodes([50] * 60, returns), **UPDATES}
 
-    @pytest.mark.parametrize(("random", "learned", "fires"), [(100, 50, True), (100, 70, False), (-100, -150, True), (-1200, -150, False), (-1200, -1500, False)])
+    @pytest.mark.parametrize(
+        ("random", "learned", "fires"),
+        [(100, 50, True), (100, 70, False), (-100, -150, True), (-1200, -150, False), (-1200, -1500, False)],
+    )
     def test_return(self, examined, random, learned, fires):
         assert bool(found(examined(self.columns(random, learned)), 21)) is fires
 
@@ -167,12 +177,20 @@ class TestTooRegular:
 
 class TestLimitIsNoSuccess:
     def test_parked(self, examined):
-        columns = {"progress/speed_kmh": every(lambda step: 0.1 + step * 1e-5), "train/critic_loss": every(1), **UPDATES}
+        columns = {
+            "progress/speed_kmh": every(lambda step: 0.1 + step * 1e-5),
+            "train/critic_loss": every(1),
+            **UPDATES,
+        }
         finding = found(examined(columns), 23)[0]
         assert finding.causes == ("policy_parked",)
 
     def test_queues(self, examined):
-        columns = {"progress/speed_kmh": every(lambda step: 0.1 if step % 200 else 20.0), "train/critic_loss": every(1), **UPDATES}
+        columns = {
+            "progress/speed_kmh": every(lambda step: 0.1 if step % 200 else 20.0),
+            "train/critic_loss": every(1),
+            **UPDATES,
+        }
         assert found(examined(columns), 23) == []
 
     def test_poor_and_constant_at_the_limit(self, examined):
@@ -185,9 +203,11 @@ class TestLimitIsNoSuccess:
 
 
 class TestRewards:
-    INVASIONS = {"train/lane_invasions_per_episode": every(1)}
+    INVASIONS: ClassVar = {"train/lane_invasions_per_episode": every(1)}
 
-    @pytest.mark.parametrize(("smallest", "invasions", "fires"), [(0.5, 1.0, True), (-0.5, 1.0, False), (0.5, 0.3, False)])
+    @pytest.mark.parametrize(
+        ("smallest", "invasions", "fires"), [(0.5, 1.0, True), (-0.5, 1.0, False), (0.5, 0.3, False)]
+    )
     def test_violation_pays(self, examined, smallest, invasions, fires):
         columns = {
             "progress/current_reward": every(lambda step: smallest if step == 1000 else 3.0),
@@ -219,10 +239,17 @@ class TestRewards:
         columns = {f"reward/{name}": every(value) for name, value in parts.items()}
         assert severities(examined({**columns, "reward/total": every(total)}), 27) == expected
 
+    @pytest.mark.parametrize(("breaks", "fires"), [(0.0, False), (3.0, True)])
+    def test_ledger_counted_step_by_step(self, examined, breaks, fires):
+        assert bool(found(examined({"reward/ledger_breaks": every(breaks)}), 27)) is fires
+
 
 class TestCourse:
     def test_phase_flag(self, examined):
-        columns = {"agent/is_training": every(lambda step: float(step > 2000)), "agent/total_iterations": every(lambda s: max(0.0, s - 1000.0))}
+        columns = {
+            "agent/is_training": every(lambda step: float(step > 2000)),
+            "agent/total_iterations": every(lambda s: max(0.0, s - 1000.0)),
+        }
         assert found(examined(columns), 28)[0].first_step == 1100
         columns["agent/is_training"] = every(lambda step: float(step > 1000))
         assert found(examined(columns), 28) == []
@@ -238,7 +265,9 @@ class TestCourse:
         assert found(examined({"progress/buffer_size": every(float, range(100, 1900, 100))}), 32) == []
 
     def test_learning_start_beyond_the_run(self, examined):
-        assert severities(examined({"progress/buffer_size": every(float)}, learning_starts=5000, steps=3000), 32) == ["critical"]
+        assert severities(examined({"progress/buffer_size": every(float)}, learning_starts=5000, steps=3000), 32) == [
+            "critical"
+        ]
 
     def test_a_loss_of_another_name_is_not_no_loss(self, examined):
         engine = examined({"progress/buffer_size": every(float), "my/value_loss": every(1)})
@@ -247,17 +276,25 @@ class TestCourse:
 
     def test_completeness(self, examined, healthy):
         assert found(examined(healthy(), steps=6000), 33) == []
-        cut = {tag: [(s, v) for s, v in points if s <= 3000] for tag, points in healthy().items() if tag != "run/finished"}
+        cut = {
+            tag: [(s, v) for s, v in points if s <= 3000] for tag, points in healthy().items() if tag != "run/finished"
+        }
         assert severities(examined(cut, steps=6000), 33) == ["insufficient"]
 
     def test_an_unknown_plan_is_said(self, examined):
         engine = examined({"losses/actor_loss": every(-1)})
         assert "plan unknown" in engine.rule(33).missing()
 
-    @pytest.mark.parametrize("gone", ["train/actor_loss", "train/q1_value", "train/critic_loss", "train/episode_length"])
+    @pytest.mark.parametrize(
+        "gone", ["train/actor_loss", "train/q1_value", "train/critic_loss", "train/episode_length"]
+    )
     def test_what_go_needs(self, examined, healthy, gone):
         columns = healthy()
-        related = {"train/actor_loss": ["debug/q1_for_actor_mean"], "train/q1_value": ["train/q2_value"], "train/episode_length": ["train/episode_reward"]}
+        related = {
+            "train/actor_loss": ["debug/q1_for_actor_mean"],
+            "train/q1_value": ["train/q2_value"],
+            "train/episode_length": ["train/episode_reward"],
+        }
         for tag in [gone, *related.get(gone, [])]:
             del columns[tag]
         assert severities(examined(columns), 34) == ["insufficient"]

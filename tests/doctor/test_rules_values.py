@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import pytest
 
@@ -26,7 +27,9 @@ def one_update_a_step(**columns):
 
 
 def losses(aq, q, **more):
-    return one_update_a_step(**{"train/actor_loss": every(lambda s: -aq(s) if callable(aq) else -aq), "train/q1_value": every(q)}, **more)
+    return one_update_a_step(
+        **{"train/actor_loss": every(lambda s: -aq(s) if callable(aq) else -aq), "train/q1_value": every(q)}, **more
+    )
 
 
 class TestLossIdentity:
@@ -97,7 +100,7 @@ class TestActorAgainstReplay:
 
 class TestReturnBound:
     # Rewards up to 1 and a discount of 0.99 allow 100; the rule grants half as much again.
-    REWARDS = {"progress/current_reward": every(1)}
+    REWARDS: ClassVar = {"progress/current_reward": every(1)}
 
     @pytest.mark.parametrize(("q", "fires"), [(149.0, False), (151.0, True), (-151.0, True)])
     def test_one_and_a_half_times_the_bound(self, examined, q, fires):
@@ -147,7 +150,11 @@ class TestCriticStability:
         def q(step):
             return 5e3 * step / 3000 if step > 2000 else 5.0 + 0.1 * (step // 100 % 2)
 
-        columns = losses(aq=1.0, q=q, **{"progress/current_reward": every(1), "train/critic_loss": every(lambda s: 1.0 if s < 2000 else 1e5)})
+        columns = losses(
+            aq=1.0,
+            q=q,
+            **{"progress/current_reward": every(1), "train/critic_loss": every(lambda s: 1.0 if s < 2000 else 1e5)},
+        )
         assert severities(examined(columns), 29) == ["critical"]
 
     def test_steady_growth_is_quiet(self, examined):
@@ -155,7 +162,7 @@ class TestCriticStability:
 
 
 class TestAgainstReturns:
-    EPISODES = {"train/episode_reward": every(100), "train/episode_length": every(100)}
+    EPISODES: ClassVar = {"train/episode_reward": every(100), "train/episode_length": every(100)}
 
     def test_promises_kept(self, examined):
         # One reward a step over 100 steps: the mean discounted return-to-go is about 37.

@@ -1,8 +1,8 @@
 """Which tag of which library carries which quantity.
 
-Every rule speaks of quantities; this table alone knows tags. ``TAGS`` lists, per quantity, the tags under which it was met,
-ours (which are the seed author's wherever he had one) first. A tag found in nobody's list is kept under its own name, so
-that it is still checked for non-finite values and reported as unknown.
+Every rule speaks of quantities; this table alone knows tags. ``TAGS`` lists, per quantity, the tags under which it was
+met, ours (which are the seed author's wherever he had one) first. A tag found in nobody's list is kept under its own
+name, so that it is still checked for non-finite values and reported as unknown.
 
 Sources: our design; the seed author's event files; Stable-Baselines3 (``train/``, ``rollout/``, ``time/``, ``eval/``);
 CleanRL (``losses/``, ``charts/``); the DRL robot-navigation projects (``Av. Q`` and the like).
@@ -16,7 +16,15 @@ NETWORKS = ("actor", "critic")
 TAGS: dict[str, tuple[str, ...]] = {
     # losses and values
     "actor_loss": ("train/actor_loss", "losses/actor_loss", "loss/actor", "actor_loss"),
-    "critic_loss": ("train/critic_loss", "losses/qf_loss", "losses/qf1_loss", "loss/critic", "critic_loss", "train/loss", "loss"),
+    "critic_loss": (
+        "train/critic_loss",
+        "losses/qf_loss",
+        "losses/qf1_loss",
+        "loss/critic",
+        "critic_loss",
+        "train/loss",
+        "loss",
+    ),
     "entropy_coefficient": ("train/ent_coef", "losses/alpha", "train/entropy_coefficient"),
     "q1": ("train/q1_value", "debug/q1_pred_mean", "losses/qf1_values", "train/q1_mean"),
     "q2": ("train/q2_value", "debug/q2_pred_mean", "losses/qf2_values", "train/q2_mean"),
@@ -87,6 +95,9 @@ TAGS: dict[str, tuple[str, ...]] = {
     "episode_return": ("train/episode_reward", "charts/episodic_return"),
     "collisions": ("train/collisions_per_episode",),
     "lane_invasions": ("train/lane_invasions_per_episode",),
+    "episode_speed": ("episode/mean_speed",),
+    "route_completion": ("episode/route_completion",),
+    "exit_reason": ("episode/exit_reason",),
     # episodes, running means
     "episode_length_mean": ("rollout/ep_len_mean",),
     "episode_return_mean": ("rollout/ep_rew_mean",),
@@ -101,12 +112,23 @@ TAGS: dict[str, tuple[str, ...]] = {
     **{f"part_{part}": (f"reward/{part}", f"rewards/{part}_component") for part in PARTS},
     **{f"share_{part}": (f"rewards/{part}_percentage",) for part in PARTS},
     "part_total": ("reward/total", "rewards/total"),
+    "ledger_breaks": ("reward/ledger_breaks",),
     # end of the run
     "finished": ("run/finished",),
 }
 
 ALERT = "alert:"
-EPISODE_QUANTITIES = frozenset({"episode_length", "episode_return", "collisions", "lane_invasions"})
+EPISODE_QUANTITIES = frozenset(
+    {
+        "episode_length",
+        "episode_return",
+        "collisions",
+        "lane_invasions",
+        "episode_speed",
+        "route_completion",
+        "exit_reason",
+    }
+)
 REWARD_PARTS = tuple(f"part_{part}" for part in PARTS)
 REWARD_SHARES = tuple(f"share_{part}" for part in PARTS)
 OURS_ONLY = frozenset({"agent/updates_per_step", "reward/total", "run/finished"})

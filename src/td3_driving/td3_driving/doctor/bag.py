@@ -1,7 +1,7 @@
 """Samples out of a ROS 2 bag (rosbag2 SQLite or MCAP) of the topics ``/td3/*``, without ROS.
 
-``RewardComponents``, ``EpisodeSummary`` and ``LearnerStatus`` become the series that the diagnostics node writes for them.
-The message types come with the bag; older bags that do not hold them cannot be read.
+``RewardComponents``, ``EpisodeSummary`` and ``LearnerStatus`` become the series that the diagnostics node writes for
+them. The message types come with the bag; older bags that do not hold them cannot be read.
 """
 
 from __future__ import annotations

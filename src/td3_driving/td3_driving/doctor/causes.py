@@ -1,7 +1,8 @@
 """From findings to ranked causes, and to those that the evidence rules out.
 
-Order: wiring before policy, policy before configuration, configuration before reward, tuning last; ``encoder_mismatch`` first
-wherever it holds. What makes the evidence itself doubtful (``INTEGRITY``) is also told apart, before everything else.
+Order: wiring before policy, policy before configuration, configuration before reward, tuning last; ``encoder_mismatch``
+first wherever it holds. What makes the evidence itself doubtful (``INTEGRITY``) is also told apart, before everything
+else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from td3_driving.doctor.findings import Finding, Severity, number
 from td3_driving.doctor.history import History
-from td3_driving.doctor.rules.values import return_bound
+from td3_driving.doctor.rules.quantities import return_bound
 
 PROVEN, STRONG, POSSIBLE = "proven", "strong", "possible"
 
@@ -29,26 +30,32 @@ class Description:
 CAUSES: dict[str, Description] = {
     "encoder_mismatch": Description(
         "The actor is trained on values that the critic computes from features it was never trained on.",
-        "Give Q(s, pi(s)) the critic's own features, without a gradient into the actor's encoder through the critic's state input;"
+        "Give Q(s, pi(s)) the critic's own features, without a gradient into the actor's encoder through the critic's"
+        " state input;"
         " let the targets cover the encoders. Then aq/q stays between 0.8 and 1.3.",
     ),
     "gradient_explosion": Description(
         "Unclipped gradients grow out of proportion.",
-        "Clip the global gradient norm, log it before and after, and look for what drives it (reward scale, learning rate).",
+        "Clip the global gradient norm, log it before and after, and look for what drives it (reward scale, learning"
+        " rate).",
     ),
     "learning_not_started": Description(
-        "No update was ever done.", "Check learning_starts against the planned steps, and that the learner gets the experience."
+        "No update was ever done.",
+        "Check learning_starts against the planned steps, and that the learner gets the experience.",
     ),
     "nonfinite": Description(
-        "A value is NaN or infinite.", "Find the first non-finite series; check observations, rewards and divisions before it."
+        "A value is NaN or infinite.",
+        "Find the first non-finite series; check observations, rewards and divisions before it.",
     ),
     "critic_divergence": Description(
         "The critic's own values leave what rewards can give.",
-        "Lower the critic's learning rate, let the targets follow slowly (tau 0.005), clamp the target to the return bound.",
+        "Lower the critic's learning rate, let the targets follow slowly (tau 0.005), clamp the target to the return"
+        " bound.",
     ),
     "policy_frozen": Description(
         "The policy's parameters no longer change.",
-        "Look at the gradient that reaches the policy's layers, and whether its optimizer is stepped with the right parameters.",
+        "Look at the gradient that reaches the policy's layers, and whether its optimizer is stepped with the right"
+        " parameters.",
     ),
     "policy_saturated": Description(
         "The policy's tanh is saturated: one extreme action, no gradient.",
@@ -56,30 +63,38 @@ CAUSES: dict[str, Description] = {
     ),
     "environment_dead": Description(
         "The environment stopped reacting, or became another one.",
-        "Evaluate in the same world through its reset; never build a second environment beside the training one. Drop the data recorded since.",
+        "Evaluate in the same world through its reset; never build a second environment beside the training one. Drop"
+        " the data recorded since.",
     ),
     "logging_inconsistent": Description(
-        "What is logged contradicts itself.", "Log global norms before and after clipping, and components that add up to the total."
+        "What is logged contradicts itself.",
+        "Log global norms before and after clipping, and components that add up to the total.",
     ),
     "config_not_honoured": Description(
         "The code does something else than its configuration says.",
-        "Make the code read the setting and refuse keys that nobody reads; compare measured counters with the configuration.",
+        "Make the code read the setting and refuse keys that nobody reads; compare measured counters with the"
+        " configuration.",
     ),
     "policy_parked": Description(
         "The policy has learned to stand still.", "Make standing still cost more than driving, and end such episodes."
     ),
     "reward_pays_violation": Description(
-        "Leaving the lane or colliding pays.", "Give every violation a penalty that no progress in the same step can outweigh."
+        "Leaving the lane or colliding pays.",
+        "Give every violation a penalty that no progress in the same step can outweigh.",
     ),
-    "reward_dominated": Description("One reward component drowns the others.", "Bring the components to comparable size."),
+    "reward_dominated": Description(
+        "One reward component drowns the others.", "Bring the components to comparable size."
+    ),
     "alerts_blind": Description(
         "The run's alerts cannot see its failure.", "Watch norms before clipping, the ratio aq/q and the return bound."
     ),
     "q_bound_exceeded": Description(
-        "Q exceeds every return that the rewards allow.", "A consequence: cure what drives Q. A clamp of the target limits the damage."
+        "Q exceeds every return that the rewards allow.",
+        "A consequence: cure what drives Q. A clamp of the target limits the damage.",
     ),
     "worse_than_random": Description(
-        "The learned policy does worse than random actions.", "A consequence: do not prolong the run, cure what stands above."
+        "The learned policy does worse than random actions.",
+        "A consequence: do not prolong the run, cure what stands above.",
     ),
     "run_incomplete": Description("The run did not reach its end.", "Complete it, or judge the part alone."),
 }
@@ -163,9 +178,15 @@ def refute(history: History, findings: Iterable[Finding]) -> list[Refuted]:
     if mismatch is not None and bound is not None and not beyond:
         q, aq = number(mismatch.numbers["q"]), number(mismatch.numbers["aq"])
         results = [
-            Refuted("reward_scale", f"rewards reach both readings of Q alike, but q is {q}, within the {number(bound)} that the rewards allow, and aq is {aq}"),
+            Refuted(
+                "reward_scale",
+                f"rewards reach both readings of Q alike, but q is {q}, within the {number(bound)} that the rewards"
+                f" allow, and aq is {aq}",
+            ),
             Refuted("discount", f"a discount too high would raise q as well; q is {q} against aq {aq}"),
-            Refuted("overestimation_bias", f"it would show in q, which stays at {q}; the twins are fed the same features"),
+            Refuted(
+                "overestimation_bias", f"it would show in q, which stays at {q}; the twins are fed the same features"
+            ),
         ]
     return results + _refute_clipping(history, mismatch) + _refute_learning_rate(findings)
 
@@ -180,8 +201,10 @@ def _refute_clipping(history: History, mismatch: Finding | None) -> list[Refuted
     if norms.max() > 2.0 * norms.min() or growth < 20.0:
         return []
     text = (
-        f"the actor's encoder norm stays within {number(float(norms.min()))} and {number(float(norms.max()))} while the loss grows"
-        f" {number(growth)} times: the clip works and is always active; a sum of k clipped tensor norms lies between max_norm and sqrt(k) max_norm"
+        f"the actor's encoder norm stays within {number(float(norms.min()))} and {number(float(norms.max()))} while"
+        " the loss grows"
+        f" {number(growth)} times: the clip works and is always active; a sum of k clipped tensor norms lies between"
+        " max_norm and sqrt(k) max_norm"
     )
     return [Refuted("clipping_failed", text)]
 

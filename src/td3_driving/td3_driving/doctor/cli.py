@@ -55,7 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brief", action="store_true", help="print the verdict and the top causes only")
     parser.add_argument("--against", type=Path, metavar="RUN", help="another run to compare with")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with what was asked of the run")
-    parser.add_argument("--expect", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="what was asked, e.g. train_freq=50")
+    parser.add_argument(
+        "--expect",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what was asked, e.g. train_freq=50",
+    )
     return parser
 
 

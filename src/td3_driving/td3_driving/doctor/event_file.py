@@ -1,10 +1,10 @@
 """Scalars of a TensorBoard event file, read as a stream.
 
-An event file is a sequence of TFRecords: length (uint64, little endian), masked CRC-32C of the length (uint32), payload,
-masked CRC-32C of the payload (uint32). A payload is one ``tensorflow.Event`` protocol buffer; of it are read ``wall_time``
-(field 1, double), ``step`` (2, varint), ``file_version`` (3) and ``summary`` (5), whose values carry a tag (1) and either
-``simple_value`` (2, float) or a ``tensor`` (8). Memory does not grow with the file. A tail that a running or a killed writer
-left half-written ends the stream; it is reported, it is no error.
+An event file is a sequence of TFRecords: length (uint64, little endian), masked CRC-32C of the length (uint32),
+payload, masked CRC-32C of the payload (uint32). A payload is one ``tensorflow.Event`` protocol buffer; of it are read
+``wall_time`` (field 1, double), ``step`` (2, varint), ``file_version`` (3) and ``summary`` (5), whose values carry a
+tag (1) and either ``simple_value`` (2, float) or a ``tensor`` (8). Memory does not grow with the file. A tail that a
+running or a killed writer left half-written ends the stream; it is reported, it is no error.
 """
 
 from __future__ import annotations

@@ -48,9 +48,10 @@ class Finding:
 class Rule:
     """A condition on the samples of a run; the same object judges live and after the fact.
 
-    A subclass names itself in the class attributes, keeps what it needs of the rows it is fed, and says what it found when
-    asked. It must never take a missing series for a healthy one: :meth:`missing` names what it lacks. ``reads`` are the
-    quantities of which any one brings a row to :meth:`feed`; ``needs`` (``reads`` if left out) are all indispensable.
+    A subclass names itself in the class attributes, keeps what it needs of the rows it is fed, and says what it found
+    when asked. It must never take a missing series for a healthy one: :meth:`missing` names what it lacks. ``reads``
+    are the quantities of which any one brings a row to :meth:`feed`; ``needs`` (``reads`` if left out) are all
+    indispensable.
     """
 
     id: int
@@ -86,7 +87,15 @@ class Rule:
     ) -> Finding:
         """A finding of this rule."""
         return Finding(
-            self.id, self.title, severity, first_step, evidence, meaning or self.meaning, self.refuted_by, causes, numbers
+            self.id,
+            self.title,
+            severity,
+            first_step,
+            evidence,
+            meaning or self.meaning,
+            self.refuted_by,
+            causes,
+            numbers,
         )
 
 

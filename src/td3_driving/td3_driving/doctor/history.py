@@ -1,8 +1,8 @@
 """All that is known of a run so far: series by quantity, and the regimes that must not be pooled.
 
-Samples come one by one with the time at which they were taken. Those of one step are gathered into a :class:`Row`, which is
-what rules look at. Episodes that are numbered 0, 1, 2 … instead of dated are dated here: the environment step at which
-episode *i* ended is the sum of the lengths of the episodes 0 … *i*.
+Samples come one by one with the time at which they were taken. Those of one step are gathered into a :class:`Row`,
+which is what rules look at. Episodes that are numbered 0, 1, 2 … instead of dated are dated here: the environment step
+at which episode *i* ended is the sum of the lengths of the episodes 0 … *i*.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class History:
             return self.step
         else:
             step = float(pending.raw_step)
-        if channel == MAIN or channel == EPISODE:
+        if channel in (MAIN, EPISODE):
             self.step = max(self.step, step)
         return step
 
@@ -271,7 +271,7 @@ class History:
         return Episodes(start, end, columns[0], columns[1])
 
     def phases(self) -> list[tuple[str, float, float]]:
-        """``(name, from, to)`` of the regimes: before learning, then between evaluations (at most six are told apart)."""
+        """``(name, from, to)`` of the regimes: before learning, then between evaluations (the first six)."""
         start = self.learning_start
         if start is None:
             bounds, names = [0.0], ["before learning"]
@@ -293,6 +293,6 @@ def _looked_up(series: Series, steps: np.ndarray) -> np.ndarray:
 def _channel(name: str) -> str:
     if name in EPISODE_QUANTITIES:
         return EPISODE
-    if name in REWARD_PARTS or name in REWARD_SHARES or name == "part_total":
+    if name in REWARD_PARTS or name in REWARD_SHARES or name in ("part_total", "ledger_breaks"):
         return PARTS
     return EVALUATION if name.startswith("eval_") else MAIN

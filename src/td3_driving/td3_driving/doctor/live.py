@@ -8,7 +8,7 @@ from typing import Any, Mapping
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding, Severity, number
-from td3_driving.doctor.rules.values import actor_q
+from td3_driving.doctor.rules.quantities import actor_q
 from td3_driving.settings import Settings
 
 OK, WARN, ERROR, STALE = "OK", "WARN", "ERROR", "STALE"
@@ -26,7 +26,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Watch:
-    """A status: the rules behind it, the series of which it needs at least one, the series that it shows (with unit)."""
+    """A status: the rules behind it, the series of which it needs any one, the series that it shows (with unit)."""
 
     name: str
     rules: tuple[int, ...]
@@ -39,7 +39,12 @@ WATCHES = (
         "learner: q health",
         (1, 2, 3, 29, 30, 32, 36),
         ("q1", "actor_q", "actor_loss"),
-        {"q1": "q on replay actions", "critic_loss": "critic loss", "actor_loss": "actor loss", "updates": "updates (count)"},
+        {
+            "q1": "q on replay actions",
+            "critic_loss": "critic loss",
+            "actor_loss": "actor loss",
+            "updates": "updates (count)",
+        },
     ),
     Watch(
         "learner: gradients",
@@ -107,7 +112,8 @@ class LiveDoctor:
 
     Args:
         expected: what was asked of the run, by our names (``gamma``, ``train_freq``, …) or as ``group.name``.
-        stale_after: silence after which a status is stale [s]; a source that speaks more seldom gets three of its intervals.
+        stale_after: silence after which a status is stale [s]; a source that speaks more seldom gets three of its
+        intervals.
     """
 
     def __init__(self, expected: Mapping[str, Any], stale_after: float = 5.0) -> None:
@@ -194,7 +200,9 @@ class LiveDoctor:
 
     def _values(self, watch: Watch, alarm: _Alarm, now: float) -> dict[str, str]:
         history = self._engine.history
-        values = {text: number(value) for name, text in watch.shows.items() if (value := history.last(name)) is not None}
+        values = {
+            text: number(value) for name, text in watch.shows.items() if (value := history.last(name)) is not None
+        }
         if watch.name == "learner: q health":
             values |= self._q_values()
         if watch.name == "config: honoured" and (rate := self._engine.rule(10)) is not None:

@@ -12,7 +12,8 @@ from td3_driving.doctor.aliases import REWARD_PARTS
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.history import History
-from td3_driving.doctor.rules.values import ReturnBound, return_bound
+from td3_driving.doctor.rules.quantities import return_bound
+from td3_driving.doctor.rules.values import ReturnBound
 from td3_driving.doctor.sections import label
 
 INK, GRID = "#222222", "#e6e6e6"
@@ -44,11 +45,19 @@ CHARTS = (
         "value",
         (1, 2, 3, 29, 36),
     ),
-    Chart("Critic loss", "Mean squared temporal-difference error of both twins.", (("critic_loss", 1.0),), "loss", (29, 36)),
+    Chart(
+        "Critic loss",
+        "Mean squared temporal-difference error of both twins.",
+        (("critic_loss", 1.0),),
+        "loss",
+        (29, 36),
+    ),
     Chart(
         "Gradient norms",
         "L2 norms as logged; those before clipping where the run has them.",
-        tuple((f"grad_{network}_{part}", 1.0) for network in ("actor", "critic") for part in ("cnn", "mlp", "pre", "post")),
+        tuple(
+            (f"grad_{network}_{part}", 1.0) for network in ("actor", "critic") for part in ("cnn", "mlp", "pre", "post")
+        ),
         "norm",
         (5, 7, 14, 15, 37),
     ),
@@ -83,7 +92,13 @@ CHARTS = (
         "parameter mean",
         (6, 8),
     ),
-    Chart("Updates", "Counted updates; the slope is the number of updates per step.", (("updates", 1.0),), "updates", (10, 28, 32)),
+    Chart(
+        "Updates",
+        "Counted updates; the slope is the number of updates per step.",
+        (("updates", 1.0),),
+        "updates",
+        (10, 28, 32),
+    ),
 )
 
 
@@ -137,7 +152,14 @@ def _logarithmic(values: list[np.ndarray]) -> bool:
 
 
 def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
-    axis: dict[str, Any] = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False, "showline": True, "tickfont": {"size": 12}}
+    axis: dict[str, Any] = {
+        "gridcolor": GRID,
+        "linecolor": INK,
+        "ticks": "outside",
+        "zeroline": False,
+        "showline": True,
+        "tickfont": {"size": 12},
+    }
     figure.update_layout(
         template="simple_white",
         font=FONT,
@@ -152,7 +174,11 @@ def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
 
 
 def _log_axis(logarithmic: bool) -> dict[str, Any]:
-    return {"type": "log", "exponentformat": "power", "dtick": 1} if logarithmic else {"exponentformat": "none", "separatethousands": True}
+    return (
+        {"type": "log", "exponentformat": "power", "dtick": 1}
+        if logarithmic
+        else {"exponentformat": "none", "separatethousands": True}
+    )
 
 
 def _mark(figure: go.Figure, diagnosis: Diagnosis, chart: Chart) -> None:
@@ -182,7 +208,16 @@ def _firings(diagnosis: Diagnosis, rules: tuple[int, ...]) -> dict[float, tuple[
 
 
 def _line(figure: go.Figure, step: float, colour: str, dash: str, text: str, height: float) -> None:
-    figure.add_shape(type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", opacity=0.85, line={"color": colour, "width": 1, "dash": dash})
+    figure.add_shape(
+        type="line",
+        x0=step,
+        x1=step,
+        y0=0,
+        y1=1,
+        yref="paper",
+        opacity=0.85,
+        line={"color": colour, "width": 1, "dash": dash},
+    )
     if text:
         font = {"size": 11, "color": colour}
         figure.add_annotation(x=step, y=height, yref="paper", yanchor="bottom", text=text, showarrow=False, font=font)
@@ -192,12 +227,23 @@ def _bound(figure: go.Figure, history: History) -> None:
     bound = return_bound(history)
     if bound and figure.layout.yaxis.type == "log":
         figure.add_shape(
-            type="line", x0=0, x1=1, xref="paper", y0=ReturnBound.FACTOR * bound, y1=ReturnBound.FACTOR * bound,
+            type="line",
+            x0=0,
+            x1=1,
+            xref="paper",
+            y0=ReturnBound.FACTOR * bound,
+            y1=ReturnBound.FACTOR * bound,
             line={"color": "#555555", "width": 1, "dash": "longdash"},
         )
         figure.add_annotation(
-            x=1, xref="paper", xanchor="right", y=float(np.log10(ReturnBound.FACTOR * bound)), yanchor="bottom",
-            text="return bound", showarrow=False, font={"size": 11, "color": "#555555"},
+            x=1,
+            xref="paper",
+            xanchor="right",
+            y=float(np.log10(ReturnBound.FACTOR * bound)),
+            yanchor="bottom",
+            text="return bound",
+            showarrow=False,
+            font={"size": 11, "color": "#555555"},
         )
 
 

@@ -12,39 +12,21 @@ from plotly.offline import get_plotlyjs
 from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
-from td3_driving.doctor.findings import Severity
+from td3_driving.doctor.findings import Finding, Severity
 from td3_driving.doctor.plots import figures, timeline
-from td3_driving.doctor.sections import SECTIONS, Table, key_metrics, logged_table, missing_series, readings, regime_table
+from td3_driving.doctor.report_style import STYLE
+from td3_driving.doctor.sections import (
+    SECTIONS,
+    Table,
+    key_metrics,
+    logged_table,
+    missing_series,
+    readings,
+    regime_table,
+)
 from td3_driving.doctor.summary import headline, next_steps
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
-
-STYLE = """
-:root { --ink: #222; --rule: #222; --soft: #666; --paper: #fff; }
-html { background: var(--paper); }
-body { font: 16px/1.5 Charter, 'Bitstream Charter', Georgia, 'Times New Roman', serif; color: var(--ink);
-  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; font-weight: 600; margin: 0 0 .2rem; }
-h2 { font-size: 1.25rem; font-weight: 600; margin: 2.6rem 0 .6rem; }
-h3 { font-size: 1.05rem; font-weight: 600; font-style: italic; margin: 1.4rem 0 .4rem; }
-p { margin: .5rem 0; } .meta, figcaption, .note { color: var(--soft); font-size: .9rem; }
-.banner { border-left: .5rem solid; padding: .8rem 1.2rem; margin: 1.4rem 0; background: #fafafa; }
-.banner strong { font-size: 1.9rem; letter-spacing: .03em; display: block; line-height: 1.2; }
-.go { border-color: #1b7f3b; } .go strong { color: #1b7f3b; }
-.nogo { border-color: #b00020; } .nogo strong { color: #b00020; }
-.insufficient { border-color: #b36b00; } .insufficient strong { color: #b36b00; }
-.warning { border-left: .2rem solid #b36b00; padding-left: .9rem; }
-ol.causes > li { margin: .7rem 0; } .cause { font-weight: 600; font-variant-numeric: lining-nums; }
-.badge { font-size: .8rem; color: var(--soft); border: 1px solid #bbb; border-radius: .7rem; padding: 0 .5rem; margin-left: .4rem; }
-table { border-collapse: collapse; width: 100%; font-size: .88rem; margin: .6rem 0 1.2rem;
-  border-top: 2px solid var(--rule); border-bottom: 2px solid var(--rule); font-variant-numeric: tabular-nums lining-nums; }
-th { text-align: left; font-weight: 600; border-bottom: 1px solid var(--rule); } th, td { padding: .22rem .6rem .22rem 0; vertical-align: top; }
-table.numbers td:not(:first-child), table.numbers th:not(:first-child) { text-align: right; padding: .22rem 0 .22rem .8rem; }
-caption { caption-side: top; text-align: left; color: var(--soft); font-style: italic; padding-bottom: .2rem; }
-.critical { color: #b00020; font-weight: 600; } .warn { color: #b36b00; font-weight: 600; }
-figure { margin: 1.4rem 0; } figcaption b { color: var(--ink); font-weight: 600; }
-@media print { body { max-width: none; margin: 0; font-size: 10.5pt; } figure, table, .banner { break-inside: avoid; } h2, h3 { break-after: avoid; } }
-"""
 
 PAGE = Template(
     """<!DOCTYPE html>
@@ -117,14 +99,23 @@ def _figures(diagnosis: Diagnosis) -> str:
 
 
 def _plot(figure: go.Figure, index: int, title: str, caption: str) -> str:
-    plot = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}, div_id=f"figure-{index}")
+    plot = figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displayModeBar": False, "responsive": True},
+        div_id=f"figure-{index}",
+    )
     return f"<figure>{plot}<figcaption><b>Figure {index}. {escape(title)}.</b> {escape(caption)}</figcaption></figure>"
 
 
 def _section(diagnosis: Diagnosis, key: str, index: int) -> str:
     logged = logged_table(diagnosis.history, key)
     parts = [f"<h2>{index}. {escape(SECTIONS[key].title)}</h2>"]
-    parts.append(_table(logged) + _table(regime_table(diagnosis.history, key)) if logged.rows else "<p>No series of this section was found.</p>")
+    parts.append(
+        _table(logged) + _table(regime_table(diagnosis.history, key))
+        if logged.rows
+        else "<p>No series of this section was found.</p>"
+    )
     lines = readings(diagnosis, key)
     if lines:
         parts.append(_list("Reading", lines, level=3))
@@ -136,13 +127,18 @@ def _section(diagnosis: Diagnosis, key: str, index: int) -> str:
 
 def _findings(diagnosis: Diagnosis) -> str:
     rows = "".join(
-        f"<tr><td>{finding.rule}</td><td>{escape(finding.title)}</td><td class='{finding.severity.value}'>{finding.severity.value}</td>"
-        f"<td>{'' if finding.first_step is None else f'{finding.first_step:,.0f}'}</td><td>{escape(finding.evidence)}</td>"
+        f"<tr><td>{finding.rule}</td><td>{escape(finding.title)}</td><td"
+        f" class='{finding.severity.value}'>{finding.severity.value}</td>"
+        f"<td>{_step(finding)}</td><td>{escape(finding.evidence)}</td>"
         f"<td>{escape(finding.refuted_by)}</td></tr>"
         for finding in sorted(diagnosis.findings, key=lambda item: (_weight(item.severity), item.rule))
     )
     head = "<tr><th>Rule</th><th>Name</th><th>Severity</th><th>From step</th><th>Evidence</th><th>Refuted by</th></tr>"
     return f"<h2>Findings</h2><table id='findings'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _step(finding: Finding) -> str:
+    return "" if finding.first_step is None else f"{finding.first_step:,.0f}"
 
 
 def _weight(severity: Severity) -> int:
@@ -167,4 +163,5 @@ def _table(table: Table, caption: bool = True, numbers: bool = True) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     title = f"<caption>{escape(table.title)}</caption>" if caption and table.title else ""
-    return f"<table{' class=numbers' if numbers else ''}>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    kind = " class=numbers" if numbers else ""
+    return f"<table{kind}>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -22,9 +22,20 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
     source, history = diagnosis.source, diagnosis.history
     report: dict[str, Any] = {
         "verdict": diagnosis.verdict.value,
-        "run": {"name": source.name, "path": source.path, "files": list(source.files), "scalars": source.scalars, "damage": source.damage},
+        "run": {
+            "name": source.name,
+            "path": source.path,
+            "files": list(source.files),
+            "scalars": source.scalars,
+            "damage": source.damage,
+        },
         "causes": [
-            {"cause": cause.cause, "confidence": cause.confidence, "rules": list(cause.rules), "evidence": cause.evidence}
+            {
+                "cause": cause.cause,
+                "confidence": cause.confidence,
+                "rules": list(cause.rules),
+                "evidence": cause.evidence,
+            }
             for cause in diagnosis.causes
         ],
         "evidence_warnings": [cause.cause for cause in diagnosis.evidence_warnings],
@@ -32,7 +43,8 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
         "insufficient": diagnosis.insufficient,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "rules": [
-            {"rule": item.rule, "title": item.title, "status": item.status, "reason": item.reason} for item in diagnosis.outcomes
+            {"rule": item.rule, "title": item.title, "status": item.status, "reason": item.reason}
+            for item in diagnosis.outcomes
         ],
         "coverage": coverage(history),
         "asked": source.asked,
@@ -41,7 +53,11 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
         "unknown_tags": sorted(history.unknown),
     }
     if against is not None:
-        report["against"] = {"run": against.source.name, "verdict": against.verdict.value, "rows": comparison(diagnosis, against)}
+        report["against"] = {
+            "run": against.source.name,
+            "verdict": against.verdict.value,
+            "rows": comparison(diagnosis, against),
+        }
     return report
 
 
@@ -63,7 +79,14 @@ def _statistics(diagnosis: Diagnosis, name: str) -> dict[str, Any]:
     series = diagnosis.history.get(name)
     points = {"first": series.first, "last": series.last, "max": series.highest, "min": series.lowest}
     values = {key: None if point is None else point.value for key, point in points.items()}
-    return {"points": series.count, "mean": series.mean, "median": series.median(), "std": series.std, **values, "nonfinite": series.nonfinite}
+    return {
+        "points": series.count,
+        "mean": series.mean,
+        "median": series.median(),
+        "std": series.std,
+        **values,
+        "nonfinite": series.nonfinite,
+    }
 
 
 def _clean(node: Any) -> Any:

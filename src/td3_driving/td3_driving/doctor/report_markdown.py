@@ -8,7 +8,15 @@ from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import number
-from td3_driving.doctor.sections import SECTIONS, Table, key_metrics, logged_table, missing_series, readings, regime_table
+from td3_driving.doctor.sections import (
+    SECTIONS,
+    Table,
+    key_metrics,
+    logged_table,
+    missing_series,
+    readings,
+    regime_table,
+)
 from td3_driving.doctor.summary import headline, next_steps
 
 
@@ -38,8 +46,16 @@ def _head(diagnosis: Diagnosis) -> list[str]:
         f"**Learning start**: {'never' if start is None else f'{start:,.0f}'} (measured)",
         f"**Evaluations**: {', '.join(f'{mark:,.0f}' for mark in history.evaluations[:10]) or 'none logged'}",
     ]
-    asked = ", ".join(f"{key} {value if isinstance(value, str) else number(value)}" for key, value in source.asked.items())
-    return [f"# Validation run analysis: {source.name}", "", *_items(facts), *_items([f"**Asked**: {asked or 'nothing known'}"]), ""]
+    asked = ", ".join(
+        f"{key} {value if isinstance(value, str) else number(value)}" for key, value in source.asked.items()
+    )
+    return [
+        f"# Validation run analysis: {source.name}",
+        "",
+        *_items(facts),
+        *_items([f"**Asked**: {asked or 'nothing known'}"]),
+        "",
+    ]
 
 
 def _summary(diagnosis: Diagnosis) -> list[str]:
@@ -48,7 +64,11 @@ def _summary(diagnosis: Diagnosis) -> list[str]:
         lines.append(f"> About the evidence: `{cause.cause}`: {cause.evidence}.")
     if diagnosis.evidence_warnings:
         lines.append("")
-    return lines + _items(f"`{cause.cause}` ({cause.confidence}): {CAUSES[cause.cause].meaning}" for cause in diagnosis.causes) + [""]
+    return (
+        lines
+        + _items(f"`{cause.cause}` ({cause.confidence}): {CAUSES[cause.cause].meaning}" for cause in diagnosis.causes)
+        + [""]
+    )
 
 
 def _section(diagnosis: Diagnosis, key: str, index: int) -> list[str]:
@@ -69,13 +89,17 @@ def _section(diagnosis: Diagnosis, key: str, index: int) -> list[str]:
 
 def _root_causes(diagnosis: Diagnosis, index: int) -> list[str]:
     lines = [f"## {index}. Root causes", "", "### Ruled out", ""]
-    lines += _items(f"`{item.cause}`: {item.evidence}." for item in diagnosis.refuted) or ["Nothing could be ruled out."]
+    lines += _items(f"`{item.cause}`: {item.evidence}." for item in diagnosis.refuted) or [
+        "Nothing could be ruled out."
+    ]
     lines += ["", "### Remaining", ""]
     if not diagnosis.causes:
         return [*lines, "None.", ""]
     table = Table("", ("rank", "cause", "confidence", "rules", "evidence"))
     for rank, cause in enumerate(diagnosis.causes, 1):
-        table.rows.append((str(rank), f"`{cause.cause}`", cause.confidence, ", ".join(map(str, cause.rules)), cause.evidence))
+        table.rows.append(
+            (str(rank), f"`{cause.cause}`", cause.confidence, ", ".join(map(str, cause.rules)), cause.evidence)
+        )
     return lines + _table(table, title=False)
 
 
@@ -92,7 +116,9 @@ def _rules(diagnosis: Diagnosis) -> list[str]:
         finding = diagnosis.finding(outcome.rule)
         status = finding.severity.value if finding else outcome.status
         refuted = finding.refuted_by if finding else ""
-        table.rows.append((f"{outcome.rule} {outcome.title}", status, finding.evidence if finding else outcome.reason, refuted))
+        table.rows.append(
+            (f"{outcome.rule} {outcome.title}", status, finding.evidence if finding else outcome.reason, refuted)
+        )
     note = "A rule that is quiet was judged and does not hold. What was not judged is not healthy."
     return [note, "", *_table(table, title=False)]
 

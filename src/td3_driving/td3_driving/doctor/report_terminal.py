@@ -10,7 +10,7 @@ from rich.text import Text
 from td3_driving.doctor.compare import comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
-from td3_driving.doctor.sections import Table, missing_series, SECTIONS
+from td3_driving.doctor.sections import SECTIONS, Table, missing_series
 from td3_driving.doctor.summary import described, headline, next_steps
 
 COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
@@ -58,9 +58,13 @@ def _print_top(diagnosis: Diagnosis, console: Console) -> None:
 
 def _print_causes(diagnosis: Diagnosis, console: Console) -> None:
     if diagnosis.causes:
-        table = RichTable("", "cause", "confidence", "rules", "meaning", title="Causes", title_justify="left", expand=True)
+        table = RichTable(
+            "", "cause", "confidence", "rules", "meaning", title="Causes", title_justify="left", expand=True
+        )
         for index, cause in enumerate(diagnosis.causes, 1):
-            table.add_row(str(index), cause.cause, cause.confidence, ", ".join(map(str, cause.rules)), described(cause.cause))
+            table.add_row(
+                str(index), cause.cause, cause.confidence, ", ".join(map(str, cause.rules)), described(cause.cause)
+            )
         console.print(table)
     for item in diagnosis.refuted:
         console.print(Text.assemble(("Ruled out: ", "dim"), f"{item.cause}: {item.evidence}"))
@@ -71,7 +75,9 @@ def _print_findings(diagnosis: Diagnosis, console: Console) -> None:
     for finding in sorted(diagnosis.findings, key=lambda item: (list(SEVERITIES).index(item.severity), item.rule)):
         step = "" if finding.first_step is None else f"{finding.first_step:,.0f}"
         colour = SEVERITIES[finding.severity]
-        table.add_row(f"{finding.rule} {finding.title}", Text(finding.severity.value, style=colour), step, finding.evidence)
+        table.add_row(
+            f"{finding.rule} {finding.title}", Text(finding.severity.value, style=colour), step, finding.evidence
+        )
     console.print(table)
 
 

@@ -1,8 +1,8 @@
 """Finds what belongs to a run, and reads it as one stream of samples.
 
 A run is a folder with event files, one event file, or a bag of the topics ``/td3/*``. Of our own run folders the
-configuration (``config.yaml``) and the manifest are read too. A run that was interrupted and gone on with has several event
-files; they are merged by wall time.
+configuration (``config.yaml``) and the manifest are read too. A run that was interrupted and gone on with has several
+event files; they are merged by wall time.
 """
 
 from __future__ import annotations
@@ -124,7 +124,10 @@ def _below(folder: Path) -> Run:
 
 
 def _event_files(folder: Path) -> list[Path]:
-    """Event files of ``folder``, oldest first; empty ones (a writer that wrote nothing) are left out if others are there."""
+    """Event files of ``folder``, oldest first.
+
+    Empty ones (a writer that wrote nothing) are left out if others are there.
+    """
     files = sorted((file for file in folder.glob(FILE_PATTERN) if file.is_file()), key=lambda file: file.name)
     return [file for file in files if file.stat().st_size] or files
 

@@ -31,19 +31,38 @@ class Section:
 
 SECTIONS: dict[str, Section] = {
     "gradients": Section(
-        "Gradient norms", (*_GRADS, "clip_share_actor", "clip_share_critic"), ("grad_actor_mlp", "grad_critic_mlp"), (5, 7, 14, 15, 16, 17, 37)
+        "Gradient norms",
+        (*_GRADS, "clip_share_actor", "clip_share_critic"),
+        ("grad_actor_mlp", "grad_critic_mlp"),
+        (5, 7, 14, 15, 16, 17, 37),
     ),
-    "actor_loss": Section("Actor loss", ("actor_loss", "actor_q", "actor_q_max", "actor_q_min"), ("actor_loss",), (1, 2, 4)),
+    "actor_loss": Section(
+        "Actor loss", ("actor_loss", "actor_q", "actor_q_max", "actor_q_min"), ("actor_loss",), (1, 2, 4)
+    ),
     "episodes": Section(
         "Episode length and return",
-        ("episode_length", "episode_return", "collisions", "lane_invasions", "episode_length_mean", "episode_return_mean"),
+        (
+            "episode_length",
+            "episode_return",
+            "collisions",
+            "lane_invasions",
+            "episode_length_mean",
+            "episode_return_mean",
+            "episode_speed",
+            "route_completion",
+        ),
         ("episode_return", "episode_length"),
         (19, 21, 22, 23),
     ),
     "q_values": Section(
-        "Q values", ("q1", "q2", "q_std", "target_q", "overestimation", "td_error", "critic_loss"), ("q1", "critic_loss"), (2, 3, 29, 30, 31, 38)
+        "Q values",
+        ("q1", "q2", "q_std", "target_q", "overestimation", "td_error", "critic_loss"),
+        ("q1", "critic_loss"),
+        (2, 3, 29, 30, 31, 38),
     ),
-    "learning_rates": Section("Learning rates", ("lr_actor", "lr_critic", "lr_actor_cnn", "lr_critic_cnn", "lr"), (), (12,)),
+    "learning_rates": Section(
+        "Learning rates", ("lr_actor", "lr_critic", "lr_actor_cnn", "lr_critic_cnn", "lr"), (), (12,)
+    ),
     "training_phase": Section(
         "Training phase",
         ("updates", "updates_per_step", "is_training", "buffer_use", "noise", *_PARAMETERS),
@@ -51,10 +70,16 @@ SECTIONS: dict[str, Section] = {
         (6, 8, 10, 11, 13, 28, 32, 33),
     ),
     "reward": Section(
-        "Reward", ("step_reward", "part_total", *REWARD_PARTS, "batch_reward_mean", "batch_reward_min", "batch_reward_max"), (), (24, 25, 26, 27)
+        "Reward",
+        ("step_reward", "part_total", *REWARD_PARTS, "batch_reward_mean", "batch_reward_min", "batch_reward_max"),
+        (),
+        (24, 25, 26, 27),
     ),
     "environment": Section(
-        "Environment", ("speed", "episode_steps", "steps_per_second", "eval_return", "eval_length", "eval_success"), (), (9, 18, 35, 36)
+        "Environment",
+        ("speed", "episode_steps", "steps_per_second", "eval_return", "eval_length", "eval_success"),
+        (),
+        (9, 18, 35, 36),
     ),
 }
 
@@ -75,9 +100,7 @@ def label(name: str) -> str:
 
 def coverage(history: History) -> dict[str, dict[str, dict[str, str | int]]]:
     """Per section and series: ``found``, ``other name`` or ``missing``, the tag, the number of points."""
-    return {
-        key: {name: _presence(history, name) for name in section.series} for key, section in SECTIONS.items()
-    }
+    return {key: {name: _presence(history, name) for name in section.series} for key, section in SECTIONS.items()}
 
 
 def _presence(history: History, name: str) -> dict[str, str | int]:
@@ -111,18 +134,28 @@ def regime_table(history: History, key: str) -> Table:
 
 
 def _in_phase(history: History, name: str, low: float, high: float) -> np.ndarray:
-    """Values of a series in one regime; episodes belong to the regime they began in, and to none if it ended before them."""
+    """Values of a series in one regime.
+
+    Episodes belong to the regime they began in, and to none if it ended before them.
+    """
     if name in ("episode_length", "episode_return"):
         episodes = history.episodes()
         values = episodes.lengths if name == "episode_length" else episodes.returns
-        spans = np.array([bool(np.any([(s < mark < e) for mark in history.evaluations])) for s, e in zip(episodes.start, episodes.end)])
+        spans = np.array(
+            [
+                bool(np.any([(s < mark < e) for mark in history.evaluations]))
+                for s, e in zip(episodes.start, episodes.end)
+            ]
+        )
         inside = (episodes.start >= low) & (episodes.start < high) & np.isfinite(values)
         return values[inside & ~spans] if len(spans) else values
     return history.get(name).between(low, high)
 
 
 def _cell(values: np.ndarray) -> str:
-    return f"{number(float(values.mean()))} / {number(float(np.median(values)))} ({len(values)})" if len(values) else "–"
+    return (
+        f"{number(float(values.mean()))} / {number(float(np.median(values)))} ({len(values)})" if len(values) else "–"
+    )
 
 
 def missing_series(history: History, key: str) -> list[str]:
@@ -143,7 +176,11 @@ def readings(diagnosis: Diagnosis, key: str) -> list[str]:
         if finding.rule in rules
     ]
     lines += _spanning(diagnosis.history) if key == "episodes" else []
-    unjudged = [f"{outcome.rule} {outcome.title} ({outcome.reason})" for outcome in diagnosis.outcomes if outcome.rule in rules and outcome.reason]
+    unjudged = [
+        f"{outcome.rule} {outcome.title} ({outcome.reason})"
+        for outcome in diagnosis.outcomes
+        if outcome.rule in rules and outcome.reason
+    ]
     return lines + ([f"Not judged: {'; '.join(unjudged)}."] if unjudged else [])
 
 
@@ -154,7 +191,9 @@ def _spanning(history: History) -> list[str]:
         inside = (episodes.start < mark) & (episodes.end > mark)
         if inside.any():
             lengths = ", ".join(f"{length:,.0f}" for length in episodes.lengths[inside])
-            lines.append(f"The evaluation at step {mark:,.0f} falls into an episode of {lengths} steps; it belongs to no regime.")
+            lines.append(
+                f"The evaluation at step {mark:,.0f} falls into an episode of {lengths} steps; it belongs to no regime."
+            )
     if history.clock.numbered:
         lines.append("Episodes are logged by their number; they are dated by the sum of their lengths.")
     return lines
@@ -167,7 +206,9 @@ def key_metrics(diagnosis: Diagnosis) -> Table:
     ratio, bound = diagnosis.finding(2), diagnosis.finding(3)
     aq, q = _actor_q(history), history.last("q1")
     if aq is not None and q:
-        table.rows.append(("aq / q at the end", number(aq / q), "0.8 to 1.3", ratio.severity.value if ratio else "as it should be"))
+        table.rows.append(
+            ("aq / q at the end", number(aq / q), "0.8 to 1.3", ratio.severity.value if ratio else "as it should be")
+        )
     for name, text, healthy in (
         ("actor_loss", "actor loss, final", "minus q"),
         ("q1", "q on replay actions, final", "below the return bound"),
@@ -178,7 +219,11 @@ def key_metrics(diagnosis: Diagnosis) -> Table:
         series = history.get(name)
         if series.last is not None:
             value = f"{series.count:,}" if text == "episodes" else number(series.last.value)
-            judgement = bound.severity.value if bound and name in ("actor_loss", "q1") and ("aq" if name == "actor_loss" else "q") in bound.numbers else "-"
+            judgement = (
+                bound.severity.value
+                if bound and name in ("actor_loss", "q1") and ("aq" if name == "actor_loss" else "q") in bound.numbers
+                else "-"
+            )
             table.rows.append((text, value, healthy, judgement))
     return table
 

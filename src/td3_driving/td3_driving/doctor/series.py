@@ -1,9 +1,9 @@
 """A series of any length in bounded memory.
 
-Exact for ever: count, mean, standard deviation, first and last point, smallest and greatest value with their steps, number
-of non-finite values. Exact up to ``capacity`` points: the points themselves, hence medians, quantiles and plots. Beyond, every
-second stored point is dropped and only every 2nd, 4th, 8th … further point is stored: an even thinning, to which the extremes
-and the last point are added back whenever the points are asked for.
+Exact for ever: count, mean, standard deviation, first and last point, smallest and greatest value with their steps,
+number of non-finite values. Exact up to ``capacity`` points: the points themselves, hence medians, quantiles and plots.
+Beyond, every second stored point is dropped and only every 2nd, 4th, 8th … further point is stored: an even thinning,
+to which the extremes and the last point are added back whenever the points are asked for.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ def headline(diagnosis: Diagnosis) -> str:
     if diagnosis.verdict is Verdict.GO:
         return "Enough data, and no critical finding."
     if diagnosis.verdict is Verdict.INSUFFICIENT:
-        return "Nothing critical was found, but the evidence does not suffice: " + "; ".join(diagnosis.insufficient) + "."
+        return (
+            "Nothing critical was found, but the evidence does not suffice: " + "; ".join(diagnosis.insufficient) + "."
+        )
     if not diagnosis.causes:
         return "A critical finding, without a cause that explains it."
     return CAUSES[diagnosis.causes[0].cause].meaning

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from td3_driving.doctor.findings import Rule
 from td3_driving.doctor.history import History
-from td3_driving.doctor.rules import course, critic, environment, gradients, honoured, policy, rewards, values
+from td3_driving.doctor.rules import (
+    alerts,
+    course,
+    critic,
+    environment,
+    gradients,
+    growth,
+    honoured,
+    policy,
+    rewards,
+    values,
+)
 
 RULES: tuple[type[Rule], ...] = (
     values.LossIdentity,
     values.ActorAgainstReplay,
     values.ReturnBound,
-    values.GrowthLaw,
+    growth.GrowthLaw,
     gradients.ByPassGradient,
     policy.FrozenPolicy,
     gradients.VanishingGradient,
@@ -22,7 +33,7 @@ RULES: tuple[type[Rule], ...] = (
     honoured.InferredSettings,
     gradients.PartAndWhole,
     gradients.ClipAlwaysActive,
-    gradients.AlertAccounting,
+    alerts.AlertAccounting,
     environment.DeadEnvironment,
     environment.RegimeBreak,
     environment.WorseThanRandom,
@@ -43,7 +54,7 @@ RULES: tuple[type[Rule], ...] = (
     course.NonFinite,
     gradients.GradientExplosion,
     critic.TargetNetworks,
-    gradients.BlindAlerts,
+    alerts.BlindAlerts,
 )
 
 

@@ -25,7 +25,13 @@ class PhaseFlag(Rule):
         wrong = [step for step, flag in zip(steps, flags) if step in updates and (flag > 0) != (updates[step] > 0)]
         if not wrong:
             return []
-        return [self.find(Severity.INFO, float(wrong[0]), f"is_training contradicts the update counter at {len(wrong)} of {len(steps)} points")]
+        return [
+            self.find(
+                Severity.INFO,
+                float(wrong[0]),
+                f"is_training contradicts the update counter at {len(wrong)} of {len(steps)} points",
+            )
+        ]
 
 
 class Alive(Rule):
@@ -58,12 +64,17 @@ class Alive(Rule):
             return [self.find(Severity.CRITICAL, 0.0, text, ("learning_not_started",))]
         if self._learned() or self._unknown_losses():
             return []
-        slack = 10.0 * (self.history.expect.number("train_freq") or 1.0) + 2.0 * (self.history.expect.number("log_period") or 50.0)
+        slack = 10.0 * (self.history.expect.number("train_freq") or 1.0) + 2.0 * (
+            self.history.expect.number("log_period") or 50.0
+        )
         late = step > start + slack if start is not None else self._long_run()
         if not late:
             return []
         asked = "" if start is None else f", learning asked to start at {start:,.0f}"
-        text = f"{step:,.0f} steps, {len(self.history.tags) + len(self.history.unknown)} series and not one loss, Q value or update among them{asked}"
+        text = (
+            f"{step:,.0f} steps, {len(self.history.tags) + len(self.history.unknown)} series and not one loss, Q"
+            f" value or update among them{asked}"
+        )
         return [self.find(Severity.CRITICAL, start, text, ("learning_not_started",))]
 
     def _long_run(self) -> bool:
@@ -181,7 +192,10 @@ class MissingSeries(Rule):
         updates = self.history.updates_at(self.history.step) or 0.0
         if points >= self.LEAST_POINTS or (updates >= self.LEAST_UPDATES and points >= 5):
             return []
-        return [f"{self.LEAST_UPDATES:.0f} updates or {self.LEAST_POINTS} points of the losses (there are {updates:.0f} and {points})"]
+        return [
+            f"{self.LEAST_UPDATES:.0f} updates or {self.LEAST_POINTS} points of the losses (there are {updates:.0f}"
+            f" and {points})"
+        ]
 
     def missing(self) -> str:
         return ""

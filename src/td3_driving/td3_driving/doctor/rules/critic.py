@@ -1,4 +1,4 @@
-"""Rules about the critic against its own past and against what was really returned: 29, 30, and the target networks (38)."""
+"""Rules about the critic against its own past, the returns and the target networks: 29, 30, 38."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
-from td3_driving.doctor.rules.values import discount
+from td3_driving.doctor.rules.quantities import discount
 
 DATA_RULES = (18, 19)
 
@@ -24,7 +24,7 @@ class CriticStability(Rule):
     JUMP, GROWTH, LEAST_POINTS = 3.0, 10.0, 12
 
     def _jumps(self) -> tuple[int, float | None]:
-        """Number of jumps between neighbours by more than 3 robust standard deviations of the usual step, and the first."""
+        """Number of jumps of q between neighbours by more than 3 standard deviations, or of its sign; and the first."""
         steps, values, _ = self.history.get("q1").columns()
         if len(values) < self.LEAST_POINTS:
             return 0, None
@@ -79,7 +79,9 @@ class AgainstReturns(Rule):
         return float(np.sum(returns / lengths * horizon * lengths) / np.sum(lengths))
 
     def missing(self) -> str:
-        return super().missing() or ("" if self._expected() is not None else f"fewer than {self.LEAST_EPISODES} episodes")
+        return super().missing() or (
+            "" if self._expected() is not None else f"fewer than {self.LEAST_EPISODES} episodes"
+        )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         expected, q = self._expected(), self.history.last("q1")
@@ -94,7 +96,10 @@ class TargetNetworks(Rule):
 
     id = 38
     title = "target networks"
-    meaning = "A target network does not follow the trained one as asked: it stands still, is a mere copy, or moves at another rate."
+    meaning = (
+        "A target network does not follow the trained one as asked: it stands still, is a mere copy, or moves"
+        " at another rate."
+    )
     refuted_by = "a measured step of the targets equal to the one asked for"
     reads = ("tau_actor", "tau_critic", "tau_actor_cnn", "tau_critic_cnn")
     TOLERANCE, COPY = 0.05, 0.5
@@ -126,9 +131,21 @@ class TargetNetworks(Rule):
         text = f"{name} measured {number(value)}" + ("" if asked is None else f", asked {number(asked)}")
         if self.still[name].fired:
             causes = ("encoder_mismatch",) if name.endswith("cnn") else ("config_not_honoured",)
-            return [self.find(Severity.CRITICAL, self.still[name].first_step, text + ": the target stands still", causes, tau=value)]
+            return [
+                self.find(
+                    Severity.CRITICAL,
+                    self.still[name].first_step,
+                    text + ": the target stands still",
+                    causes,
+                    tau=value,
+                )
+            ]
         if asked is not None and abs(value - asked) > self.TOLERANCE * asked:
             return [self.find(Severity.CRITICAL, step, text, ("config_not_honoured",), tau=value, asked=asked)]
         if value > self.COPY:
-            return [self.find(Severity.CRITICAL, step, text + ": there is no slow target", ("critic_divergence",), tau=value)]
+            return [
+                self.find(
+                    Severity.CRITICAL, step, text + ": there is no slow target", ("critic_divergence",), tau=value
+                )
+            ]
         return []

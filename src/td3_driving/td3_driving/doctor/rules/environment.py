@@ -1,4 +1,7 @@
-"""Rules about the environment and the episodes: 18, 19, 21-23. Regimes are never pooled (20): see ``history.phases``."""
+"""Rules about the environment and the episodes: 18, 19, 21-23.
+
+Regimes are never pooled (20): see ``history.phases``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ class DeadEnvironment(Rule):
 
     id = 18
     title = "dead environment"
-    meaning = "The environment no longer reacts: what was recorded meanwhile are copies of one state, and they poison the replay memory."
+    meaning = (
+        "The environment no longer reacts: what was recorded meanwhile are copies of one state, and they poison"
+        " the replay memory."
+    )
     refuted_by = "a speed or a reward that differs in the last digits, as those of a parked car do"
     reads = ("speed", "step_reward")
     LEAST_SAMPLES = 3
@@ -51,14 +57,19 @@ class DeadEnvironment(Rule):
         text = "speed exactly 0 and the reward bit-identical: " + "; ".join(parts)
         samples = float(sum(count for _, _, count in self.stretches))
         steps = float(sum(high - low for low, high, _ in self.stretches))
-        return [self.find(Severity.CRITICAL, self.stretches[0][0], text, ("environment_dead",), samples=samples, steps=steps)]
+        return [
+            self.find(
+                Severity.CRITICAL, self.stretches[0][0], text, ("environment_dead",), samples=samples, steps=steps
+            )
+        ]
 
 
 class RegimeBreak(Rule):
     """Rule 19: a break exactly at an evaluation, and for the worse.
 
-    A policy that learns changes gradually, and its return rises with its length. Here the last episodes before an evaluation
-    and the first after it do not overlap, by a factor of three, without the gain in return that would explain it.
+    A policy that learns changes gradually, and its return rises with its length. Here the last episodes before an
+    evaluation and the first after it do not overlap, by a factor of three, without the gain in return that would
+    explain it.
     """
 
     id = 19
@@ -76,7 +87,9 @@ class RegimeBreak(Rule):
         for mark in sorted(self.history.evaluations):
             before = episodes.where(episodes.end <= mark)
             after = episodes.where(episodes.start >= mark)
-            found = self._judge(mark, before, after) if min(len(before.end), len(after.end)) >= self.LEAST_AFTER else None
+            found = (
+                self._judge(mark, before, after) if min(len(before.end), len(after.end)) >= self.LEAST_AFTER else None
+            )
             if found is not None:
                 return [found]
         return []
@@ -88,8 +101,15 @@ class RegimeBreak(Rule):
         stays = np.median(after.lengths) * self.FACTOR < np.median(old)
         if ratio <= self.FACTOR or not apart or not stays or self._improved(before, after):
             return None
-        per_step = [float(np.nanmedian(part.returns / part.lengths)) for part in (before, after)] if self._returns(before, after) else []
-        text = f"median episode length {number(float(np.median(old)))} before and {number(float(np.median(new)))} after the evaluation at {mark:,.0f}"
+        per_step = (
+            [float(np.nanmedian(part.returns / part.lengths)) for part in (before, after)]
+            if self._returns(before, after)
+            else []
+        )
+        text = (
+            f"median episode length {number(float(np.median(old)))} before and {number(float(np.median(new)))}"
+            f" after the evaluation at {mark:,.0f}"
+        )
         text += f"; reward per step {number(per_step[0])} before, {number(per_step[1])} after" if per_step else ""
         return self.find(Severity.CRITICAL, mark, text, ("environment_dead",), ratio=ratio)
 
@@ -115,7 +135,7 @@ class WorseThanRandom(Rule):
     RATIO, LEAST_RANDOM, LEAST_LEARNED, SUPERIORITY = 0.6, 5, 10, 0.75
 
     def groups(self, until: float = math.inf) -> tuple[str, np.ndarray, np.ndarray] | None:
-        """``(what, random, learned)``: values of the episodes begun before learning start, and of the later half after it.
+        """``(what, random, learned)``: values of the episodes begun before learning start, and of the later half after.
 
         Episodes that end beyond ``until`` are left out: the environment is another one there.
         """
@@ -140,7 +160,11 @@ class WorseThanRandom(Rule):
             return "learning never started"
         if len(groups[1]) < self.LEAST_RANDOM:
             return f"fewer than {self.LEAST_RANDOM} episodes before learning start"
-        return "" if len(groups[2]) >= self.LEAST_LEARNED else f"fewer than {2 * self.LEAST_LEARNED} episodes after learning start"
+        return (
+            ""
+            if len(groups[2]) >= self.LEAST_LEARNED
+            else f"fewer than {2 * self.LEAST_LEARNED} episodes after learning start"
+        )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         breaks = [finding.first_step for finding in earlier if "environment_dead" in finding.causes]
@@ -154,7 +178,16 @@ class WorseThanRandom(Rule):
         if before - after <= (1.0 - self.RATIO) * abs(before) or beaten < self.SUPERIORITY:
             return []
         text = f"median {name} {number(after)} learned against {number(before)} at random ({beaten:.0%} of the pairs)"
-        return [self.find(Severity.CRITICAL, self.history.learning_start, text, ("worse_than_random",), random=before, learned=after)]
+        return [
+            self.find(
+                Severity.CRITICAL,
+                self.history.learning_start,
+                text,
+                ("worse_than_random",),
+                random=before,
+                learned=after,
+            )
+        ]
 
 
 class TooRegular(Rule):
@@ -175,12 +208,17 @@ class TooRegular(Rule):
                 continue
             variation = float(np.std(lengths) / np.mean(lengths))
             if variation < self.VARIATION:
-                text = f"{name}: {len(lengths)} episodes of {np.mean(lengths):.1f} steps, coefficient of variation {variation:.3f}"
+                text = (
+                    f"{name}: {len(lengths)} episodes of {np.mean(lengths):.1f} steps, coefficient of variation"
+                    f" {variation:.3f}"
+                )
                 return [self.find(Severity.WARN, low, text, variation=variation)]
         return []
 
     def _limited(self, lengths: np.ndarray) -> bool:
-        limit = self.history.expect.number("max_steps") or (lengths.max() if np.mean(lengths == lengths.max()) > 0.5 else math.inf)
+        limit = self.history.expect.number("max_steps") or (
+            lengths.max() if np.mean(lengths == lengths.max()) > 0.5 else math.inf
+        )
         return bool(np.mean(lengths >= limit) > 0.5)
 
 
@@ -217,7 +255,9 @@ class LimitIsNoSuccess(Rule):
         share = standing / samples if samples else 0.0
         if samples < self.LEAST_SAMPLES or share < self.SHARE or (success is not None and success.value > 0):
             return []
-        text = f"speed below {self.STANDING_KMH:.0f} km/h at {standing:.0f} of {samples:.0f} samples since learning start"
+        text = (
+            f"speed below {self.STANDING_KMH:.0f} km/h at {standing:.0f} of {samples:.0f} samples since learning start"
+        )
         return [self.find(Severity.CRITICAL, self.streak.first_step, text, ("policy_parked",), share=share)]
 
     def _constant_limit(self) -> list[Finding]:
@@ -234,5 +274,8 @@ class LimitIsNoSuccess(Rule):
             return []
         if not usual > 0 or rates[at_limit].mean() >= 0.5 * usual:
             return []
-        text = f"{at_limit.sum()} episodes at the limit of {limit:.0f} steps with the same {number(float(rates[at_limit].mean()))} per step"
+        text = (
+            f"{at_limit.sum()} episodes at the limit of {limit:.0f} steps with the same"
+            f" {number(float(rates[at_limit].mean()))} per step"
+        )
         return [self.find(Severity.CRITICAL, float(episodes.end[known][at_limit][0]), text, ("policy_parked",))]

@@ -1,7 +1,7 @@
-"""Rules about gradients and the alerts that watch them: 5, 7, 14-17, 37.
+"""Rules about gradients: 5, 7, 14, 15, 37.
 
-A norm is an L2 norm of the gradient of one part of one network. ``pre`` and ``post`` are those of a whole network before and
-after clipping.
+A norm is an L2 norm of the gradient of one part of one network. ``pre`` and ``post`` are those of a whole network
+before and after clipping.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Iterable
 
 import numpy as np
 
-from td3_driving.doctor.aliases import ALERT, NETWORKS
+from td3_driving.doctor.aliases import NETWORKS
 from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
-from td3_driving.doctor.rules.values import return_bound
+from td3_driving.doctor.rules.quantities import return_bound
 
 MOST_TENSORS = 8
 
@@ -25,7 +25,8 @@ class ByPassGradient(Rule):
     id = 5
     title = "by-pass gradient"
     meaning = (
-        "The gradient of the actor's loss reaches the actor's encoder although the policy behind it passes none: there is a"
+        "The gradient of the actor's loss reaches the actor's encoder although the policy behind it passes none:"
+        " there is a"
         " path around the action, through the critic's state input."
     )
     refuted_by = "norms of different kinds in the two series"
@@ -49,7 +50,10 @@ class ByPassGradient(Rule):
         if not self.streak.fired:
             return []
         mlp, cnn = self.pair
-        text = f"policy MLP gradient {number(mlp)} beside an encoder gradient of {number(cnn)}, at up to {self.streak.longest} points in a row"
+        text = (
+            f"policy MLP gradient {number(mlp)} beside an encoder gradient of {number(cnn)}, at up to"
+            f" {self.streak.longest} points in a row"
+        )
         causes = ("encoder_mismatch", "policy_saturated")
         return [self.find(Severity.CRITICAL, self.streak.first_step, text, causes, mlp=mlp, cnn=cnn)]
 
@@ -91,7 +95,8 @@ class PartAndWhole(Rule):
     id = 14
     title = "part and whole"
     meaning = (
-        "The logged norm is no global norm. Between max_norm and sqrt(k) times it, it is the sum of the norms of k tensors after"
+        "The logged norm is no global norm. Between max_norm and sqrt(k) times it, it is the sum of the norms of k"
+        " tensors after"
         " a clip that worked: it says nothing of the clipping."
     )
     refuted_by = "a log of the global norm before and after clipping"
@@ -111,10 +116,15 @@ class PartAndWhole(Rule):
         whole = f"grad_{network}_pre" if self.history.has(f"grad_{network}_pre") else f"grad_{network}_post"
         steps, parts, _ = self.history.get(f"grad_{network}_{part}").columns()
         totals = dict(zip(*self.history.get(whole).columns()[:2]))
-        above = [(step, value) for step, value in zip(steps, parts) if step in totals and value > totals[step] * 1.001 + 1e-9]
+        above = [
+            (step, value) for step, value in zip(steps, parts) if step in totals and value > totals[step] * 1.001 + 1e-9
+        ]
         if len(above) < 3:
             return []
-        text = f"{network} {part} norm {number(above[0][1])} above the whole network's {number(totals[above[0][0]])} at {len(above)} points"
+        text = (
+            f"{network} {part} norm {number(above[0][1])} above the whole network's {number(totals[above[0][0]])}"
+            f" at {len(above)} points"
+        )
         return [self.find(Severity.WARN, above[0][0], text, ("logging_inconsistent",))]
 
     def _above_max_norm(self, network: str, part: str) -> list[Finding]:
@@ -127,7 +137,10 @@ class PartAndWhole(Rule):
         if above < 0.9 or values.max() > math.sqrt(MOST_TENSORS) * limit * 1.01:
             return []
         tensors = math.ceil((float(values.max()) / limit) ** 2)
-        text = f"{network} {part} norm {number(float(values.mean()))} with max_norm {number(limit)}: a sum over {tensors} tensors or more"
+        text = (
+            f"{network} {part} norm {number(float(values.mean()))} with max_norm {number(limit)}: a sum over"
+            f" {tensors} tensors or more"
+        )
         return [self.find(Severity.WARN, series.first.step if series.first else None, text, ("logging_inconsistent",))]
 
 
@@ -138,7 +151,7 @@ class ClipAlwaysActive(Rule):
     title = "clip always active"
     meaning = "The clip decides the size of every update; thresholds on the clipped norm can never be crossed."
     refuted_by = "a share of unclipped updates above 5 %"
-    SHARE, EXCESS, LEAST_POINTS = 0.95, 10.0, 10
+    SHARE, EXCESS, HIDDEN, LEAST_POINTS = 0.95, 10.0, 1000.0, 10
 
     def missing(self) -> str:
         known = any(self.history.has(f"grad_{network}_pre") for network in NETWORKS)
@@ -156,7 +169,15 @@ class ClipAlwaysActive(Rule):
         excess = float(np.median(before / np.maximum(after, 1e-12)))
         if np.mean(after > 0.99 * limit) <= self.SHARE or excess <= self.EXCESS:
             return []
-        text = f"{network}: norm {number(float(np.median(before)))} before and {number(limit)} after clipping (median ratio {number(excess)})"
+        text = (
+            f"{network}: norm {number(float(np.median(before)))} before and {number(limit)} after clipping (median"
+            f" ratio {number(excess)})"
+        )
+        if excess > self.HIDDEN:
+            meaning = "The clip hides an explosion: the gradients are thousands of times what the updates can follow."
+            return [
+                self.find(Severity.CRITICAL, float(steps[0]), text, ("gradient_explosion",), meaning, excess=excess)
+            ]
         return [self.find(Severity.WARN, float(steps[0]), text, excess=excess)]
 
 
@@ -221,62 +242,21 @@ class GradientExplosion(Rule):
         for name, streak in self.grown.items():
             series = self.history.get(name)
             if streak.fired and not self._clipped(name) and series.first and series.highest:
-                text = f"{name.removeprefix('grad_')} norm from {number(series.first.value)} to {number(series.highest.value)}"
-                results.append(self.find(Severity.CRITICAL, streak.first_step, text, ("gradient_explosion",), worst=series.highest.value))
+                text = (
+                    f"{name.removeprefix('grad_')} norm from {number(series.first.value)} to"
+                    f" {number(series.highest.value)}"
+                )
+                results.append(
+                    self.find(
+                        Severity.CRITICAL, streak.first_step, text, ("gradient_explosion",), worst=series.highest.value
+                    )
+                )
         for network, streak in self.unclipped.items():
             if streak.fired:
                 worst = self.history.get(f"grad_{network}_post").highest
                 text = f"{network} norm after clipping reaches {number(worst.value if worst else 0.0)}, asked at most"
                 text += f" {number(self.history.expect.number(f'{network}_max_norm') or 0.0)}"
-                results.append(self.find(Severity.CRITICAL, streak.first_step, text, ("gradient_explosion", "config_not_honoured")))
+                results.append(
+                    self.find(Severity.CRITICAL, streak.first_step, text, ("gradient_explosion", "config_not_honoured"))
+                )
         return results
-
-
-class BlindAlerts(Rule):
-    """Rule 16."""
-
-    id = 16
-    title = "blind alerts"
-    meaning = "The run's own alerts stayed silent through a critical failure: they watch a quantity that cannot show it."
-    refuted_by = "an alert series that was 1 while the failure lasted"
-    WATCHED = (2, 3, 37, 29)
-
-    def _alerts(self) -> list[str]:
-        return [name for name in self.history.series if name.startswith(ALERT) and self.history.has(name)]
-
-    def missing(self) -> str:
-        return "" if self._alerts() else "no alert series"
-
-    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        missed = sorted({finding.rule for finding in earlier if self._is_failure(finding)})
-        names = self._alerts()
-        highest = [self.history.get(name).highest for name in names]
-        if not names or not missed or any(point and point.value > 0 for point in highest):
-            return []
-        text = f"{len(names)} alert series, all 0, while rule{'s' if len(missed) > 1 else ''} {', '.join(map(str, missed))} held"
-        return [self.find(Severity.WARN, None, text, ("alerts_blind",))]
-
-    def _is_failure(self, finding: Finding) -> bool:
-        return finding.rule == 15 or (finding.rule in self.WATCHED and finding.severity is Severity.CRITICAL)
-
-
-class AlertAccounting(Rule):
-    """Rule 17."""
-
-    id = 17
-    title = "alert accounting"
-    meaning = "An alert that is not written every time cannot be told from one that is silent."
-    refuted_by = "-"
-
-    def missing(self) -> str:
-        return "" if any(name.startswith(ALERT) for name in self.history.series) else "no alert series"
-
-    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        counts = {name.removeprefix(ALERT): series.count for name, series in self.history.series.items() if name.startswith(ALERT)}
-        never_low = [name for name in counts if (low := self.history.get(ALERT + name).lowest) and low.value > 0]
-        if len(set(counts.values())) <= 1 and not never_low:
-            return []
-        text = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        if never_low:
-            text += f"; never written at 0: {', '.join(sorted(never_low))}"
-        return [self.find(Severity.INFO, None, f"points per alert series: {text}")]

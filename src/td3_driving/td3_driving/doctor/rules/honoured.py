@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import ClassVar, Iterable
 
 import numpy as np
 
@@ -33,7 +33,9 @@ class UpdatesPerStep(Rule):
     def missing(self) -> str:
         if self.history.expect.updates_per_step is None:
             rate = self.measured()
-            return "not asked (train_freq, gradient_steps)" + ("" if rate is None else f"; {rate[0]:.3f} updates per step measured")
+            return "not asked (train_freq, gradient_steps)" + (
+                "" if rate is None else f"; {rate[0]:.3f} updates per step measured"
+            )
         return super().missing() or ("" if self.measured() else "the update counter has fewer than two points")
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
@@ -46,7 +48,16 @@ class UpdatesPerStep(Rule):
         if abs(rate - asked) <= max(self.TOLERANCE * asked, 2.0 * abs(burst) / span):
             return []
         text = f"{rate:.3f} updates per step, asked {number(asked)}"
-        return [self.find(Severity.CRITICAL, self.history.learning_start, text, ("config_not_honoured",), measured=rate, asked=asked)]
+        return [
+            self.find(
+                Severity.CRITICAL,
+                self.history.learning_start,
+                text,
+                ("config_not_honoured",),
+                measured=rate,
+                asked=asked,
+            )
+        ]
 
 
 class StepTime(Rule):
@@ -83,8 +94,8 @@ class LearningRates(Rule):
     title = "learning rate"
     meaning = "The learning rate in use is not the one that was asked for."
     refuted_by = "a scheduler"
-    TOLERANCE = 0.01
-    PAIRS = {
+    TOLERANCE, ANOTHER_SIZE = 0.01, 10.0
+    PAIRS: ClassVar[dict[str, tuple[str, ...]]] = {
         "actor_lr": ("lr_actor", "lr"),
         "critic_lr": ("lr_critic", "lr"),
         "actor_cnn_lr": ("lr_actor_cnn",),
@@ -112,8 +123,16 @@ class LearningRates(Rule):
             first = self.history.get(logged).first
             if first is not None and abs(first.value - asked) > self.TOLERANCE * max(abs(asked), 1e-12):
                 text = f"{key}: {number(first.value)} logged, {number(asked)} asked"
-                results.append(self.find(Severity.WARN, first.step, text, ("config_not_honoured",), measured=first.value, asked=asked))
+                severity = self._severity(first.value, asked)
+                results.append(
+                    self.find(severity, first.step, text, ("config_not_honoured",), measured=first.value, asked=asked)
+                )
         return results
+
+    def _severity(self, measured: float, asked: float) -> Severity:
+        """A rate of another order of magnitude is another experiment."""
+        small, large = sorted((abs(measured), abs(asked)))
+        return Severity.CRITICAL if large > self.ANOTHER_SIZE * small else Severity.WARN
 
 
 class InferredSettings(Rule):
@@ -133,7 +152,10 @@ class InferredSettings(Rule):
         return float(np.median(effective / (1.0 - ends)))
 
     def batch_size(self) -> int | None:
-        """Smallest number of which all done ratios are whole fractions; the true one may be a multiple of it."""
+        """Smallest number of which all done ratios are whole fractions.
+
+        The true one may be a multiple of it, or a divisor where the ratio is a mean over several batches.
+        """
         ends = np.unique(self.history.get("terminated_share").values())
         ends = ends[(ends > 0) & (ends < 1)]
         if len(ends) < 3:
@@ -159,7 +181,11 @@ class InferredSettings(Rule):
         size, asked = self.batch_size(), self.history.expect.number("batch_size")
         if size is None:
             return []
-        text = f"batch size {size} (or a multiple) inferred" + ("" if asked is None else f", {asked:.0f} asked")
-        if asked is not None and asked % size:
+        text = f"batch size {size} (or a multiple, or a divisor) inferred" + (
+            "" if asked is None else f", {asked:.0f} asked"
+        )
+        if asked is not None and asked % size and size % asked:
             return [self.find(Severity.WARN, None, text, ("config_not_honoured",), batch_size=float(size), asked=asked)]
-        return [self.find(Severity.INFO, None, text, meaning="The batch size as the data show it.", batch_size=float(size))]
+        return [
+            self.find(Severity.INFO, None, text, meaning="The batch size as the data show it.", batch_size=float(size))
+        ]

@@ -49,9 +49,13 @@ class FrozenPolicy(Rule):
         if self.first_step is None:
             return []
         rate = self.history.last("lr_actor")
-        text = f"mean and standard deviation of the policy's parameters bit-equal at {self.frozen_points} points in a row"
+        text = (
+            f"mean and standard deviation of the policy's parameters bit-equal at {self.frozen_points} points in a row"
+        )
         text += "" if rate is None else f" at a learning rate of {number(rate)}"
-        return [self.find(Severity.CRITICAL, self.first_step, text, ("policy_frozen",), points=float(self.frozen_points))]
+        return [
+            self.find(Severity.CRITICAL, self.first_step, text, ("policy_frozen",), points=float(self.frozen_points))
+        ]
 
 
 class SaturatedActions(Rule):
@@ -77,11 +81,14 @@ class SaturatedActions(Rule):
         noise = self.history.last("noise")
         allowed = self.SPREAD * (self.DEFAULT_NOISE if noise is None else noise) + 0.02
         holds = all(
-            abs(values[f"{axis}_mean"]) > self.LIMIT and values.get(f"{axis}_std", 0.0) <= allowed for axis in ("steer", "throttle")
+            abs(values[f"{axis}_mean"]) > self.LIMIT and values.get(f"{axis}_std", 0.0) <= allowed
+            for axis in ("steer", "throttle")
         )
         self.streak.update(holds, row.step)
         if holds:
-            self.text = f"steer {values['steer_mean']:.2f}, throttle {values['throttle_mean']:.2f}, spread within {allowed:.2f}"
+            self.text = (
+                f"steer {values['steer_mean']:.2f}, throttle {values['throttle_mean']:.2f}, spread within {allowed:.2f}"
+            )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         if not self.streak.fired:
@@ -106,7 +113,9 @@ class IdenticalEvaluations(Rule):
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         steps, values, _ = self.history.get("eval_return").columns()
         same = np.flatnonzero((np.abs(np.diff(values)) <= self.DIGITS * np.abs(values[1:])) & (np.diff(steps) > 0))
-        same = np.array([i for i in same if (self.history.updates_at(steps[i + 1]) or 0) > (self.history.updates_at(steps[i]) or 0)])
+        same = np.array(
+            [i for i in same if (self.history.updates_at(steps[i + 1]) or 0) > (self.history.updates_at(steps[i]) or 0)]
+        )
         success = self.history.get("eval_success").highest
         if len(same) == 0 or (success is not None and success.value > 0):
             return []

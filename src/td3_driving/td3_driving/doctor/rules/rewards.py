@@ -51,14 +51,21 @@ class ViolationPays(Rule):
     def missing(self) -> str:
         if not self.history.has("lane_invasions") and not self.history.has("collisions"):
             return "no series for violations per episode"
-        return "" if self._smallest() is not None or self.history.has("part_safety") else "no series for the reward of a step"
+        return (
+            ""
+            if self._smallest() is not None or self.history.has("part_safety")
+            else "no series for the reward of a step"
+        )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         violations, smallest = self.violations(), self._smallest()
         if violations < self.OFTEN:
             return []
         if self.paying.fired:
-            text = f"the safety component reaches {number(self.greatest)}, above 0, at {violations:.2f} violations per episode"
+            text = (
+                f"the safety component reaches {number(self.greatest)}, above 0, at {violations:.2f} violations"
+                " per episode"
+            )
             return [self.find(Severity.CRITICAL, self.paying.first_step, text, ("reward_pays_violation",))]
         samples = self.history.get("step_reward").count + self.history.get("batch_reward_min").count
         if smallest is None or smallest <= 0 or samples < 10:
@@ -101,7 +108,10 @@ class RewardAtRest(Rule):
         moving = self.driving[1] / self.driving[0] if self.driving[0] else math.nan
         if at_rest <= 0 and not at_rest > moving:
             return []
-        text = f"reward {number(at_rest)} at rest (median of {len(self.rest)}) against {number(moving)} on average when moving"
+        text = (
+            f"reward {number(at_rest)} at rest (median of {len(self.rest)}) against {number(moving)} on average"
+            " when moving"
+        )
         return [self.find(Severity.WARN, self.first_step, text, rest=at_rest)]
 
 
@@ -150,9 +160,12 @@ class RewardLedger(Rule):
 
     id = 27
     title = "reward ledger"
-    meaning = "The components do not add up to the total: something is rewarded that is not logged, or logged and not rewarded."
+    meaning = (
+        "The components do not add up to the total: something is rewarded that is not logged, or logged and not"
+        " rewarded."
+    )
     refuted_by = "a component that is logged elsewhere"
-    reads = (*REWARD_PARTS, "part_total")
+    reads = (*REWARD_PARTS, "part_total", "ledger_breaks")
     PER_STEP, FOREIGN, LEAST_ROWS = 1e-6, 0.05, 3
 
     def __init__(self, history: History) -> None:
@@ -160,8 +173,10 @@ class RewardLedger(Rule):
         self.rows = 0
         self.worst = 0.0
         self.ours, self.foreign = Streak(self.LEAST_ROWS), Streak(self.LEAST_ROWS)
+        self.counted = Streak(1)
 
     def feed(self, row: Row) -> None:
+        self.counted.update(row.values.get("ledger_breaks", 0.0) > 0, row.step)
         total = row.values.get("part_total")
         parts = [row.values[name] for name in REWARD_PARTS if name in row.values]
         if total is None or len(parts) < len(REWARD_PARTS):
@@ -177,6 +192,9 @@ class RewardLedger(Rule):
         return "" if self.rows else "no series for all components and their total"
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        if self.counted.first_step is not None:
+            text = f"the components miss the total at {number(self.history.last('ledger_breaks') or 0.0)} steps"
+            return [self.find(Severity.CRITICAL, self.counted.first_step, text, ("logging_inconsistent",))]
         streak = self.ours if self.history.ours else self.foreign
         if not streak.fired:
             return []

@@ -1,73 +1,15 @@
-"""Rules about Q values and losses: 1-4, 29-31.
-
-``aq`` is Q at the policy's action as the actor sees it, ``q`` the critic's Q at the actions in the replay memory. With correct
-wiring they are two readings of one function at the same states, so they differ by one action's advantage and no more.
-"""
+"""Rules about Q values and losses: 1-3, 31. For ``aq`` and ``q`` see ``quantities``."""
 
 from __future__ import annotations
 
 import math
 from typing import Iterable
 
-import numpy as np
-
 from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.rules.quantities import SETTLED_UPDATES, actor_q, discount, replay_q, return_bound
 
-DEFAULT_GAMMA = 0.99
-SETTLED_UPDATES = 400.0
 EARLY_SPAN = 60.0
-
-
-def actor_q(history: History, values: dict[str, float]) -> float | None:
-    """aq of a row: measured, or minus the actor loss where that is the whole loss."""
-    measured = values.get("actor_q")
-    if measured is not None:
-        return measured
-    loss = values.get("actor_loss")
-    entropy = history.has("entropy_coefficient") or history.expect.text("algorithm") == "sac"
-    return None if loss is None or entropy else -loss
-
-
-def replay_q(history: History, row: Row) -> float | None:
-    """q of a row; where the row has none, the latest one if it is recent."""
-    for name in ("q1", "q2"):
-        if name in row.values:
-            return row.values[name]
-    return history.near("q1", row.step)
-
-
-def discount(history: History) -> tuple[float, str]:
-    """The discount factor and where it is known from: inferred from the data, asked for, or assumed."""
-    effective, ends = history.last("effective_discount"), history.last("terminated_share")
-    if effective is not None and ends is not None and ends < 1:
-        return min(effective / (1.0 - ends), 0.99999), "inferred"
-    asked = history.expect.number("gamma")
-    return (asked, "asked for") if asked is not None and 0 <= asked < 1 else (DEFAULT_GAMMA, "assumed")
-
-
-def return_bound(history: History) -> float | None:
-    """Greatest value that a return can have by the rewards seen: ``max(r/(1-gamma), R)``.
-
-    ``r`` is the greatest absolute reward of a step, ``R`` the greatest absolute return of an episode: where single rewards
-    are not logged, ``r`` is only known as an average over an episode, and ``R`` covers rewards that come all at once.
-    """
-    rewards = [extreme(history, name) for name in ("step_reward", "batch_reward_min", "batch_reward_max", "part_total")]
-    returns = [extreme(history, name) for name in ("episode_return", "episode_return_mean")]
-    episodes = history.episodes()
-    per_step = np.abs(episodes.returns) / np.maximum(episodes.lengths, 1.0)
-    rewards.append(float(np.nanmax(per_step)) if np.isfinite(per_step).any() else 0.0)
-    length, mean = history.last("episode_length_mean"), extreme(history, "episode_return_mean")
-    rewards.append(mean / length if length else 0.0)
-    if not any(rewards) and not any(returns):
-        return None
-    return max(max(rewards) / (1.0 - discount(history)[0]), max(returns))
-
-
-def extreme(history: History, name: str) -> float:
-    """Greatest absolute value of a series, 0 without one."""
-    series = history.get(name)
-    return max((abs(point.value) for point in (series.lowest, series.highest) if point is not None), default=0.0)
 
 
 class LossIdentity(Rule):
@@ -75,7 +17,9 @@ class LossIdentity(Rule):
 
     id = 1
     title = "loss identity"
-    meaning = "The actor's loss is not minus its Q value: the loss is built wrongly, or one of the two is logged wrongly."
+    meaning = (
+        "The actor's loss is not minus its Q value: the loss is built wrongly, or one of the two is logged wrongly."
+    )
     refuted_by = "another term in the actor's loss (behaviour cloning, entropy, a penalty)"
     reads = ("actor_loss", "actor_q")
     TOLERANCE = 1e-4
@@ -108,9 +52,17 @@ class LossIdentity(Rule):
         if self.other_terms or self.points == 0:
             return []
         if self.streak.fired and self.broken > self.points / 2:
-            text = f"actor_loss + aq differs from 0 by up to {number(self.worst)} of their size at {self.broken} of {self.points} points"
-            return [self.find(Severity.CRITICAL, self.streak.first_step, text, ("logging_inconsistent",), worst=self.worst)]
-        text = f"actor_loss = -aq at all {self.points} points (within {number(self.worst)}): the loss that is logged is real"
+            text = (
+                f"actor_loss + aq differs from 0 by up to {number(self.worst)} of their size at {self.broken} of"
+                f" {self.points} points"
+            )
+            return [
+                self.find(Severity.CRITICAL, self.streak.first_step, text, ("logging_inconsistent",), worst=self.worst)
+            ]
+        text = (
+            f"actor_loss = -aq at all {self.points} points (within {number(self.worst)}): the loss that is logged"
+            " is real"
+        )
         return [self.find(Severity.INFO, None, text, meaning="The logged loss is a real value.", worst=self.worst)]
 
 
@@ -176,37 +128,51 @@ class ActorAgainstReplay(Rule):
     def missing(self) -> str:
         if self.points:
             return ""
-        lacks = [text for text, present in (("Q as the actor sees it", self._has_aq()), ("Q on replay actions", self._has_q())) if not present]
+        lacks = [
+            text
+            for text, present in (("Q as the actor sees it", self._has_aq()), ("Q on replay actions", self._has_q()))
+            if not present
+        ]
         return f"no series for {' and '.join(lacks)}" if lacks else "the two series have no steps in common"
 
     def _has_aq(self) -> bool:
-        return self.history.has("actor_q") or (self.history.has("actor_loss") and not self.history.has("entropy_coefficient"))
+        return self.history.has("actor_q") or (
+            self.history.has("actor_loss") and not self.history.has("entropy_coefficient")
+        )
 
     def _has_q(self) -> bool:
         return self.history.has("q1") or self.history.has("q2")
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        firsts = [streak.first_step for streak in (self.critical, self.early, self.signs) if streak.first_step is not None]
+        firsts = [
+            streak.first_step for streak in (self.critical, self.early, self.signs) if streak.first_step is not None
+        ]
         severity = Severity.CRITICAL if firsts else Severity.WARN
         first = min(firsts) if firsts else self.warn.first_step
         if first is None:
             return []
         aq, q = self.pair
-        text = f"aq {number(aq)} against q {number(q)} at the end: {number(self.latest)} times the scale of q, at most {number(self.worst)}"
+        text = (
+            f"aq {number(aq)} against q {number(q)} at the end: {number(self.latest)} times the scale of q, at"
+            f" most {number(self.worst)}"
+        )
         if self.signs.fired and not (self.critical.fired or self.early.fired):
             text += f"; opposite signs at {self.signs.longest} points in a row"
         return [self.find(severity, first, text, ("encoder_mismatch",), ratio=self.worst, aq=aq, q=q)]
 
 
 class ReturnBound(Rule):
-    """Rule 3. Remembers every new record of abs Q, so that a bound that grows with the rewards seen can be applied later."""
+    """Rule 3.
+
+    Remembers every new record of abs Q, so that a bound that grows with the rewards seen can be applied later.
+    """
 
     id = 3
     title = "return bound"
     meaning = "No policy can reach such a return with the rewards seen: the value is not an estimate of anything."
     refuted_by = "a single reward, or a discount, large enough to reach it"
     reads = ("actor_loss", "actor_q", "q1")
-    FACTOR = 1.5
+    FACTOR, BEYOND_DOUBT = 1.5, 100.0
     MOST_RECORDS = 512
 
     def __init__(self, history: History) -> None:
@@ -231,10 +197,15 @@ class ReturnBound(Rule):
         return "" if return_bound(self.history) is not None else "no series for rewards or returns"
 
     def exceeded(self, name: str) -> tuple[float, float] | None:
-        """``(first step, greatest value)`` of ``aq`` or ``q`` above the bound at two or more records, else ``None``."""
+        """``(first step, greatest value)`` of ``aq`` or ``q`` above the bound, at two records or far beyond it.
+
+        Else ``None``.
+        """
         bound = return_bound(self.history)
         above = [] if not bound else [record for record in self.records[name] if record[1] > self.FACTOR * bound]
-        return (above[0][0], above[-1][1]) if len(above) >= 2 else None
+        if len(above) < 2 and not (above and bound and above[-1][1] > self.BEYOND_DOUBT * bound):
+            return None
+        return above[0][0], above[-1][1]
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         results = []
@@ -248,70 +219,8 @@ class ReturnBound(Rule):
                     f" (discount {gamma:.4g} {source}), bound used {self.FACTOR} times that"
                 )
                 numbers = {"bound": bound, name: beyond[1]}
-                results.append(self.find(Severity.CRITICAL, beyond[0], text, causes, **numbers))
+                results.append(self.find(Severity.CRITICAL, beyond[0], text, causes, "", **numbers))
         return results
-
-
-class GrowthLaw(Rule):
-    """Rule 4."""
-
-    id = 4
-    title = "growth law"
-    meaning = "Growth by a power of the number of updates: features drift under a fixed head; no bootstrap amplification."
-    refuted_by = "a straight line in the semi-logarithmic plot instead"
-    needs = ("actor_loss",)
-    LEAST_POINTS, SLOPE, FIT = 8, 3.0, 0.98
-
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Updates and aq at the points where both are positive, (n,) each; without the first updates if enough are left."""
-        name, sign = ("actor_q", 1.0) if self.history.has("actor_q") else ("actor_loss", -1.0)
-        steps, values, _ = self.history.get(name).columns()
-        values = sign * values
-        updates = self.history.updates_along(steps)
-        if updates is None:
-            return np.zeros(0), np.zeros(0)
-        keep = (updates > 0) & (values > 0)
-        settled = keep & (updates >= SETTLED_UPDATES)
-        keep = settled if settled.sum() >= self.LEAST_POINTS else keep
-        return updates[keep], values[keep]
-
-    def fits(self) -> tuple[float, float, float] | None:
-        """``(log-log slope, its R², semi-log R²)``, or ``None`` with fewer than 8 points."""
-        updates, values = self.curve()
-        if len(values) < self.LEAST_POINTS or np.ptp(values) == 0 or np.ptp(updates) == 0:
-            return None
-        log_values = np.log(values)
-        slope, power_fit = _line(np.log(updates), log_values)
-        return slope, power_fit, _line(updates, log_values)[1]
-
-    def missing(self) -> str:
-        return super().missing() or ("" if self.fits() else f"fewer than {self.LEAST_POINTS} points of a positive aq")
-
-    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        fits = self.fits()
-        if fits is None or self.curve()[1].max() < 10.0 * self.curve()[1].min():
-            return []
-        slope, power, exponential = fits
-        text = f"log-log slope {slope:.2f} (R² {power:.4f}), semi-log R² {exponential:.4f}"
-        numbers = {"slope": slope, "r2_power": power, "r2_exponential": exponential}
-        if slope > self.SLOPE and power > self.FIT and power >= exponential:
-            return [self.find(Severity.INFO, None, text, ("encoder_mismatch",), **numbers)]
-        if exponential > self.FIT and exponential > power and self._critic_grew():
-            meaning = "Exponential growth in the number of updates: bootstrap divergence."
-            return [self.find(Severity.INFO, None, text, ("critic_divergence",), meaning, **numbers)]
-        return []
-
-    def _critic_grew(self) -> bool:
-        """Bootstrap divergence shows in the replay's Q as well."""
-        values = np.abs(self.history.get("q1").values())
-        return len(values) >= self.LEAST_POINTS and values[-1] > 10.0 * max(values[0], 1.0)
-
-
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """``(slope, R²)`` of the least-squares line."""
-    slope, offset = np.polyfit(x, y, 1)
-    residual = float(np.sum((y - slope * x - offset) ** 2))
-    return float(slope), 1.0 - residual / max(float(np.sum((y - y.mean()) ** 2)), 1e-300)
 
 
 class TwinsAgree(Rule):
@@ -328,4 +237,11 @@ class TwinsAgree(Rule):
         if first is None or second is None:
             return []
         difference = abs(first - second) / max(abs(first), abs(second), 1.0)
-        return [self.find(Severity.INFO, None, f"q1 {number(first)}, q2 {number(second)}: {difference:.1%} apart", difference=difference)]
+        return [
+            self.find(
+                Severity.INFO,
+                None,
+                f"q1 {number(first)}, q2 {number(second)}: {difference:.1%} apart",
+                difference=difference,
+            )
+        ]
