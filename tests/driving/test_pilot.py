@@ -49,7 +49,9 @@ def drive(made: Pilot, numbers: range) -> list[Scored]:
 
 
 def test_one_experience_per_step_with_the_frame_it_started_from() -> None:
-    sent = [item.experience for item in drive(pilot(), range(4))]
+    scored = drive(pilot(), range(4))
+    sent = [item.experience for item in scored]
+    assert [item.started_ns for item in scored] == [0, 50_000_000, 100_000_000]
     assert [e.frame[0, 0] for e in sent] == [0, 1, 2]
     assert [e.step_index for e in sent] == [e.sequence for e in sent] == [0, 1, 2]
     assert all(e.final_frame is None and e.policy_version == 7 and e.session_id == 99 for e in sent)

@@ -42,8 +42,9 @@ SMALL = {
     "pacing.gradient_steps": 5,
     "pacing.checkpoint_period": 20,
     "pacing.stall_timeout": 30,
+    "simulator.control_timeout": 30,
 }
-"""Settings of a run that takes seconds; each test says what it changes."""
+"""Settings of a run that takes seconds, beside the defaults; each test says what it changes."""
 TIMEOUT = 120.0
 
 
@@ -59,12 +60,14 @@ class Ear:
         self.rewards: list[RewardComponents] = []
         self.accounts: list[LearnerStatus] = []
         self.statuses: dict[str, DiagnosticStatus] = {}
+        self.errors: list[DiagnosticStatus] = []
         self.node.create_subscription(RewardComponents, "/td3/reward", self.rewards.append, qos.REWARD)
         self.node.create_subscription(LearnerStatus, "/td3/learner_status", self.accounts.append, qos.STATUS)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.statuses.update({status.name: status for status in message.status})
+        self.errors += [status for status in message.status if status.level == DiagnosticStatus.ERROR]
 
     @property
     def step(self) -> int:
@@ -102,9 +105,11 @@ class Run:
         words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
         environment = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
         environment |= {"OMP_NUM_THREADS": "1", **({} if domain is None else {"ROS_DOMAIN_ID": str(domain)})}
+        base = home / "defaults.yaml"
+        base.write_text("/**:\n  ros__parameters:\n    run:\n      seed: 0\n")
         self._log = (home / f"output-{time.time_ns()}.txt").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "td3_driving.cli", "train", "--profile", "quick", "--run", str(self.folder), *words, *options],
+            [sys.executable, "-m", "td3_driving.cli", "train", "--profile", str(base), "--run", str(self.folder), *words, *options],
             cwd=home,
             env=environment,
             stdout=self._log,

@@ -95,11 +95,12 @@ def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_
     assert reopen(run).inserted == 300
 
 
-def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(tmp_path: Path, domain_id: int) -> None:
+@pytest.mark.parametrize("lead", [0, 1])
+def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(tmp_path: Path, domain_id: int, lead: int) -> None:
     seen = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        with Run(tmp_path / name, domain_id, {"run.seed": 1}) as run:
+        with Run(tmp_path / name, domain_id, {"run.seed": 1, "pacing.lead": lead}) as run:
             assert run.wait() == 0, run.output[-4000:]
         series = {tag: points for tag, points in run.series().items() if tag.startswith(("train/", "debug/"))}
         weights = load_file(next((run.folder / "checkpoints" / "latest").rglob("*.safetensors")))

@@ -35,11 +35,13 @@ class Scored:
 
     Attributes:
         experience: what the learner gets.
+        started_ns: stamp of the frame at which the step began [ns].
         sight: the frame at which the step was scored.
         exit_reason: set when the step closed the episode.
     """
 
     experience: Experience
+    started_ns: int
     terms: RewardTerms
     sight: Sight
     exit_reason: ExitReason | None
@@ -140,7 +142,7 @@ class Pilot:
         self.steps += 1
         if exit_reason is not None:
             self._close(exit_reason)
-        return Scored(experience, terms, sight, exit_reason)
+        return Scored(experience, start.vehicle.stamp_ns, terms, sight, exit_reason)
 
     def act(self, sight: Sight) -> np.ndarray:
         """The action (2,) for this frame."""

@@ -41,7 +41,7 @@ class DiagnosticsNode(Node):  # type: ignore[misc]
         log = EventLog(Path(own["run_dir"])) if settings.diagnostics.tensorboard else None
         self._observer = RunObserver(settings, LiveDoctor.for_settings(settings), log)
         self._order = ORDERS[settings.diagnostics.on_critical]
-        self._guarding = False
+        self._alarmed = False
         self._scene = markers.Scene()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
@@ -96,18 +96,22 @@ class DiagnosticsNode(Node):  # type: ignore[misc]
 
     def _on_reset_alarms(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._observer.doctor.reset()
-        self._guarding = False
+        self._alarmed = False
         self._publish_guard(Guard.GO, "")
         response.success, response.message = True, "alarms reset"
         return response
 
     def _watch_guard(self) -> None:
-        if self._order == Guard.GO or self._guarding or not self._observer.doctor.critical:
+        """A critical alarm is news that does not wait for the next second; the guard's order goes with it."""
+        critical = self._observer.doctor.critical
+        if critical == self._alarmed:
             return
-        self._guarding = True
-        alarms = "; ".join(s.message for s in self._observer.statuses(time.monotonic()) if s.level == "ERROR")
-        self.get_logger().error(f"the guard steps in: {alarms}")
-        self._publish_guard(self._order, alarms)
+        self._alarmed = critical
+        self._publish_diagnostics()
+        if critical and self._order != Guard.GO:
+            alarms = "; ".join(s.message for s in self._observer.statuses(time.monotonic()) if s.level == "ERROR")
+            self.get_logger().error(f"the guard steps in: {alarms}")
+            self._publish_guard(self._order, alarms)
 
     def _publish_guard(self, order: int, reason: str) -> None:
         message = Guard(order=order, reason=reason)

@@ -199,9 +199,8 @@ class PolicyNode(Node):  # type: ignore[misc]
     def _publish(self, scored: Scored) -> None:
         self._faults_in_a_row = 0
         self._last_sent = scored
-        stamp_ns = scored.sight.vehicle.stamp_ns
         if self._learned:
-            self._replay.publish(conversions.experience_message(scored.experience, stamp_ns))
+            self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
         self._reward.publish(conversions.reward_message(scored, self._pilot.reward.bounds, self._total_steps))
 
     @property
