@@ -26,6 +26,8 @@ from td3_driving.monitor.event_log import EventLog  # noqa: E402
 from td3_driving.monitor.steps import Step, StepWindow  # noqa: E402
 from td3_driving.settings import Settings, from_flat  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SIZE, STATE_DIM, STEPS, EPISODE_STEPS = 36, 2, 450, 30
 SETTINGS = {
     "run.steps": STEPS, "run.log_period": 10, "observation.frame_height": SIZE, "observation.frame_width": SIZE,

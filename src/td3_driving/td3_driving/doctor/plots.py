@@ -21,7 +21,7 @@ INK, GRID = "#222222", "#e6e6e6"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 MARKS = {Severity.CRITICAL: "#B00020", Severity.WARN: "#B36B00", Severity.INSUFFICIENT: "#B36B00"}
 FONT = {"family": "Charter, 'Bitstream Charter', Georgia, 'Times New Roman', serif", "size": 13, "color": INK}
-LOG_DECADES = 2.0
+LOG_DECADES = 1.5
 MOST_EVALUATIONS = 40
 
 
@@ -127,6 +127,8 @@ def _figure(chart: Chart, diagnosis: Diagnosis) -> go.Figure:
     if figure.data:
         _lay_out(figure, chart, _logarithmic(values))
         _mark(figure, diagnosis, chart)
+        figure.update_layout(showlegend=len(figure.data) > 1)
+        figure.update_xaxes(range=[-0.01 * history.step, 1.01 * history.step])
     return figure
 
 
@@ -137,7 +139,7 @@ def _trace(chart: Chart, name: str, steps: np.ndarray, values: np.ndarray, index
         y=[float(f"{value:.6g}") for value in values],
         name=name,
         mode="markers" if chart.points else "lines",
-        marker={"size": 4, "color": colour, "opacity": 0.7},
+        marker={"size": 8 if name.startswith("eval") else 4, "color": colour, "opacity": 0.7},
         line={"width": 1.6, "color": colour, "dash": "dash" if name == "q2" else "solid"},
     )
 
@@ -168,8 +170,13 @@ def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
         legend={"orientation": "h", "y": -0.3, "x": 0},
         hovermode="x unified",
         showlegend=True,
-        xaxis={**axis, "title": "environment step", "showgrid": False, "separatethousands": True},
-        yaxis={**axis, "title": chart.unit, "showgrid": True, **_log_axis(logarithmic)},
+        xaxis={
+            **axis,
+            "title": {"text": "environment step", "font": {"size": 13}},
+            "showgrid": False,
+            "separatethousands": True,
+        },
+        yaxis={**axis, "title": {"text": chart.unit, "font": {"size": 13}}, "showgrid": True, **_log_axis(logarithmic)},
     )
 
 
