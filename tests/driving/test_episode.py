@@ -49,10 +49,11 @@ def test_a_violation_at_the_goal_is_a_violation() -> None:
 
 def test_record_by_hand() -> None:
     record = EpisodeRecord(0, scenario=0, seed=1, route_length=100.0, start_s=20.0, last_s=20.0)
-    for s, speed in ((24.0, 4.0), (30.0, 6.0)):
+    for s, speed, lateral in ((24.0, 4.0, -0.8), (30.0, 6.0, 0.5)):
         vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, speed, 0.0, 0.0)
-        record.add(RewardTerms(1.0, 0.5, -0.25, 0.0, 0.5), vehicle, RoutePlace(s, 0.0, 0.0))
+        record.add(RewardTerms(1.0, 0.5, -0.25, 0.0, 0.5), vehicle, RoutePlace(s, lateral, 0.0))
     assert record.length == 2
+    assert record.max_lateral == pytest.approx(0.8)
     assert record.mean_speed == pytest.approx(5.0)
     assert record.route_completion == pytest.approx(10.0 / 80.0)
     assert record.return_parts == pytest.approx([2.0, 1.0, -0.5, 0.0, 1.0])

@@ -43,8 +43,9 @@ def test_standing_still_costs_wherever_one_stands() -> None:
 
 
 def test_too_fast_is_worth_less() -> None:
-    assert score(12.0).efficiency == pytest.approx(0.5)
-    assert score(16.0).efficiency == pytest.approx(0.0)
+    assert score(10.0).efficiency == pytest.approx(0.5)
+    assert score(12.0).efficiency == pytest.approx(0.0)
+    assert score(16.0).efficiency == pytest.approx(-1.0)
     assert score(40.0).efficiency == -1.0
 
 

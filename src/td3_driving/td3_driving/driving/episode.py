@@ -76,6 +76,7 @@ class EpisodeRecord:
         start_s: place on the route at which the episode began [m].
         return_parts: (5,) undiscounted sums of the reward components.
         speed_sum: for the mean speed [m/s].
+        max_lateral: greatest absolute lateral deviation at the end of a step [m].
     """
 
     episode_id: int
@@ -89,6 +90,7 @@ class EpisodeRecord:
     collisions: int = 0
     lane_invasions: int = 0
     last_s: float = 0.0
+    max_lateral: float = 0.0
     exit_reason: ExitReason | None = None
 
     def add(self, terms: RewardTerms, vehicle: VehicleState, place: RoutePlace) -> None:
@@ -97,6 +99,7 @@ class EpisodeRecord:
         self.return_parts += terms.as_array()
         self.speed_sum += vehicle.speed
         self.last_s = place.s
+        self.max_lateral = max(self.max_lateral, abs(place.lateral))
 
     @property
     def mean_speed(self) -> float:

@@ -89,8 +89,12 @@ def _bound(value: float) -> float:
 
 
 def _speed_value(along: float) -> float:
-    """1 at the target speed, falling linearly on both sides: slightly negative at rest, 0 at twice the target."""
-    return _bound(2.0 - along if along > 1.0 else (1.0 + IDLE_SHARE) * along - IDLE_SHARE)
+    """1 at the target speed; slightly negative at rest, 0 at one and a half times the target, -1 at twice the target.
+
+    Speeding costs twice as much as being slow by the same amount: lane keeping and progress do not grow any more there,
+    so this slope alone brings the speed back.
+    """
+    return _bound(3.0 - 2.0 * along if along > 1.0 else (1.0 + IDLE_SHARE) * along - IDLE_SHARE)
 
 
 def _lane_value(quality: float, along: float) -> float:

@@ -6,19 +6,21 @@ comparisons with other learners, and for tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from td3_driving.driving.action import to_command
+from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.driving.observation import grey_frame, state_dim
-from td3_driving.driving.pilot import Pilot, Scored
+from td3_driving.driving.observation import Observation, grey_frame, state_dim
+from td3_driving.driving.pilot import Pilot, Scored, Sight
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import episode_seed
 from td3_driving.learning.acting import LearnedChooser
+from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings
 from td3_driving.sim.camera import Camera
@@ -36,6 +38,70 @@ class Stepped:
     ended: EpisodeRecord | None
 
 
+class Scene:
+    """The embedded world with its camera, driven by a pilot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        simulator = settings.simulator
+        self.world = World(simulator, settings.run.seed)
+        self._camera = Camera(self.world.roads, simulator.camera_width, simulator.camera_height, simulator.camera_fov)
+
+    def start(self, pilot: Pilot, seed: int) -> None:
+        """A new episode on the route and among the traffic of ``seed``."""
+        scenario = self.settings.simulator.scenario
+        pilot.start(Route(self.world.reset(scenario, seed)), scenario, seed)
+
+    def look(self, pilot: Pilot) -> tuple[Frame, Sight]:
+        """The next frame, and what ``pilot`` sees of it; its record counts the frames with a marking crossed."""
+        frame = self.world.tick()
+        assert pilot.record is not None
+        pilot.record.lane_invasions += int(bool(frame.lane_invasions))
+        image = self._camera.render(frame.ego, frame.vehicles)
+        return frame, pilot.see(grey_frame(image, CAMERA_ENCODING, self.settings.observation), frame.ego)
+
+    def act(self, pilot: Pilot, sight: Sight) -> None:
+        """Put the pilot's action into force for the next frame."""
+        command = to_command(pilot.act(sight))
+        self.world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
+
+
+def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) -> list[EpisodeRecord]:
+    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own.
+
+    Args:
+        weights: the actor, as :func:`td3_driving.learning.weights.take_snapshot` packs it.
+        seeds: of routes and traffic, 0 .. 2^32 - 1, the range that training draws its own from.
+
+    Returns:
+        The records in the order of ``seeds``. The policy stays in the lane where no record ends with OFF_LANE or
+        WRONG_WAY; ``max_lateral`` and ``lane_invasions`` tell how near to it the policy came.
+
+    Raises:
+        WeightsError: the weights are corrupt or do not fit.
+    """
+    policy = ActorPolicy(settings, state_dim(settings.observation))
+    version = policy.load(weights)
+    scene = Scene(settings)
+
+    def choose(observation: Observation, _: Situation) -> tuple[np.ndarray, int]:
+        return policy.act(observation.stack, observation.state), version
+
+    pilot = Pilot(settings, "evaluation", 0, choose)
+    return [_drive_to_the_end(scene, pilot, seed) for seed in seeds]
+
+
+def _drive_to_the_end(scene: Scene, pilot: Pilot, seed: int) -> EpisodeRecord:
+    scene.start(pilot, seed)
+    assert pilot.record is not None
+    while True:
+        frame, sight = scene.look(pilot)
+        scored = pilot.score(sight, bool(frame.collisions))
+        if scored is not None and scored.exit_reason is not None:
+            return pilot.record
+        scene.act(pilot, sight)
+
+
 class InProcessRun:
     """One actor and one learner in lockstep.
 
@@ -49,9 +115,7 @@ class InProcessRun:
     ) -> None:
         self.settings = settings
         self.trainer = make_trainer(settings, directory, state_dim(settings.observation))
-        self.world = World(settings.simulator, settings.run.seed)
-        simulator = settings.simulator
-        self._camera = Camera(self.world.roads, simulator.camera_width, simulator.camera_height, simulator.camera_fov)
+        self.scene = Scene(settings)
         self._chooser = LearnedChooser(settings, actor_index=0)
         self.pilot = Pilot(settings, "actor_0", 0, self._chooser.choose)
         self._take_weights()
@@ -63,12 +127,10 @@ class InProcessRun:
         self.trainer.save()
 
     def _episode(self) -> Iterator[Stepped]:
-        scenario = self.settings.simulator.scenario
         seed = episode_seed(self.settings.run.seed, 0, self._chooser.first_step, self.pilot.episodes)
-        self.pilot.start(Route(self.world.reset(scenario, seed)), scenario, seed)
+        self.scene.start(self.pilot, seed)
         while True:
-            frame = self.world.tick()
-            sight = self.pilot.see(grey_frame(self._look(frame), CAMERA_ENCODING, self.settings.observation), frame.ego)
+            frame, sight = self.scene.look(self.pilot)
             last = self.pilot.steps + 1 >= self._chooser.steps
             scored = self.pilot.score(sight, bool(frame.collisions), last)
             if scored is not None:
@@ -77,11 +139,7 @@ class InProcessRun:
                 yield Stepped(scored, self.pilot.record if scored.exit_reason is not None else None)
                 if scored.exit_reason is not None:
                     return
-            command = to_command(self.pilot.act(sight))
-            self.world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
-
-    def _look(self, frame: Frame) -> np.ndarray:
-        return self._camera.render(frame.ego, frame.vehicles)
+            self.scene.act(self.pilot, sight)
 
     def _take_weights(self) -> None:
         if self._chooser.version != self.trainer.updates:
