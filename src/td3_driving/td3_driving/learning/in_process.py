@@ -45,7 +45,7 @@ class Scene:
         self.settings = settings
         simulator = settings.simulator
         self.world = World(simulator, settings.run.seed)
-        self._camera = Camera(self.world.roads, simulator.camera_width, simulator.camera_height, simulator.camera_fov)
+        self.camera = Camera(self.world.roads, simulator.camera_width, simulator.camera_height, simulator.camera_fov)
 
     def start(self, pilot: Pilot, seed: int) -> None:
         """A new episode on the route and among the traffic of ``seed``."""
@@ -57,7 +57,7 @@ class Scene:
         frame = self.world.tick()
         assert pilot.record is not None
         pilot.record.lane_invasions += int(bool(frame.lane_invasions))
-        image = self._camera.render(frame.ego, frame.vehicles)
+        image = self.camera.render(frame.ego, frame.vehicles)
         return frame, pilot.see(grey_frame(image, CAMERA_ENCODING, self.settings.observation), frame.ego)
 
     def act(self, pilot: Pilot, sight: Sight) -> None:

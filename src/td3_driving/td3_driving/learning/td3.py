@@ -55,7 +55,13 @@ class ActorObjective:
 
 
 class TD3:
-    """Networks, targets, optimizers, and the update."""
+    """Networks, targets, optimizers, and the update.
+
+    Attributes:
+        updates, policy_updates: how many there were.
+        target_steps: share of its distance to the trained network that each target went at the last update, measured;
+            not a number where there was no distance left.
+    """
 
     def __init__(self, settings: Settings, state_dim: int, seed: int) -> None:
         """
@@ -68,6 +74,7 @@ class TD3:
         self.device = torch.device(rule.device)
         self.updates = 0
         self.policy_updates = 0
+        self.target_steps: dict[str, Tensor] = {}
         self._rule = rule
         self._precision = torch.bfloat16 if rule.precision == "bfloat16" else torch.float32
         self._return_bound = return_bound(settings)
@@ -99,7 +106,9 @@ class TD3:
         self.updates += 1
         if self.updates % self._rule.policy_delay == 0:
             report |= self._update_actor(inputs.now)
+            before = self._target_gaps()
             self.update_targets()
+            self.target_steps = {tag: 1.0 - after / before[tag] for tag, after in self._target_gaps().items()}
             self.policy_updates += 1
         return report
 
@@ -139,7 +148,7 @@ class TD3:
         """The number format of convolutions and products."""
         return torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32)
 
-    def target_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+    def target_pairs(self) -> list[tuple[Network, Network]]:
         """(online, target) networks that the soft update keeps together."""
         return [(self.actor, self.actor_target), (self.critic, self.critic_target)]
 
@@ -200,6 +209,18 @@ class TD3:
         """``target <- (1 - tau) target + tau online`` for every weight, encoders included."""
         for online, target in self.target_pairs():
             torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), self._rule.tau)
+
+    @torch.no_grad()
+    def _target_gaps(self) -> dict[str, Tensor]:
+        """Distance (L2 norm) of each part of each target from the trained network, by the tag of its step."""
+        gaps = {}
+        for online, target in self.target_pairs():
+            name = "actor" if isinstance(online, Actor) else "critic"
+            for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
+                differences = torch._foreach_sub(online.part(part), target.part(part))
+                norms = torch._foreach_norm(differences)
+                gaps[f"agent/{label}_target_step"] = torch.linalg.vector_norm(torch.stack(list(norms)))
+        return gaps
 
     def _tensor(self, array: object) -> Tensor:
         return torch.as_tensor(array).to(self.device, non_blocking=True)

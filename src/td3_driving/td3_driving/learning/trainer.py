@@ -164,6 +164,7 @@ class Trainer:
             "agent/buffer_utilization": self.memory.used / self.memory.capacity,
             "progress/buffer_size": float(self.memory.sampleable),
             **self.agent.learning_rates(),
+            **{tag: float(step) for tag, step in self.agent.target_steps.items() if torch.isfinite(step)},
             **parameter_statistics((("actor", self.agent.actor), ("critic", self.agent.critic))),
         }
 
