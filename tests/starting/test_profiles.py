@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from hypothesis import given
@@ -46,10 +47,10 @@ def test_validation_profile_holds_the_published_settings() -> None:
 def test_parameter_file_carries_every_value_exactly(tau: float, steps: int, flag: bool, route: str) -> None:
     changed = {"learning.tau": tau, "run.steps": steps, "replay.on_disk": flag, "simulator.route": route}
     settings = from_flat(changed)
-    path = Path("/dev/shm") / "td3_driving_profile_test.yaml"
-    path.write_text(parameter_file(settings))
-    assert load_profile(path) == settings
-    path.unlink()
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(parameter_file(settings))
+        file.flush()
+        assert load_profile(Path(file.name)) == settings
 
 
 def test_numbers_without_a_point_are_read_as_ros_reads_them(tmp_path: Path) -> None:
