@@ -6,7 +6,6 @@ healthy twin of the same set-up must not be condemned.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -76,27 +75,10 @@ class Lane:
         return parts, left, not left and self.age >= EPISODE_STEPS
 
 
-class MeasuredTD3(TD3):
-    """Also measures by how much the targets move towards the trained networks."""
-
-    @torch.no_grad()
-    def update_targets(self) -> None:
-        before = [[parameter.clone() for parameter in target.parameters()] for _, target in self.target_pairs()]
-        super().update_targets()
-        self.moved = {}
-        for (online, target), old, name in zip(self.target_pairs(), before, ("actor", "critic")):
-            for part, suffix in (("mlp", ""), ("cnn", "_cnn")):
-                chosen = {id(parameter) for parameter in target.part(part)}
-                triples = [t for t in zip(online.parameters(), target.parameters(), old) if id(t[1]) in chosen]
-                way = math.sqrt(sum(float((new - was).square().sum()) for _, new, was in triples))
-                gap = math.sqrt(sum(float((goal - was).square().sum()) for goal, _, was in triples))
-                self.moved[f"agent/{name}{suffix}_target_step"] = way / gap if gap else 0.0
-
-
 class Course:
     """A run of the lane under the trainer, logged as the diagnostics node logs."""
 
-    agent: type[TD3] = MeasuredTD3
+    agent: type[TD3] = TD3
 
     def __init__(self, **changes: float) -> None:
         asked = {key.replace("__", "."): value for key, value in changes.items()}
@@ -177,7 +159,7 @@ class Course:
 
     def _write_points(self, trainer: Trainer, doctor: LiveDoctor, log: EventLog) -> None:
         while (point := trainer.pop_log_point()) is not None:
-            self._write(doctor, log, point.values | getattr(trainer.agent, "moved", {}), point.step)
+            self._write(doctor, log, point.values, point.step)
 
     def _write(self, doctor: LiveDoctor, log: EventLog, values: dict[str, float], step: int) -> None:
         for tag, value in values.items():
@@ -189,7 +171,7 @@ class Course:
 class ActorsFeatures(Course):
     """The critic is asked on the actor's features."""
 
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def actor_objective(self, now):
             features = self.actor.encoder(now.patches)
             action, preactivation = self.actor.forward_with_preactivation(now.patches, now.states)
@@ -198,35 +180,31 @@ class ActorsFeatures(Course):
 
 
 class TargetWithoutEncoder(Course):
-    class agent(MeasuredTD3):
-        def target_pairs(self):
-            return super().target_pairs()
-
+    class agent(TD3):
         def update_targets(self):
             kept = [parameter.clone() for parameter in self.critic_target.part("cnn")]
             super().update_targets()
             with torch.no_grad():
                 for parameter, old in zip(self.critic_target.part("cnn"), kept):
                     parameter.copy_(old)
-            self.moved["agent/critic_cnn_target_step"] = 0.0
 
 
 class FrozenActor(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.actor_optimizer.step = lambda: None
 
 
 class SaturatedTanh(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             torch.nn.init.constant_(self.actor.trunk[-1].bias, 20.0)
 
 
 class LearningRateTimesThousand(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             for optimizer in self.optimizers().values():
@@ -235,14 +213,14 @@ class LearningRateTimesThousand(Course):
 
 
 class TauOne(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def __init__(self, settings, *arguments):
             changed = from_flat({"learning.tau": 1.0}, settings)
             super().__init__(changed, *arguments)
 
 
 class UnclippedLargeRewards(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def __init__(self, settings, *arguments):
             super().__init__(
                 from_flat({"learning.critic_max_norm": 1e9, "learning.actor_max_norm": 1e9}, settings), *arguments
@@ -287,7 +265,7 @@ class PartsDoNotAddUp(Course):
 
 
 class NaNInTheBatch(Course):
-    class agent(MeasuredTD3):
+    class agent(TD3):
         def update(self, batch, reward_scale=1.0):
             if self.updates == 50:
                 batch.rewards[0] = np.nan
