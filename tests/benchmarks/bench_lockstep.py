@@ -56,7 +56,8 @@ class Server(Node):  # type: ignore[misc]
 
     def connected(self) -> bool:
         """Whether the client listens and is listened to."""
-        return self._images.get_subscription_count() > 0 and self.count_publishers("bench/command") > 0
+        heard = all(publisher.get_subscription_count() for publisher in (self._images, self._odometries))
+        return heard and self.count_publishers("bench/command") > 0
 
     def send(self) -> None:
         """One frame."""
@@ -71,20 +72,18 @@ class Server(Node):  # type: ignore[misc]
 
 
 class Client(Node):  # type: ignore[misc]
-    """Answers each complete frame with a command."""
+    """Answers each complete frame with a command; image and odometry come in any order."""
 
     def __init__(self) -> None:
         super().__init__("bench_client")
-        self._stamp = 0
+        self._stamps = {Image: 0, Odometry: 0}
         self._commands = self.create_publisher(CarlaEgoVehicleControl, "bench/command", qos.BRIDGE)
-        self.create_subscription(Image, "bench/image", self._on_image, qos.BRIDGE)
-        self.create_subscription(Odometry, "bench/odometry", self._on_odometry, qos.BRIDGE)
+        self.create_subscription(Image, "bench/image", self._on_message, qos.BRIDGE)
+        self.create_subscription(Odometry, "bench/odometry", self._on_message, qos.BRIDGE)
 
-    def _on_image(self, message: Image) -> None:
-        self._stamp = message.header.stamp.nanosec
-
-    def _on_odometry(self, message: Odometry) -> None:
-        if message.header.stamp.nanosec == self._stamp:
+    def _on_message(self, message: Image | Odometry) -> None:
+        self._stamps[type(message)] = message.header.stamp.nanosec
+        if self._stamps[Image] == self._stamps[Odometry]:
             self._commands.publish(CarlaEgoVehicleControl(header=message.header))
 
 
@@ -120,7 +119,10 @@ def ping_pong() -> float:
     executor.add_node(server)
     try:
         spin_until(executor, server.connected, "the client")
-        server.send()
+        # The first frames may be lost: the two ends learn of each other one after the other.
+        while not server.times:
+            server.send()
+            executor.spin_once(timeout_sec=0.5)
         spin_until(executor, lambda: len(server.times) >= WARM_UP + COUNTED, "the last command")
     finally:
         other.terminate()

@@ -111,3 +111,14 @@ def test_driving_off_the_route_is_seen() -> None:
     scored = made.score(made.see(frame(1), vehicle(1, y=-2.5)), collided=False)
     assert scored is not None and scored.exit_reason is ExitReason.OFF_LANE
     assert scored.sight.place.lateral == pytest.approx(-2.5)
+
+
+def test_a_step_is_scored_once_however_often_one_asks() -> None:
+    made = pilot()
+    made.act(made.see(frame(0), vehicle(0)))
+    sight = made.see(frame(1), vehicle(1))
+    assert made.score(sight, collided=False) is not None
+    assert made.score(sight, collided=False) is None
+    made.act(sight)
+    following = made.score(made.see(frame(2), vehicle(2)), collided=False)
+    assert following is not None and following.experience.step_index == following.experience.sequence == 1

@@ -76,6 +76,8 @@ def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_
         run.until(lambda: set(ear.statuses) >= STATUSES, "every status on /diagnostics", ear)
         assert run.wait(ear) == 0, run.output[-4000:]
         assert [reward.step for reward in ear.rewards] == list(range(ear.rewards[0].step, 301))
+        stamps = [(reward.header.stamp.sec, reward.header.stamp.nanosec) for reward in ear.rewards]
+        assert len(set(stamps)) == len(stamps), "a frame was scored twice"
         for reward in ear.rewards:
             parts = (reward.efficiency, reward.lane_keeping, reward.comfort, reward.safety, reward.progress)
             assert abs(sum(parts) - reward.total) <= 1e-6

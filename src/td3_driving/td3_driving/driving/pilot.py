@@ -122,7 +122,7 @@ class Pilot:
         return sight
 
     def score(self, sight: Sight, collided: bool, last: bool = False) -> Scored | None:
-        """Score the step that ended with ``sight``; ``None`` on the first frame of an episode.
+        """Score the step that ended with ``sight``; ``None`` on the first frame of an episode and for a step scored before.
 
         Args:
             collided: a collision happened within the step.
@@ -131,6 +131,7 @@ class Pilot:
         if self._last is None or self._eyes.route is None or self.record is None:
             return None
         start, action, previous_action, version = self._last
+        self._last = None
         exit_reason = self._monitor.step(sight.vehicle, sight.place, self._eyes.route, collided)
         if last and exit_reason is None:
             exit_reason = ExitReason.RUN_END

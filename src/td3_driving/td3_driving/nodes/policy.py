@@ -26,6 +26,7 @@ from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.driving.waiting import Waiting
+from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.entry import RunEnd, run
@@ -33,7 +34,7 @@ from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_settings
 
 EGO = "carla/ego_vehicle"
-HOUSEKEEPING = 0.02
+HOUSEKEEPING = 0.1
 """Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
 FAULT_LIMIT = 20
 """Faults in a row, without a single good step between them, after which the run is given up."""
@@ -52,6 +53,8 @@ class PolicyNode(Node):  # type: ignore[misc]
         self._index: int = own["actor_index"]
         self._actor_id: str = own["actor_id"]
         self._learned = own["driver"] == "policy"
+        # One observation at a time gives further threads nothing to do but to spin.
+        prepare_process(threads=1)
         self._chooser: Chooser = make_chooser(self.settings, own["driver"], self._index)
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
         self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(self.settings.simulator.fixed_delta * 1e9))
@@ -178,16 +181,24 @@ class PolicyNode(Node):  # type: ignore[misc]
         sight = self._pending
         scored = self._pilot.score(sight, self._pending_collided, last=self._pilot.steps + 1 >= self._chooser.steps)
         self._pending_collided = False
+        ended = scored is not None and scored.exit_reason is not None
+        acted = not ended and not self._chooser.before_acting(self._pilot.steps) and self._act(sight)
+        # The simulator goes on with the command, so what the learner gets travels meanwhile.
         if scored is not None:
             self._publish(scored)
-            if scored.exit_reason is not None:
-                self._pending = None
-                self._end_episode()
-                return
-        if self._ready(self._chooser.before_acting(self._pilot.steps)):
+        if ended:
             self._pending = None
-            action = self._pilot.act(sight)
-            self._control.publish(conversions.control_message(to_command(action), sight.vehicle.stamp_ns))
+            self._end_episode()
+        elif not acted and self._ready(self._chooser.before_acting(self._pilot.steps)):
+            self._act(sight)
+
+    def _act(self, sight: Sight) -> bool:
+        """Answer the frame; always true."""
+        self._pending = None
+        self._waiting.end()
+        action = self._pilot.act(sight)
+        self._control.publish(conversions.control_message(to_command(action), sight.vehicle.stamp_ns))
+        return True
 
     def _ready(self, missing: str) -> bool:
         if missing:

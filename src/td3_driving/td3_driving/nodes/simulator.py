@@ -31,7 +31,7 @@ from td3_driving.sim.camera import Camera, CameraError
 from td3_driving.sim.faults import CRASH_CODE, FaultPlan
 from td3_driving.sim.world import Frame, World
 
-HOUSEKEEPING = 0.05
+HOUSEKEEPING = 0.1
 """Wall time after which listeners are looked up and the slower inputs are served [s]."""
 REFUSALS = (ValueError, OSError, ImportError, CameraError)
 """What bad settings and a bad installation raise: one sentence, exit code 2."""
