@@ -1,6 +1,6 @@
 """The picture of the README: what the car's camera sees while the trained policy drives, beside the learning curve.
 
-    python docs/make_picture.py RUN docs/picture.png
+python docs/make_picture.py RUN docs/picture.png
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.observation import Observation, state_dim
 from td3_driving.driving.pilot import Pilot
-from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.in_process import Scene
+from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings, from_flat
 from td3_driving.starting.profiles import load_profile

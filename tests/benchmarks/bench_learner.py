@@ -43,12 +43,26 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     options = parser.parse_args()
-    settings = from_flat({"learning.precision": options.precision, "learning.device": options.device,
-                          "replay.on_disk": False, "replay.capacity": STORED + 500})
+    settings = from_flat(
+        {
+            "learning.precision": options.precision,
+            "learning.device": options.device,
+            "replay.on_disk": False,
+            "replay.capacity": STORED + 500,
+        }
+    )
     rates = take_turns({"ours": our_learner, "baseline": stable_baselines}, settings, options.seconds)
-    print(json.dumps({"name": f"learner_updates_{options.device}_{options.precision}", "value": round(rates["ours"], 3),
-                      "unit": "updates/s", "baseline": round(rates["baseline"], 3),
-                      "ratio": round(rates["ours"] / rates["baseline"], 3)}))
+    print(
+        json.dumps(
+            {
+                "name": f"learner_updates_{options.device}_{options.precision}",
+                "value": round(rates["ours"], 3),
+                "unit": "updates/s",
+                "baseline": round(rates["baseline"], 3),
+                "ratio": round(rates["ours"] / rates["baseline"], 3),
+            }
+        )
+    )
 
 
 def take_turns(makers: dict[str, Maker], settings: Settings, seconds: float) -> dict[str, float]:
@@ -108,17 +122,32 @@ def stable_baselines(settings: Settings, folder: Path) -> Callable[[], None]:
     rule, network = settings.learning, settings.network
     torch.set_num_threads(rule.threads or usable_cores())
     environment = make_environment(settings)
-    model = TD3("MultiInputPolicy", environment, buffer_size=STORED, batch_size=rule.batch_size, seed=0,
-                device=rule.device, policy_delay=rule.policy_delay, policy_kwargs={
-                    "net_arch": [network.hidden] * network.hidden_layers, "share_features_extractor": False,
-                    "features_extractor_kwargs": {"cnn_output_dim": network.features}})
+    model = TD3(
+        "MultiInputPolicy",
+        environment,
+        buffer_size=STORED,
+        batch_size=rule.batch_size,
+        seed=0,
+        device=rule.device,
+        policy_delay=rule.policy_delay,
+        policy_kwargs={
+            "net_arch": [network.hidden] * network.hidden_layers,
+            "share_features_extractor": False,
+            "features_extractor_kwargs": {"cnn_output_dim": network.features},
+        },
+    )
     model.set_logger(Logger(None, []))
     rng = np.random.default_rng(0)
     for _ in range(STORED):
         now, after = environment.observation_space.sample(), environment.observation_space.sample()
         model.replay_buffer.add(
-            {key: value[None] for key, value in now.items()}, {key: value[None] for key, value in after.items()},
-            rng.uniform(-1, 1, (1, 2)), rng.uniform(-1, 1, 1), np.zeros(1), [{}])
+            {key: value[None] for key, value in now.items()},
+            {key: value[None] for key, value in after.items()},
+            rng.uniform(-1, 1, (1, 2)),
+            rng.uniform(-1, 1, 1),
+            np.zeros(1),
+            [{}],
+        )
 
     def block() -> None:
         model.train(gradient_steps=BLOCK, batch_size=rule.batch_size)
@@ -134,9 +163,12 @@ def make_environment(settings: Settings) -> Any:
     shape = (observation.stack, observation.frame_height, observation.frame_width)
 
     class Shapes(gymnasium.Env[Any, Any]):
-        observation_space = gymnasium.spaces.Dict({
-            "frames": gymnasium.spaces.Box(0, 255, shape, np.uint8),
-            "state": gymnasium.spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)})
+        observation_space = gymnasium.spaces.Dict(
+            {
+                "frames": gymnasium.spaces.Box(0, 255, shape, np.uint8),
+                "state": gymnasium.spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32),
+            }
+        )
         action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     return Shapes()

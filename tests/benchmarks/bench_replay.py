@@ -50,8 +50,15 @@ def fill(memory: ReplayMemory, settings: Settings, transitions: int) -> float:
     for number in range(transitions):
         episode, index = divmod(number, EPISODE)
         last = index == EPISODE - 1 or number == transitions - 1
-        current = replace(step, sequence=number, episode_id=episode, step_index=index, truncated=last,
-                          final_frame=step.frame if last else None, final_state=step.state if last else None)
+        current = replace(
+            step,
+            sequence=number,
+            episode_id=episode,
+            step_index=index,
+            truncated=last,
+            final_frame=step.frame if last else None,
+            final_state=step.state if last else None,
+        )
         start = time.perf_counter()
         memory.append(current, linked=index > 0)
         times.append(time.perf_counter() - start)
@@ -70,8 +77,17 @@ def sampling(memory: ReplayMemory) -> float:
 
 def report(name: str, value: float, unit: str, baseline: float) -> None:
     """One line of JSON; ``ratio`` above 1 is better than the baseline."""
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit, "baseline": baseline,
-                      "ratio": round(baseline / value, 3)}))
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "value": round(value, 4),
+                "unit": unit,
+                "baseline": baseline,
+                "ratio": round(baseline / value, 3),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def test_one_axis_is_throttle_or_brake() -> None:
 def test_a_command_is_within_its_limits_or_refused(values: list[float]) -> None:
     action = np.array(values)
     if len(values) != 2 or not np.isfinite(action).all():
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="finite vector"):
             to_command(action)
         return
     command = to_command(action)

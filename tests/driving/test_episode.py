@@ -13,7 +13,14 @@ ROUTE = Route(np.array([(0.0, 0.0), (100.0, 0.0)]))
 SETTINGS = EpisodeSettings(max_steps=50, standstill_steps=10)
 
 
-def end(speed: float = 5.0, s: float = 50.0, lateral: float = 0.0, heading: float = 0.0, collided: bool = False, steps: int = 1) -> ExitReason | None:
+def end(
+    speed: float = 5.0,
+    s: float = 50.0,
+    lateral: float = 0.0,
+    heading: float = 0.0,
+    collided: bool = False,
+    steps: int = 1,
+) -> ExitReason | None:
     monitor = EpisodeMonitor(SETTINGS)
     monitor.start()
     vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, speed, 0.0, 0.0)

@@ -53,7 +53,13 @@ def test_padding_at_the_end_of_a_row_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "step", "encoding", "size"),
-    [(4, 2, 16, "bgra8", 31), (4, 2, 15, "bgra8", 30), (0, 2, 16, "bgra8", 32), (4, 2, 16, "yuv422", 32), (4, 2, 16, "", 32)],
+    [
+        (4, 2, 16, "bgra8", 31),
+        (4, 2, 15, "bgra8", 30),
+        (0, 2, 16, "bgra8", 32),
+        (4, 2, 16, "yuv422", 32),
+        (4, 2, 16, "", 32),
+    ],
 )
 def test_images_that_do_not_fit_are_refused(width: int, height: int, step: int, encoding: str, size: int) -> None:
     with pytest.raises(ObservationError):
@@ -61,10 +67,15 @@ def test_images_that_do_not_fit_are_refused(width: int, height: int, step: int, 
 
 
 @given(
-    st.integers(0, 20), st.integers(0, 20), st.integers(0, 100),
-    st.sampled_from([*ENCODINGS, "16UC1", ""]), st.integers(0, 2000),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.integers(0, 100),
+    st.sampled_from([*ENCODINGS, "16UC1", ""]),
+    st.integers(0, 2000),
 )
-def test_any_image_header_is_either_decoded_or_refused(width: int, height: int, step: int, encoding: str, size: int) -> None:
+def test_any_image_header_is_either_decoded_or_refused(
+    width: int, height: int, step: int, encoding: str, size: int
+) -> None:
     try:
         image = decode_image(bytes(size), width, height, step, encoding)
     except ObservationError:
@@ -102,7 +113,16 @@ def test_state_vector_by_hand() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("field", ["x", "y", "z", "yaw", "speed", "lateral_speed", "yaw_rate"])
 def test_odometry_that_is_not_finite_is_refused(bad: float, field: str) -> None:
-    values = dict(stamp_ns=0, x=0.0, y=0.0, z=0.0, yaw=0.0, speed=0.0, lateral_speed=0.0, yaw_rate=0.0)
+    values = {
+        "stamp_ns": 0,
+        "x": 0.0,
+        "y": 0.0,
+        "z": 0.0,
+        "yaw": 0.0,
+        "speed": 0.0,
+        "lateral_speed": 0.0,
+        "yaw_rate": 0.0,
+    }
     vehicle = VehicleState(**{**values, field: bad})  # type: ignore[arg-type]
     with pytest.raises(ObservationError):
         encode_state(vehicle, RoutePlace(0.0, 0.0, 0.0), STRAIGHT, np.zeros(2, dtype=np.float32), SMALL)

@@ -17,7 +17,9 @@ MODEL = RewardModel(RewardSettings(target_speed=8.0), frame_time=0.05)
 STILL = np.zeros(2, dtype=np.float32)
 
 
-def score(speed: float, lateral: float = 0.0, heading: float = 0.0, gained: float | None = None, violation: bool = False):  # type: ignore[no-untyped-def]
+def score(
+    speed: float, lateral: float = 0.0, heading: float = 0.0, gained: float | None = None, violation: bool = False
+):  # type: ignore[no-untyped-def]
     distance = speed * 0.05 if gained is None else gained
     vehicle = VehicleState(0, 0.0, 0.0, 0.0, heading, speed, 0.0, 0.0)
     before, after = RoutePlace(10.0, lateral, heading), RoutePlace(10.0 + distance, lateral, heading)
@@ -51,7 +53,9 @@ def test_too_fast_is_worth_less() -> None:
 
 def test_steering_to_and_fro_costs_comfort() -> None:
     vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0)
-    terms = MODEL.score(vehicle, RoutePlace(0, 0, 0), RoutePlace(0.4, 0, 0), np.array([1.0, 0.0]), np.array([-1.0, 0.0]), False)
+    terms = MODEL.score(
+        vehicle, RoutePlace(0, 0, 0), RoutePlace(0.4, 0, 0), np.array([1.0, 0.0]), np.array([-1.0, 0.0]), False
+    )
     assert terms.comfort == pytest.approx(-0.2 * 0.5)
 
 
@@ -64,7 +68,9 @@ speeds = st.floats(-50, 50)
 
 
 @given(speeds, st.floats(-100, 100), st.floats(-math.pi, math.pi), st.floats(-50, 50), st.booleans())
-def test_every_step_is_in_range_and_adds_up(speed: float, lateral: float, heading: float, gained: float, violation: bool) -> None:
+def test_every_step_is_in_range_and_adds_up(
+    speed: float, lateral: float, heading: float, gained: float, violation: bool
+) -> None:
     terms = score(speed, lateral, heading, gained, violation)
     low, high = MODEL.bounds
     assert low - 1e-9 <= terms.total <= high + 1e-9

@@ -13,10 +13,22 @@ from td3_driving.settings import Settings, from_flat
 
 STATE_DIM = 3
 SMALL = {
-    "observation.frame_height": 36, "observation.frame_width": 36, "observation.stack": 3, "network.encoder": "small",
-    "network.features": 16, "network.hidden": 16, "learning.batch_size": 8, "learning.threads": 1,
-    "replay.capacity": 200, "replay.on_disk": False, "pacing.learning_starts": 20, "pacing.train_freq": 5,
-    "pacing.gradient_steps": 2, "pacing.checkpoint_period": 10**9, "run.steps": 60, "run.log_period": 10,
+    "observation.frame_height": 36,
+    "observation.frame_width": 36,
+    "observation.stack": 3,
+    "network.encoder": "small",
+    "network.features": 16,
+    "network.hidden": 16,
+    "learning.batch_size": 8,
+    "learning.threads": 1,
+    "replay.capacity": 200,
+    "replay.on_disk": False,
+    "pacing.learning_starts": 20,
+    "pacing.train_freq": 5,
+    "pacing.gradient_steps": 2,
+    "pacing.checkpoint_period": 10**9,
+    "run.steps": 60,
+    "run.log_period": 10,
 }
 
 
@@ -47,13 +59,24 @@ def message() -> Callable[..., Experience]:
         shape = (settings.observation.frame_height, settings.observation.frame_width)
         reward = float(changes.pop("reward", tag))
         values: dict[str, Any] = {
-            "actor_id": "a", "session_id": 1, "sequence": sequence, "episode_id": 0, "step_index": sequence,
-            "config_hash": settings.digest(), "policy_version": 0, "frame": np.full(shape, tag % 251, np.uint8),
-            "state": np.full(STATE_DIM, tag, np.float32), "action": np.zeros(2, np.float32), "reward": reward,
-            "reward_parts": np.array([reward, 0.0, 0.0, 0.0, 0.0])}
+            "actor_id": "a",
+            "session_id": 1,
+            "sequence": sequence,
+            "episode_id": 0,
+            "step_index": sequence,
+            "config_hash": settings.digest(),
+            "policy_version": 0,
+            "frame": np.full(shape, tag % 251, np.uint8),
+            "state": np.full(STATE_DIM, tag, np.float32),
+            "action": np.zeros(2, np.float32),
+            "reward": reward,
+            "reward_parts": np.array([reward, 0.0, 0.0, 0.0, 0.0]),
+        }
         if final:
-            values |= {"final_frame": np.full(shape, (tag + 1) % 251, np.uint8),
-                       "final_state": np.full(STATE_DIM, tag + 1, np.float32)}
+            values |= {
+                "final_frame": np.full(shape, (tag + 1) % 251, np.uint8),
+                "final_state": np.full(STATE_DIM, tag + 1, np.float32),
+            }
         return Experience(**(values | changes))
 
     return make

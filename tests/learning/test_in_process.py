@@ -32,7 +32,7 @@ def outcome(record: EpisodeRecord) -> tuple[object, ...]:
 
 def test_straight_ahead_on_a_straight_road_stays_in_the_lane(small: Callable[..., Settings]) -> None:
     settings = small(**STRAIGHT)
-    record, = evaluate_policy(settings, constant_policy(settings, 0.0, 0.3), [7])
+    (record,) = evaluate_policy(settings, constant_policy(settings, 0.0, 0.3), [7])
     assert record.exit_reason is ExitReason.TIME_LIMIT
     assert record.length == 60
     assert record.max_lateral < 0.05
@@ -43,7 +43,7 @@ def test_straight_ahead_on_a_straight_road_stays_in_the_lane(small: Callable[...
 
 def test_steering_to_the_right_leaves_the_lane_across_its_marking(small: Callable[..., Settings]) -> None:
     settings = small(**STRAIGHT)
-    record, = evaluate_policy(settings, constant_policy(settings, 0.5, 0.5), [7])
+    (record,) = evaluate_policy(settings, constant_policy(settings, 0.5, 0.5), [7])
     assert record.exit_reason is ExitReason.OFF_LANE
     assert record.max_lateral > settings.episode.off_lane_distance
     assert record.lane_invasions >= 1

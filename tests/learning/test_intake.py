@@ -168,4 +168,7 @@ def test_goes_on_from_its_state_and_from_a_newer_memory(small: Make, message: Me
     again.restore(state)
     assert (again.counters.inserted, again.counters.received, again.counters.lost) == (7, 7, 1)
     assert [again.accept(message(settings, i)).verdict for i in (6, 7, 8)] == [
-        Verdict.DUPLICATE, Verdict.DUPLICATE, Verdict.INSERTED]
+        Verdict.DUPLICATE,
+        Verdict.DUPLICATE,
+        Verdict.INSERTED,
+    ]

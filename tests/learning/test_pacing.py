@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 from td3_driving.learning.pacing import RateLimiter
 from td3_driving.settings import PacingSettings
 
-LIMITS = st.builds(PacingSettings, mode=st.just("async"), learning_starts=st.integers(1, 2000),
-                   train_freq=st.integers(1, 100), gradient_steps=st.integers(1, 50), lead=st.integers(0, 5))
+LIMITS = st.builds(
+    PacingSettings,
+    mode=st.just("async"),
+    learning_starts=st.integers(1, 2000),
+    train_freq=st.integers(1, 100),
+    gradient_steps=st.integers(1, 50),
+    lead=st.integers(0, 5),
+)
 
 
 def test_the_seeds_pacing() -> None:

@@ -19,7 +19,12 @@ STATE_DIM = 3
 def test_the_learner_as_it_is_passes(small: Make, algorithm: str) -> None:
     results = preflight(small(learning__algorithm=algorithm, learning__n_step=3), STATE_DIM)
     assert [result.name for result in results] == [
-        "targets_equal_online", "gradient_path", "same_features", "targets_cover_encoders", "settings_honoured"]
+        "targets_equal_online",
+        "gradient_path",
+        "same_features",
+        "targets_cover_encoders",
+        "settings_honoured",
+    ]
     assert all(result.passed for result in results)
 
 
@@ -64,10 +69,16 @@ class DeafToPenalty(TD3):
         return ActorObjective(q, torch.zeros_like(q))
 
 
-@pytest.mark.parametrize(("wiring", "failing"), [
-    (ByPass, {"gradient_path", "same_features"}), (QuietByPass, {"same_features"}),
-    (ForgottenEncoder, {"targets_cover_encoders"}), (SharedTarget, {"targets_equal_online"}),
-    (DeafToPenalty, {"settings_honoured"})])
+@pytest.mark.parametrize(
+    ("wiring", "failing"),
+    [
+        (ByPass, {"gradient_path", "same_features"}),
+        (QuietByPass, {"same_features"}),
+        (ForgottenEncoder, {"targets_cover_encoders"}),
+        (SharedTarget, {"targets_equal_online"}),
+        (DeafToPenalty, {"settings_honoured"}),
+    ],
+)
 def test_a_wrong_wiring_refuses_to_train(small: Make, wiring: type[TD3], failing: set[str]) -> None:
     with pytest.raises(PreflightError) as refusal:
         preflight(small(), STATE_DIM, factory=wiring)

@@ -78,20 +78,36 @@ class Reference:
         while end < at + self.settings.learning.n_step and end + 1 < len(chain) and not terminated:
             step = chain[end][1]
             assert step is not None
-            total, factor, end, terminated = (total + factor * step.reward, factor * self.settings.learning.gamma,
-                                              end + 1, step.terminated)
+            total, factor, end, terminated = (
+                total + factor * step.reward,
+                factor * self.settings.learning.gamma,
+                end + 1,
+                step.terminated,
+            )
         beyond = self._stack(chain, end)
         assert beyond is not None
-        return (stack, float(chain[at][2]), float(np.float32(total)), terminated,
-                0.0 if terminated else float(np.float32(factor)), beyond)
+        return (
+            stack,
+            float(chain[at][2]),
+            float(np.float32(total)),
+            terminated,
+            0.0 if terminated else float(np.float32(factor)),
+            beyond,
+        )
 
 
 def rows(batch: Batch) -> Iterator[Row]:
     """Rows of a batch in the form of :meth:`Reference.transitions`."""
     for i in range(len(batch.actions)):
         assert (batch.frames[i] == batch.frames[i][:, :1, :1]).all()
-        yield (tuple(batch.frames[i, :, 0, 0].tolist()), float(batch.states[i, 0]), float(batch.rewards[i]),
-               bool(batch.terminated[i]), float(batch.discounts[i]), tuple(batch.next_frames[i, :, 0, 0].tolist()))
+        yield (
+            tuple(batch.frames[i, :, 0, 0].tolist()),
+            float(batch.states[i, 0]),
+            float(batch.rewards[i]),
+            bool(batch.terminated[i]),
+            float(batch.discounts[i]),
+            tuple(batch.next_frames[i, :, 0, 0].tolist()),
+        )
 
 
 def everything(memory: ReplayMemory) -> Counter[Row]:
@@ -118,17 +134,33 @@ class Drive:
             final = bool(closing and self._rng.random() < 0.8)
             lost = bool(self._rng.random() < 0.05)
             self._clocks[actor] = [sequence + 1, episode + 1, 0] if closing else [sequence + 1, episode, step + 1]
-            experience = self._message(self._settings, sequence, tag, final, actor_id=actor, episode_id=episode,
-                                       step_index=step, terminated=terminated, truncated=closing and not terminated,
-                                       reward=float(self._rng.normal()))
+            experience = self._message(
+                self._settings,
+                sequence,
+                tag,
+                final,
+                actor_id=actor,
+                episode_id=episode,
+                step_index=step,
+                terminated=terminated,
+                truncated=closing and not terminated,
+                reward=float(self._rng.normal()),
+            )
             yield experience, tag, lost
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), actors=st.integers(1, 3), stack=st.integers(1, 4), n_step=st.integers(1, 4),
-       count=st.integers(1, 260), reopen_at=st.integers(0, 260))
-def test_holds_exactly_what_a_naive_memory_holds(small: Make, message: Message, seed: int, actors: int, stack: int,
-                                                 n_step: int, count: int, reopen_at: int) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    actors=st.integers(1, 3),
+    stack=st.integers(1, 4),
+    n_step=st.integers(1, 4),
+    count=st.integers(1, 260),
+    reopen_at=st.integers(0, 260),
+)
+def test_holds_exactly_what_a_naive_memory_holds(
+    small: Make, message: Message, seed: int, actors: int, stack: int, n_step: int, count: int, reopen_at: int
+) -> None:
     settings = small(observation__stack=stack, learning__n_step=n_step, replay__capacity=100)
     reference = Reference(settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -179,8 +211,9 @@ def test_reward_clip_bounds_each_step_before_the_sum(small: Make, message: Messa
     assert batch.discounts[0] == pytest.approx(0.25)
 
 
-def test_the_same_generator_state_gives_the_same_batch_after_reopening(small: Make, message: Message,
-                                                                       tmp_path: Path) -> None:
+def test_the_same_generator_state_gives_the_same_batch_after_reopening(
+    small: Make, message: Message, tmp_path: Path
+) -> None:
     settings = small()
     first = filled(settings, message, 250, tmp_path).sample(32, np.random.default_rng(7))
     again = ReplayMemory(settings, STATE_DIM, tmp_path).sample(32, np.random.default_rng(7))
@@ -217,8 +250,11 @@ def test_foreign_files_are_refused(small: Make, tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_small_shows_before_the_start(small: Make, tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match=r"needs .* GB in .* are free"):
-        ReplayMemory(small(replay__capacity=10**8, observation__frame_height=256, observation__frame_width=256),
-                     STATE_DIM, tmp_path)
+        ReplayMemory(
+            small(replay__capacity=10**8, observation__frame_height=256, observation__frame_width=256),
+            STATE_DIM,
+            tmp_path,
+        )
     assert not (tmp_path / "header.json").exists()
 
 

@@ -10,9 +10,18 @@ from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings, from_flat
 
 SETTINGS = {
-    "run.log_period": 20, "observation.frame_height": 36, "observation.frame_width": 36, "network.encoder": "small",
-    "network.features": 16, "network.hidden": 16, "learning.batch_size": 8, "learning.threads": 1, "replay.on_disk": False,
-    "replay.capacity": 200, "pacing.learning_starts": 10, "pacing.train_freq": 1,
+    "run.log_period": 20,
+    "observation.frame_height": 36,
+    "observation.frame_width": 36,
+    "network.encoder": "small",
+    "network.features": 16,
+    "network.hidden": 16,
+    "learning.batch_size": 8,
+    "learning.threads": 1,
+    "replay.on_disk": False,
+    "replay.capacity": 200,
+    "pacing.learning_starts": 10,
+    "pacing.train_freq": 1,
 }
 
 

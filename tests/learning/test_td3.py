@@ -22,12 +22,15 @@ def batch_of(size: int = 8, seed: int = 0, **changes: Any) -> Batch:
     rng = np.random.default_rng(seed)
     window = rng.integers(0, 256, (size, 4, 36, 36), dtype=np.uint8)
     values = {
-        "window": window, "stack": 3,
+        "window": window,
+        "stack": 3,
         "states": rng.standard_normal((size, STATE_DIM)).astype(np.float32),
         "next_states": rng.standard_normal((size, STATE_DIM)).astype(np.float32),
         "actions": rng.uniform(-1, 1, (size, 2)).astype(np.float32),
         "rewards": rng.standard_normal(size).astype(np.float32),
-        "discounts": np.full(size, 0.9, np.float32), "terminated": np.zeros(size, bool)}
+        "discounts": np.full(size, 0.9, np.float32),
+        "terminated": np.zeros(size, bool),
+    }
     return Batch(**(values | changes))
 
 
@@ -53,9 +56,17 @@ def test_losses_and_means_by_hand(small: Make) -> None:
     agent = TD3(small(), STATE_DIM, 0)
     force_critics(agent, 2.0, 1.0, 1.0, 4.0)
     report = agent.update(batch_of(rewards=np.full(8, 0.5, np.float32)))
-    expected = {"train/critic_loss": 0.36 + 0.16, "debug/q1_pred_mean": 2.0, "train/q2_value": 1.0,
-                "debug/target_q_mean": 1.4, "debug/td_error": 0.5, "debug/overestimation": 0.6,
-                "debug/reward_mean": 0.5, "debug/reward_std": 0.0, "debug/done_ratio": 0.0}
+    expected = {
+        "train/critic_loss": 0.36 + 0.16,
+        "debug/q1_pred_mean": 2.0,
+        "train/q2_value": 1.0,
+        "debug/target_q_mean": 1.4,
+        "debug/td_error": 0.5,
+        "debug/overestimation": 0.6,
+        "debug/reward_mean": 0.5,
+        "debug/reward_std": 0.0,
+        "debug/done_ratio": 0.0,
+    }
     assert {tag: float(report[tag]) for tag in expected} == pytest.approx(expected, abs=1e-6)
 
 
@@ -93,8 +104,10 @@ def test_actor_and_targets_move_every_policy_delay(small: Make) -> None:
     for update in range(1, 7):
         before = flat(agent.actor), flat(agent.critic), flat(agent.critic_target)
         report = agent.update(batch_of(seed=update))
-        moved = [not torch.equal(old, new) for old, new in
-                 zip(before, (flat(agent.actor), flat(agent.critic), flat(agent.critic_target)), strict=True)]
+        moved = [
+            not torch.equal(old, new)
+            for old, new in zip(before, (flat(agent.actor), flat(agent.critic), flat(agent.critic_target)), strict=True)
+        ]
         assert moved == [update % 3 == 0, True, update % 3 == 0]
         assert ("train/actor_loss" in report) == (update % 3 == 0)
     assert (agent.updates, agent.policy_updates) == (6, 2)
@@ -123,8 +136,12 @@ def test_the_same_seed_gives_the_same_bits(small: Make, algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_learns_a_bandit(small: Make, algorithm: str) -> None:
     """Reward -4 (steer + 0.5)^2: after some updates the policy steers left of the middle."""
-    settings = small(learning__algorithm=algorithm, learning__actor_mlp_lr=3e-3, learning__critic_mlp_lr=1e-2,
-                     learning__critic_cnn_lr=0.0)
+    settings = small(
+        learning__algorithm=algorithm,
+        learning__actor_mlp_lr=3e-3,
+        learning__critic_mlp_lr=1e-2,
+        learning__critic_cnn_lr=0.0,
+    )
     agent = make_agent(settings, STATE_DIM, 0)
     for seed in range(120):
         actions = np.random.default_rng(seed).uniform(-1, 1, (16, 2)).astype(np.float32)
@@ -144,8 +161,11 @@ def test_learning_rates_belong_to_their_parts(small: Make) -> None:
         parts = {name: getattr(agent, name.split("_")[0]).part(name.split("_")[1]) for name in names}
         before = {name: [p.clone() for p in part] for name, part in parts.items()}
         agent.update(batch_of())
-        still = [name for name in names
-                 if all(torch.equal(old, new) for old, new in zip(before[name], parts[name], strict=True))]
+        still = [
+            name
+            for name in names
+            if all(torch.equal(old, new) for old, new in zip(before[name], parts[name], strict=True))
+        ]
         assert still == [frozen]
 
 
@@ -162,9 +182,15 @@ def test_clipping_scales_to_the_bound_and_reports_both_norms(small: Make) -> Non
     agent.critic.part("cnn")[0].grad.flatten()[0] = 3.0
     agent.critic.part("mlp")[0].grad.flatten()[0] = 4.0
     report = {tag: float(value) for tag, value in clip_and_measure(agent.critic, 2.5, "critic").items()}
-    assert report == pytest.approx({
-        "gradients/critic_cnn_norm": 3.0, "gradients/critic_mlp_norm": 4.0, "gradients/critic_norm_pre_clip": 5.0,
-        "gradients/critic_norm_post_clip": 2.5, "gradients/critic_clip_share": 1.0})
+    assert report == pytest.approx(
+        {
+            "gradients/critic_cnn_norm": 3.0,
+            "gradients/critic_mlp_norm": 4.0,
+            "gradients/critic_norm_pre_clip": 5.0,
+            "gradients/critic_norm_post_clip": 2.5,
+            "gradients/critic_clip_share": 1.0,
+        }
+    )
     again = {tag: float(value) for tag, value in clip_and_measure(agent.critic, 10.0, "critic").items()}
     assert again["gradients/critic_norm_post_clip"] == pytest.approx(2.5)
     assert again["gradients/critic_clip_share"] == 0.0
@@ -213,8 +239,10 @@ def test_sac_temperature_falls_while_the_entropy_is_above_its_aim(small: Make) -
 
 
 def test_bfloat16_stays_close_to_float32(small: Make) -> None:
-    reports = [TD3(small(learning__precision=precision), STATE_DIM, 0).update(batch_of())
-               for precision in ("float32", "bfloat16")]
+    reports = [
+        TD3(small(learning__precision=precision), STATE_DIM, 0).update(batch_of())
+        for precision in ("float32", "bfloat16")
+    ]
     losses = [float(report["train/critic_loss"]) for report in reports]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)

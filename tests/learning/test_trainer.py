@@ -66,10 +66,16 @@ def test_log_points_come_at_every_period_with_measured_values(small: Make, tmp_p
     assert [points[step]["agent/updates_per_step"] for step in points] == pytest.approx([0, 0, 0.4, 0.4, 0.4, 0.4])
     assert [points[step]["agent/is_training"] for step in points] == [0, 0, 1, 1, 1, 1]
     assert "train/critic_loss" not in points[20]
-    wanted = {f"gradients/{name}_{what}" for name in ("actor", "critic")
-              for what in ("cnn_norm", "mlp_norm", "norm_pre_clip", "norm_post_clip", "clip_share")}
-    wanted |= {f"agent/{name}_{what}" for name in ("actor", "critic", "actor_cnn", "critic_cnn")
-               for what in ("lr", "param_mean", "param_std")}
+    wanted = {
+        f"gradients/{name}_{what}"
+        for name in ("actor", "critic")
+        for what in ("cnn_norm", "mlp_norm", "norm_pre_clip", "norm_post_clip", "clip_share")
+    }
+    wanted |= {
+        f"agent/{name}_{what}"
+        for name in ("actor", "critic", "actor_cnn", "critic_cnn")
+        for what in ("lr", "param_mean", "param_std")
+    }
     wanted |= {"train/actor_loss", "train/critic_loss", "train/q1_value", "debug/q1_for_actor_mean", "debug/td_error"}
     assert wanted <= set(points[30])
 
@@ -156,20 +162,26 @@ for count, experience in enumerate(made_up_experience(settings, 3, 10**9)):
 
 
 def test_kill_9_leaves_a_readable_memory(tmp_path: Path) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE,
-                              env={"PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1"})
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1"},
+    )
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"ready\n"
     writer.send_signal(signal.SIGKILL)
     writer.communicate(timeout=30)
     from td3_driving.settings import from_flat
+
     settings = from_flat({"observation.frame_height": 36, "observation.frame_width": 36, "replay.capacity": 300})
     memory = ReplayMemory(settings, STATE_DIM, tmp_path)
     assert memory.inserted > 1000
     batch = memory.gather(memory.sampleable_slots())
     assert len(batch.actions) > 200
-    written = {experience.frame.tobytes(): experience
-               for experience in made_up_experience(settings, STATE_DIM, memory.inserted)}
+    written = {
+        experience.frame.tobytes(): experience
+        for experience in made_up_experience(settings, STATE_DIM, memory.inserted)
+    }
     for frames, state, reward in zip(batch.frames, batch.states, batch.rewards, strict=True):
         original = written[frames[-1].tobytes()]
         assert np.array_equal(original.state, state)

@@ -47,10 +47,20 @@ def test_a_rate_is_measured_over_its_span() -> None:
 
 
 def account(**changes: object) -> Account:
-    values: dict[str, object] = dict(
-        state=2, reason="", received=10, inserted=8, duplicate=1, rejected=1, lost=2, last_rejection="why",
-        sampleable=7, capacity=100, updates=3, updates_due=3,
-    )
+    values: dict[str, object] = {
+        "state": 2,
+        "reason": "",
+        "received": 10,
+        "inserted": 8,
+        "duplicate": 1,
+        "rejected": 1,
+        "lost": 2,
+        "last_rejection": "why",
+        "sampleable": 7,
+        "capacity": 100,
+        "updates": 3,
+        "updates_due": 3,
+    }
     return Account(**{**values, **changes})  # type: ignore[arg-type]
 
 

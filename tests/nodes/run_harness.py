@@ -109,7 +109,18 @@ class Run:
         base.write_text("/**:\n  ros__parameters:\n    run:\n      seed: 0\n")
         self._log = (home / f"output-{time.time_ns()}.txt").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "td3_driving.cli", "train", "--profile", str(base), "--run", str(self.folder), *words, *options],
+            [
+                sys.executable,
+                "-m",
+                "td3_driving.cli",
+                "train",
+                "--profile",
+                str(base),
+                "--run",
+                str(self.folder),
+                *words,
+                *options,
+            ],
             cwd=home,
             env=environment,
             stdout=self._log,
@@ -123,7 +134,7 @@ class Run:
         return Path(self._log.name).read_text(errors="replace")
 
     def wait(self, ear: Ear | None = None) -> int:
-        """The exit code of the run, while ``ear`` goes on listening; fails with the run's output when it does not end."""
+        """The exit code of the run, while ``ear`` goes on listening; fails with its output when it does not end."""
         deadline = time.monotonic() + TIMEOUT
         while (code := self.process.poll()) is None:
             assert time.monotonic() < deadline, f"the run did not end within {TIMEOUT:.0f} s:\n{self.output[-4000:]}"

@@ -1,4 +1,4 @@
-"""What a policy in training does with bad input: a bridge that lies, over real DDS, against the real policy and learner."""
+"""What training does with bad input: a bridge that lies, over real DDS, against the real policy and learner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS: dict[str, object] = {"diagnostics.stale_after": 1.0, "pacing.stall_tim
 
 
 class LyingBridge:
-    """Answers every command with the next frame of a car on a straight road; ``lie`` may change a frame on its way out."""
+    """Answers every command with the next frame of a car on a straight road; a lie may change it on its way out."""
 
     def __init__(self, ear: Ear, lie: str, at: int) -> None:
         self._lie, self._at = lie, at
@@ -146,7 +146,9 @@ def test_nobody_waits_for_ever_for_a_simulator_that_is_not_there(tmp_path: Path,
         ("learning.device", "cuda", "CUDA"),
     ],
 )
-def test_a_setting_that_cannot_work_is_one_sentence(tmp_path: Path, domain_id: int, setting: str, value: str, said: str) -> None:
+def test_a_setting_that_cannot_work_is_one_sentence(
+    tmp_path: Path, domain_id: int, setting: str, value: str, said: str
+) -> None:
     with Run(tmp_path, domain_id, {setting: value}) as run:
         assert run.wait() == 2, run.output[-4000:]
         assert said in run.output and "Traceback" not in run.output

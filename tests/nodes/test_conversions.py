@@ -34,8 +34,21 @@ states = hnp.arrays(np.float32, 6, elements=st.floats(-5, 5, width=32))
 )
 def test_an_experience_survives_the_wire_bit_by_bit(frame, state, action, parts, final, terminated, numbers) -> None:  # type: ignore[no-untyped-def]
     sent = Experience(
-        "actor_0", numbers[0], numbers[0], numbers[1], numbers[1], "hash", 3, frame, state, action, float(parts.sum()), parts,
-        terminated, not terminated and final is not None, *(final or (None, None)),
+        "actor_0",
+        numbers[0],
+        numbers[0],
+        numbers[1],
+        numbers[1],
+        "hash",
+        3,
+        frame,
+        state,
+        action,
+        float(parts.sum()),
+        parts,
+        terminated,
+        not terminated and final is not None,
+        *(final or (None, None)),
     )
     wire = serialize_message(conversions.experience_message(sent, 12_349_999_999))
     message = deserialize_message(wire, messages.Experience)

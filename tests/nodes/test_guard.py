@@ -11,9 +11,16 @@ from run_harness import Ear, Run
 from std_srvs.srv import Trigger
 
 EXPLOSION: dict[str, object] = {
-    "run.steps": 3000, "run.log_period": 10, "pacing.train_freq": 2, "pacing.gradient_steps": 2,
-    "learning.actor_cnn_lr": 1.0, "learning.actor_mlp_lr": 1.0, "learning.critic_cnn_lr": 1.0, "learning.critic_mlp_lr": 1.0,
-    "learning.actor_max_norm": 1e9, "learning.critic_max_norm": 1e9,
+    "run.steps": 3000,
+    "run.log_period": 10,
+    "pacing.train_freq": 2,
+    "pacing.gradient_steps": 2,
+    "learning.actor_cnn_lr": 1.0,
+    "learning.actor_mlp_lr": 1.0,
+    "learning.critic_cnn_lr": 1.0,
+    "learning.critic_mlp_lr": 1.0,
+    "learning.actor_max_norm": 1e9,
+    "learning.critic_max_norm": 1e9,
 }
 """Learning rates a thousand times too high, and no clipping: Q runs away from the first update on."""
 

@@ -60,7 +60,9 @@ def test_every_setting_is_a_described_read_only_parameter(context: Context) -> N
         ({"tua": 0.1}, ("tua",)),
     ],
 )
-def test_bad_parameters_are_named_with_value_and_range(context: Context, values: dict[str, object], words: tuple[str, ...]) -> None:
+def test_bad_parameters_are_named_with_value_and_range(
+    context: Context, values: dict[str, object], words: tuple[str, ...]
+) -> None:
     with pytest.raises(SettingsError) as error:
         load_settings(node(context, values), {"run_dir": ""})
     assert all(word in str(error.value) for word in words), str(error.value)

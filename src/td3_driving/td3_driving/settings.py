@@ -142,7 +142,9 @@ class ExplorationSettings(Bounded):
 class NetworkSettings(Bounded):
     """Actor and critic; each owns an encoder of the same form."""
 
-    encoder: str = choice("nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames")
+    encoder: str = choice(
+        "nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames"
+    )
     features: int = number(512, 16, 4096, "width of the encoder's output")
     hidden: int = number(256, 16, 4096, "width of the hidden layers")
     hidden_layers: int = number(2, 1, 4, "number of hidden layers")
@@ -200,7 +202,7 @@ class PacingSettings(Bounded):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mode == "strict" and self.lead > 1:
-            # Weights overwrite one another on their way: with more than one burst under way, which one arrives is chance.
+            # Weights overwrite one another on their way: of several bursts under way, which one arrives is chance.
             raise SettingsError(f"PacingSettings.lead: {self.lead} is outside 0 .. 1 bursts in mode strict")
 
 
@@ -235,13 +237,13 @@ class Settings:
 
     def digest(self) -> str:
         """SHA-256 of what makes two runs the same; the length of a run is not part of it, so a run can be extended."""
-        relevant = {key: value for key, value in self.flat().items() if key not in ("run.steps", "diagnostics.tensorboard")}
+        relevant = {
+            key: value for key, value in self.flat().items() if key not in ("run.steps", "diagnostics.tensorboard")
+        }
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
-GROUPS: dict[str, type[Bounded]] = {
-    spec.name: spec.default_factory for spec in fields(Settings)  # type: ignore[misc]
-}
+GROUPS: dict[str, type[Bounded]] = {name: type(getattr(Settings(), name)) for name in Settings.__dataclass_fields__}
 
 
 def from_flat(values: Mapping[str, Any], base: Settings | None = None) -> Settings:

@@ -13,10 +13,10 @@ REWARD_PARTS = ("efficiency", "lane_keeping", "comfort", "safety", "progress")
 class Experience:
     """The transition ``(o_t, a_t, r_t, o_{t+1})`` without what its neighbours carry.
 
-    ``frame`` and ``state`` belong to ``o_t``. ``o_{t+1}`` is the frame and state of the next message of the episode; only
-    the message that closes an episode carries its own, in ``final_frame`` and ``final_state``. The frames that make up
-    the stack of ``o_t`` are those of the messages before it in the same episode; before the first one the first frame
-    is repeated.
+    ``frame`` and ``state`` belong to ``o_t``. ``o_{t+1}`` is frame and state of the next message of the episode;
+    only the message that closes an episode carries its own, in ``final_frame`` and ``final_state``. The frames that
+    make up the stack of ``o_t`` are those of the messages before it in the same episode; before the first one the
+    first frame is repeated.
 
     Attributes:
         actor_id: name of the actor; unique within a run.

@@ -49,7 +49,9 @@ class Observation:
     state: np.ndarray
 
 
-def decode_image(data: bytes | memoryview | np.ndarray, width: int, height: int, step: int, encoding: str) -> np.ndarray:
+def decode_image(
+    data: bytes | memoryview | np.ndarray, width: int, height: int, step: int, encoding: str
+) -> np.ndarray:
     """The image as (height, width, channels) or (height, width) uint8 without a copy.
 
     Args:
@@ -65,7 +67,9 @@ def decode_image(data: bytes | memoryview | np.ndarray, width: int, height: int,
         raise ObservationError(f"image of {width}x{height} {encoding} cannot have rows of {step} bytes")
     pixels = np.frombuffer(data, dtype=np.uint8)
     if pixels.size != step * height:
-        raise ObservationError(f"image of {height} rows of {step} bytes has {pixels.size} bytes instead of {step * height}")
+        raise ObservationError(
+            f"image of {height} rows of {step} bytes has {pixels.size} bytes instead of {step * height}"
+        )
     rows = pixels.reshape(height, step)[:, : width * channels]
     return rows if channels == 1 else rows.reshape(height, width, channels)
 

@@ -122,7 +122,7 @@ class Pilot:
         return sight
 
     def score(self, sight: Sight, collided: bool, last: bool = False) -> Scored | None:
-        """Score the step that ended with ``sight``; ``None`` on the first frame of an episode and for a step scored before.
+        """Score the step that ended with ``sight``; ``None`` on an episode's first frame, and if it was scored before.
 
         Args:
             collided: a collision happened within the step.

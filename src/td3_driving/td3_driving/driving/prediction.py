@@ -14,7 +14,9 @@ FULL_ACCELERATION = 3.0
 """Rough acceleration at full throttle, deceleration at half brake: the path is a picture, not a controller [m/s^2]."""
 
 
-def predicted_path(vehicle: VehicleState, steer: float, drive: float, horizon: float = 2.0, count: int = 11) -> np.ndarray:
+def predicted_path(
+    vehicle: VehicleState, steer: float, drive: float, horizon: float = 2.0, count: int = 11
+) -> np.ndarray:
     """(count, 2) points in the map frame [m] over the next ``horizon`` [s], kinematic bicycle with the action held.
 
     Args:

@@ -102,4 +102,6 @@ class Route:
         """(count, 2) route points beyond ``s``, ``spacing`` [m] apart, in vehicle axes (x forward, y left) [m]."""
         offset = self.at(s + spacing * np.arange(1, count + 1)) - (vehicle.x, vehicle.y)
         cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)
-        return np.stack((offset[:, 0] * cosine + offset[:, 1] * sine, offset[:, 1] * cosine - offset[:, 0] * sine), axis=1)
+        return np.stack(
+            (offset[:, 0] * cosine + offset[:, 1] * sine, offset[:, 1] * cosine - offset[:, 0] * sine), axis=1
+        )

@@ -11,7 +11,7 @@ def actor_seed(seed: int, actor_index: int) -> int:
 
 
 def episode_seed(seed: int, actor_index: int, first_step: int, episode: int) -> int:
-    """Seed of an episode's route and traffic; ``first_step`` keeps a continued run from repeating its first episodes."""
+    """Seed of an episode's route and traffic; ``first_step`` keeps a continued run from repeating itself."""
     return _draw(seed, 2, actor_index, first_step, episode)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 ImageT = TypeVar("ImageT")
 StateT = TypeVar("StateT")
@@ -59,7 +59,7 @@ class Synchroniser(Generic[ImageT, StateT]):
         self._images.clear()
         self._states.clear()
 
-    def _add(self, stamp_ns: int, item: object, store: OrderedDict) -> tuple[ImageT, StateT] | None:  # type: ignore[type-arg]
+    def _add(self, stamp_ns: int, item: Any, store: OrderedDict[int, Any]) -> tuple[ImageT, StateT] | None:
         if self._last_ns is not None and stamp_ns <= self._last_ns:
             self._note_old(stamp_ns)
             return None
@@ -82,7 +82,7 @@ class Synchroniser(Generic[ImageT, StateT]):
         pair = self._images.pop(stamp_ns), self._states.pop(stamp_ns)
         for store in (self._images, self._states):
             for older in [stamp for stamp in store if stamp < stamp_ns]:
-                del store[older]  # type: ignore[attr-defined]
+                del store[older]
                 self.counts.unmatched += 1
         if self._last_ns is not None:
             self.counts.lost += max(round((stamp_ns - self._last_ns) / self.frame_time_ns) - 1, 0)

@@ -67,8 +67,8 @@ class _Offer:
 class LearnedChooser:
     """The policy under training: the actor's action with exploration, in step with the learner.
 
-    In mode strict new weights are taken exactly when the rate limiter says that they are due, whenever they arrived; that
-    is what makes two runs equal. In mode async the newest are taken at once.
+    In mode strict new weights are taken exactly when the rate limiter says that they are due, whenever they arrived;
+    that is what makes two runs equal. In mode async the newest are taken at once.
     """
 
     def __init__(self, settings: Settings, actor_index: int) -> None:

@@ -37,8 +37,9 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-def save_checkpoint(directory: Path, updates: int, config_hash: str, tensors: Mapping[str, torch.Tensor],
-                    state: Mapping[str, Any]) -> Path:
+def save_checkpoint(
+    directory: Path, updates: int, config_hash: str, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]
+) -> Path:
     """Write a checkpoint into ``directory``, let ``latest`` point to it, and remove all but the newest three.
 
     A process that dies half-way leaves the checkpoints before as they were.
@@ -86,8 +87,9 @@ def _check(path: Path, state: Any, data: bytes, config_hash: str) -> None:
         raise CheckpointError(f"checkpoint {path} is not of format {FORMAT}")
     if state.get("config_hash") != config_hash:
         found = str(state.get("config_hash"))[:12]
-        raise CheckpointError(f"checkpoint {path} was written under configuration {found}, "
-                              f"this run has {config_hash[:12]}")
+        raise CheckpointError(
+            f"checkpoint {path} was written under configuration {found}, this run has {config_hash[:12]}"
+        )
     if state.get("sha256") != sha256_of(data):
         raise CheckpointError(f"checkpoint {path} is corrupt: the SHA-256 of its tensors is not the one on record")
 

@@ -38,8 +38,10 @@ class Exploration:
         if self.is_random(step):
             return self._random(step), 1.0
         if policy_action is None:
-            raise ValueError(f"step {step} lies behind the random phase of {self._settings.random_steps} steps: "
-                             "an action of the policy is needed")
+            raise ValueError(
+                f"step {step} lies behind the random phase of {self._settings.random_steps} steps: "
+                "an action of the policy is needed"
+            )
         std = self.noise_std(step)
         noise = self._generator(step).normal(0.0, std, ACTION_DIM) if std > 0.0 else 0.0
         return np.clip(policy_action + noise, -1.0, 1.0).astype(np.float32), std

@@ -46,8 +46,9 @@ class ActorPolicy:
         if self.version is None:
             raise ValueError("no weights were loaded yet")
         if frames.shape != self._shape or state.shape != (self._state_dim,):
-            raise ValueError(f"frames {frames.shape} and state {state.shape}, needed are {self._shape} "
-                             f"and {(self._state_dim,)}")
+            raise ValueError(
+                f"frames {frames.shape} and state {state.shape}, needed are {self._shape} and {(self._state_dim,)}"
+            )
         with torch.inference_mode():
             patches = to_patches(torch.from_numpy(frames).unsqueeze(0))
             action: np.ndarray = self._actor(patches, torch.from_numpy(state).unsqueeze(0))[0].numpy()

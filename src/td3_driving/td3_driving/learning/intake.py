@@ -125,7 +125,8 @@ class ExperienceIntake:
         for actor, session, values in state["streams"]:
             previous, missing = values["previous"], [(int(start), int(end)) for start, end in values["missing"]]
             self._streams[(actor, session)] = Stream(
-                values["expected"], missing, tuple(previous) if previous else None, values["episode_floor"])
+                values["expected"], missing, tuple(previous) if previous else None, values["episode_floor"]
+            )
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -172,14 +173,18 @@ class ExperienceIntake:
     def _fault(self, experience: Experience) -> str:
         """What is wrong with the content of one message; empty if nothing is."""
         if experience.config_hash != self._config_hash:
-            return (f"configuration {experience.config_hash[:12]!r} of the actor is not the learner's "
-                    f"{self._config_hash[:12]!r}")
-        return (_array_fault("frame", experience.frame, self._frame_shape, np.uint8)
-                or _array_fault("state", experience.state, (self._state_dim,), np.float32)
-                or _array_fault("action", experience.action, (2,), np.float32)
-                or _array_fault("reward_parts", experience.reward_parts, (len(REWARD_PARTS),), np.float64)
-                or _value_fault(experience)
-                or self._final_fault(experience))
+            return (
+                f"configuration {experience.config_hash[:12]!r} of the actor is not the learner's "
+                f"{self._config_hash[:12]!r}"
+            )
+        return (
+            _array_fault("frame", experience.frame, self._frame_shape, np.uint8)
+            or _array_fault("state", experience.state, (self._state_dim,), np.float32)
+            or _array_fault("action", experience.action, (2,), np.float32)
+            or _array_fault("reward_parts", experience.reward_parts, (len(REWARD_PARTS),), np.float64)
+            or _value_fault(experience)
+            or self._final_fault(experience)
+        )
 
     def _final_fault(self, experience: Experience) -> str:
         frame, state = experience.final_frame, experience.final_state
@@ -189,8 +194,9 @@ class ExperienceIntake:
             return "final_frame and final_state must come together"
         if not experience.closes_episode:
             return "final_frame on a message that does not close the episode"
-        return (_array_fault("final_frame", frame, self._frame_shape, np.uint8)
-                or _array_fault("final_state", state, (self._state_dim,), np.float32))
+        return _array_fault("final_frame", frame, self._frame_shape, np.uint8) or _array_fault(
+            "final_state", state, (self._state_dim,), np.float32
+        )
 
 
 def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:

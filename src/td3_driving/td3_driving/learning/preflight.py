@@ -26,9 +26,17 @@ from td3_driving.settings_audit import tracked
 GROUPS = ("learning", "network", "replay", "pacing")
 # The rehearsal's own numbers; everything else is as in the run.
 REHEARSAL = {
-    "learning.batch_size": 4, "learning.policy_delay": 1, "learning.device": "cpu", "learning.threads": 1,
-    "replay.capacity": 100, "pacing.learning_starts": 8, "pacing.train_freq": 1, "pacing.gradient_steps": 1,
-    "pacing.checkpoint_period": 1, "run.steps": 100, "run.log_period": 100,
+    "learning.batch_size": 4,
+    "learning.policy_delay": 1,
+    "learning.device": "cpu",
+    "learning.threads": 1,
+    "replay.capacity": 100,
+    "pacing.learning_starts": 8,
+    "pacing.train_freq": 1,
+    "pacing.gradient_steps": 1,
+    "pacing.checkpoint_period": 1,
+    "run.steps": 100,
+    "run.log_period": 100,
 }
 EPISODE = 4
 TOLERANCE = 1e-5
@@ -51,8 +59,9 @@ class CheckResult:
 Check = Callable[[], CheckResult]
 
 
-def preflight(settings: Settings, state_dim: int, extra: Sequence[Check] = (),
-              factory: AgentFactory = make_agent) -> list[CheckResult]:
+def preflight(
+    settings: Settings, state_dim: int, extra: Sequence[Check] = (), factory: AgentFactory = make_agent
+) -> list[CheckResult]:
     """Run all checks and the ``extra`` ones.
 
     Returns:
@@ -81,8 +90,13 @@ def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_ag
             for experience in made_up_experience(trainer.settings, state_dim, 2 * EPISODE + 2):
                 trainer.receive(experience)
             inputs = trainer.agent.to_device(trainer.memory.gather(trainer.memory.sampleable_slots()))
-            return [at_start, gradient_path(trainer.agent, inputs), same_features(trainer.agent, inputs),
-                    targets_cover_encoders(trainer.agent), settings_honoured(settings, audit.unread(GROUPS))]
+            return [
+                at_start,
+                gradient_path(trainer.agent, inputs),
+                same_features(trainer.agent, inputs),
+                targets_cover_encoders(trainer.agent),
+                settings_honoured(settings, audit.unread(GROUPS)),
+            ]
     finally:
         torch.set_num_threads(threads)
 
@@ -97,8 +111,12 @@ def gradient_path(agent: TD3, inputs: Inputs) -> CheckResult:
         handle.remove()
     gradients = torch.autograd.grad(loss, list(agent.actor.parameters()), allow_unused=True)
     leak = sum(float(gradient.abs().sum()) for gradient in gradients if gradient is not None)
-    return CheckResult("gradient_path", leak == 0.0, "the actor learns through its action only",
-                       f"sum of absolute gradients around the action: {leak:g}")
+    return CheckResult(
+        "gradient_path",
+        leak == 0.0,
+        "the actor learns through its action only",
+        f"sum of absolute gradients around the action: {leak:g}",
+    )
 
 
 def same_features(agent: TD3, inputs: Inputs) -> CheckResult:
@@ -129,12 +147,18 @@ def _feature_difference(agent: TD3, inputs: Inputs, asked: Tensor, seen: Tensor)
 
 def targets_equal_online(agent: TD3) -> CheckResult:
     """Before the first update a target must be a copy: equal in every weight, in memory of its own."""
-    wrong = [name for online, target in agent.target_pairs()
-             for name, value in online.state_dict().items()
-             if not torch.equal(value, target.state_dict()[name])
-             or value.data_ptr() == target.state_dict()[name].data_ptr()]
-    return CheckResult("targets_equal_online", not wrong, "targets start as copies of the trained networks",
-                       f"different or shared: {wrong or 'none'}")
+    wrong = [
+        name
+        for online, target in agent.target_pairs()
+        for name, value in online.state_dict().items()
+        if not torch.equal(value, target.state_dict()[name]) or value.data_ptr() == target.state_dict()[name].data_ptr()
+    ]
+    return CheckResult(
+        "targets_equal_online",
+        not wrong,
+        "targets start as copies of the trained networks",
+        f"different or shared: {wrong or 'none'}",
+    )
 
 
 @torch.no_grad()
@@ -145,19 +169,28 @@ def targets_cover_encoders(agent: TD3) -> CheckResult:
         for parameter in online.parameters():
             parameter.add_(1.0)
     agent.update_targets()
-    still = [name for target, values in before.items() for name, value in target.state_dict().items()
-             if bool((value == values[name]).any())]
+    still = [
+        name
+        for target, values in before.items()
+        for name, value in target.state_dict().items()
+        if bool((value == values[name]).any())
+    ]
     encoders = all(any(name.startswith("encoder.") for name in values) for values in before.values())
-    return CheckResult("targets_cover_encoders", encoders and not still, "the soft update reaches every weight",
-                       f"not moved: {still or 'none'}; encoders in all targets: {encoders}")
+    return CheckResult(
+        "targets_cover_encoders",
+        encoders and not still,
+        "the soft update reaches every weight",
+        f"not moved: {still or 'none'}; encoders in all targets: {encoders}",
+    )
 
 
 def settings_honoured(settings: Settings, unread: Sequence[str]) -> CheckResult:
     """Every setting of the learner must have been read, unless the algorithm has no use for it."""
     needless = {f"learning.{name}" for name in NOT_APPLICABLE[settings.learning.algorithm]}
     ignored = [key for key in unread if key not in needless]
-    return CheckResult("settings_honoured", not ignored, "every setting of the learner is read",
-                       f"never read: {ignored or 'none'}")
+    return CheckResult(
+        "settings_honoured", not ignored, "every setting of the learner is read", f"never read: {ignored or 'none'}"
+    )
 
 
 def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterator[Experience]:
@@ -169,10 +202,23 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
         last = step == EPISODE - 1
         parts = rng.uniform(-1.0, 1.0, len(REWARD_PARTS))
         yield Experience(
-            "rehearsal", 0, sequence, episode, step, settings.digest(), 0, _frame(rng, shape), _state(rng, state_dim),
-            rng.uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32), float(parts.sum()), parts,
-            terminated=last and episode % 2 == 0, truncated=last and episode % 2 == 1,
-            final_frame=_frame(rng, shape) if last else None, final_state=_state(rng, state_dim) if last else None)
+            "rehearsal",
+            0,
+            sequence,
+            episode,
+            step,
+            settings.digest(),
+            0,
+            _frame(rng, shape),
+            _state(rng, state_dim),
+            rng.uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32),
+            float(parts.sum()),
+            parts,
+            terminated=last and episode % 2 == 0,
+            truncated=last and episode % 2 == 1,
+            final_frame=_frame(rng, shape) if last else None,
+            final_state=_state(rng, state_dim) if last else None,
+        )
 
 
 def _frame(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

@@ -47,14 +47,20 @@ class StreamEnd:
 class ReplayStore:
     """Frames ``(capacity, height, width)`` uint8 and one record per slot."""
 
-    def __init__(self, capacity: int, shape: tuple[int, int], state_dim: int, config_hash: str,
-                 directory: Path | None) -> None:
+    def __init__(
+        self, capacity: int, shape: tuple[int, int], state_dim: int, config_hash: str, directory: Path | None
+    ) -> None:
         self.capacity = capacity
         self._directory = directory
         self._streams: dict[tuple[str, int], int] = {}
         dtype = record_type(state_dim)
-        header = {"format": FORMAT, "capacity": capacity, "frame": list(shape), "state_dim": state_dim,
-                  "config_hash": config_hash}
+        header = {
+            "format": FORMAT,
+            "capacity": capacity,
+            "frame": list(shape),
+            "state_dim": state_dim,
+            "config_hash": config_hash,
+        }
         if directory is None:
             self.frames: np.ndarray = np.zeros((capacity, *shape), np.uint8)
             self.records: np.ndarray = np.zeros(capacity, dtype)
@@ -118,8 +124,9 @@ class ReplayStore:
             if len(steps):
                 last = records[steps[-1]]
                 closed = bool(last["terminated"] or last["truncated"])
-                ends[key] = StreamEnd(int(positions[steps[-1]]), int(last["sequence"]), int(last["episode"]),
-                                      int(last["step"]), closed)
+                ends[key] = StreamEnd(
+                    int(positions[steps[-1]]), int(last["sequence"]), int(last["episode"]), int(last["step"]), closed
+                )
         return ends
 
     def flush(self) -> None:
@@ -157,8 +164,14 @@ class ReplayStore:
         if existing.exists():
             check_header(existing, header)
         else:
-            _allocate(directory, {"frames.u8": self.capacity * shape[0] * shape[1],
-                                  "records.bin": self.capacity * dtype.itemsize, "counters.i64": 16})
+            _allocate(
+                directory,
+                {
+                    "frames.u8": self.capacity * shape[0] * shape[1],
+                    "records.bin": self.capacity * dtype.itemsize,
+                    "counters.i64": 16,
+                },
+            )
             write_json(directory / "streams.json", [])
             write_json(existing, header)
         self.frames = np.memmap(directory / "frames.u8", np.uint8, "r+", shape=(self.capacity, *shape))
@@ -170,10 +183,22 @@ class ReplayStore:
 
 def record_type(state_dim: int) -> np.dtype[Any]:
     """One slot without its frame. ``previous`` is a position; ``ordinal`` counts transitions, this one included."""
-    return np.dtype([("previous", np.int64), ("ordinal", np.int64), ("sequence", np.int64), ("reward", np.float64),
-                     ("state", np.float32, (state_dim,)), ("action", np.float32, (2,)), ("episode", np.uint32),
-                     ("step", np.uint32), ("stream", np.uint32), ("terminated", np.bool_), ("truncated", np.bool_),
-                     ("final", np.bool_)])
+    return np.dtype(
+        [
+            ("previous", np.int64),
+            ("ordinal", np.int64),
+            ("sequence", np.int64),
+            ("reward", np.float64),
+            ("state", np.float32, (state_dim,)),
+            ("action", np.float32, (2,)),
+            ("episode", np.uint32),
+            ("step", np.uint32),
+            ("stream", np.uint32),
+            ("terminated", np.bool_),
+            ("truncated", np.bool_),
+            ("final", np.bool_),
+        ]
+    )
 
 
 def check_header(path: Path, wanted: dict[str, Any]) -> None:
@@ -184,8 +209,10 @@ def check_header(path: Path, wanted: dict[str, Any]) -> None:
         raise ReplayError(f"{path} is not readable: {error}") from error
     for key, value in wanted.items():
         if found.get(key) != value:
-            raise ReplayError(f"{path.parent} is the replay memory of another run: {key} is {found.get(key)!r}, "
-                              f"this run has {value!r}")
+            raise ReplayError(
+                f"{path.parent} is the replay memory of another run: {key} is {found.get(key)!r}, "
+                f"this run has {value!r}"
+            )
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -200,8 +227,10 @@ def _allocate(directory: Path, sizes: dict[str, int]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     needed, free = sum(sizes.values()), shutil.disk_usage(directory).free
     if needed > free:
-        raise ReplayError(f"the replay memory needs {needed / 1e9:.2f} GB in {directory}, {free / 1e9:.2f} GB are free;"
-                          " lower replay.capacity or choose another disk")
+        raise ReplayError(
+            f"the replay memory needs {needed / 1e9:.2f} GB in {directory}, {free / 1e9:.2f} GB are free;"
+            " lower replay.capacity or choose another disk"
+        )
     for name, size in sizes.items():
         with open(directory / name, "wb") as file:
             try:

@@ -43,8 +43,10 @@ class Meter:
 
     def pop(self) -> dict[str, float]:
         """The window as numbers; a new window begins."""
-        values = {tag: float(value) if _is_extreme(tag) else float(value) / self._counts[tag]
-                  for tag, value in self._values.items()}
+        values = {
+            tag: float(value) if _is_extreme(tag) else float(value) / self._counts[tag]
+            for tag, value in self._values.items()
+        }
         self._values, self._counts = {}, {}
         return values
 
@@ -65,8 +67,10 @@ class ActionMeter:
         actions = np.stack(self._actions).astype(np.float64)
         self._actions = []
         return {
-            "action/steer_mean": float(actions[:, 0].mean()), "action/steer_std": float(actions[:, 0].std()),
-            "action/throttle_mean": float(actions[:, 1].mean()), "action/throttle_std": float(actions[:, 1].std()),
+            "action/steer_mean": float(actions[:, 0].mean()),
+            "action/steer_std": float(actions[:, 0].std()),
+            "action/throttle_mean": float(actions[:, 1].mean()),
+            "action/throttle_std": float(actions[:, 1].std()),
             "action/saturated_share": float((np.abs(actions) >= SATURATED).mean()),
         }
 

@@ -166,8 +166,12 @@ class TD3:
 
     def modules(self) -> dict[str, nn.Module]:
         """Networks by name, as a checkpoint keeps them."""
-        return {"actor": self.actor, "critic": self.critic,
-                "actor_target": self.actor_target, "critic_target": self.critic_target}
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "actor_target": self.actor_target,
+            "critic_target": self.critic_target,
+        }
 
     def _next_value(self, beyond: Observation) -> Tensor:
         action = self.actor_target(beyond.patches, beyond.states)
@@ -217,7 +221,7 @@ class TD3:
         for online, target in self.target_pairs():
             name = "actor" if isinstance(online, Actor) else "critic"
             for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
-                differences = torch._foreach_sub(online.part(part), target.part(part))
+                differences = [ours - theirs for ours, theirs in zip(online.part(part), target.part(part))]
                 norms = torch._foreach_norm(differences)
                 gaps[f"agent/{label}_target_step"] = torch.linalg.vector_norm(torch.stack(list(norms)))
         return gaps
@@ -243,12 +247,18 @@ def _adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
 def _critic_report(inputs: Inputs, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
     rewards = inputs.rewards
     return {
-        "train/critic_loss": loss, "train/q1_value": q1.mean(), "train/q2_value": q2.mean(),
-        "debug/q1_pred_mean": q1.mean(), "debug/q2_pred_mean": q2.mean(), "debug/target_q_mean": target.mean(),
+        "train/critic_loss": loss,
+        "train/q1_value": q1.mean(),
+        "train/q2_value": q2.mean(),
+        "debug/q1_pred_mean": q1.mean(),
+        "debug/q2_pred_mean": q2.mean(),
+        "debug/target_q_mean": target.mean(),
         "debug/overestimation": torch.maximum(q1, q2).mean() - target.mean(),
         "debug/td_error": 0.5 * ((q1 - target).abs() + (q2 - target).abs()).mean(),
-        "debug/reward_mean": rewards.mean(), "debug/reward_std": rewards.std(),
-        "debug/reward_min": rewards.min(), "debug/reward_max": rewards.max(),
+        "debug/reward_mean": rewards.mean(),
+        "debug/reward_std": rewards.std(),
+        "debug/reward_min": rewards.min(),
+        "debug/reward_max": rewards.max(),
         "debug/done_ratio": inputs.terminated.float().mean(),
     }
 
@@ -256,6 +266,9 @@ def _critic_report(inputs: Inputs, q1: Tensor, q2: Tensor, target: Tensor, loss:
 def _actor_report(q: Tensor, penalty: Tensor) -> Report:
     # The loss is logged without the penalty, so that it can be held against the value it is the negative of.
     return {
-        "train/actor_loss": -q.mean(), "debug/actor_penalty": penalty.mean(), "debug/q1_for_actor_mean": q.mean(),
-        "debug/q1_for_actor_max": q.max(), "debug/q1_for_actor_min": q.min(),
+        "train/actor_loss": -q.mean(),
+        "debug/actor_penalty": penalty.mean(),
+        "debug/q1_for_actor_mean": q.mean(),
+        "debug/q1_for_actor_max": q.max(),
+        "debug/q1_for_actor_min": q.min(),
     }

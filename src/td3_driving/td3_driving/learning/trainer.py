@@ -36,8 +36,9 @@ class Diverged(FloatingPointError):
 class Trainer:
     """One learner with its memory, pacing, series and checkpoints."""
 
-    def __init__(self, settings: Settings, run_directory: Path, state_dim: int,
-                 factory: AgentFactory = make_agent) -> None:
+    def __init__(
+        self, settings: Settings, run_directory: Path, state_dim: int, factory: AgentFactory = make_agent
+    ) -> None:
         """Start in ``run_directory``, or go on with what lies there: checkpoint and replay memory.
 
         Raises:
@@ -174,8 +175,10 @@ class Trainer:
             return
         state = checkpoint.state
         if self.memory.inserted < state["inserted"]:
-            raise CheckpointError(f"checkpoint of step {state['inserted']} without its replay memory, which holds "
-                                  f"{self.memory.inserted} steps: the run cannot go on as it was")
+            raise CheckpointError(
+                f"checkpoint of step {state['inserted']} without its replay memory, which holds "
+                f"{self.memory.inserted} steps: the run cannot go on as it was"
+            )
         agent_state.restore(self.agent, checkpoint.tensors)
         self.agent.updates, self.agent.policy_updates = state["updates"], state["policy_updates"]
         self._sampling.bit_generator.state = state["sampling"]

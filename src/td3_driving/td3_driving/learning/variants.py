@@ -11,8 +11,11 @@ from td3_driving.learning.td3 import TD3, ActorObjective, Observation, Report
 from td3_driving.settings import Settings
 
 # Settings of the group ``learning`` that have no meaning under an algorithm.
-NOT_APPLICABLE = {"td3": frozenset[str](), "ddpg": frozenset({"target_noise", "target_noise_clip"}),
-                  "sac": frozenset({"target_noise", "target_noise_clip"})}
+NOT_APPLICABLE = {
+    "td3": frozenset[str](),
+    "ddpg": frozenset({"target_noise", "target_noise_clip"}),
+    "sac": frozenset({"target_noise", "target_noise_clip"}),
+}
 
 
 class DDPG(TD3):

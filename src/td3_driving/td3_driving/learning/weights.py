@@ -89,8 +89,10 @@ def check_fit(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Te
     for name, tensor in sorted(tensors.items()):
         expected = wanted[name]
         if tensor.shape != expected.shape or tensor.dtype != expected.dtype:
-            raise WeightsError(f"weight {name} is {tuple(tensor.shape)} {tensor.dtype}, "
-                               f"the network has {tuple(expected.shape)} {expected.dtype}")
+            raise WeightsError(
+                f"weight {name} is {tuple(tensor.shape)} {tensor.dtype}, "
+                f"the network has {tuple(expected.shape)} {expected.dtype}"
+            )
 
 
 def read_metadata(data: bytes) -> dict[str, str]:

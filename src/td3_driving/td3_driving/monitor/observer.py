@@ -93,7 +93,7 @@ class RunObserver:
         judged = [self._with_ledger(status) for status in self._doctor.statuses(now)]
         return [replay_status(self._account, now - self._account_at, stale_after), *judged]
 
-    def progress(self, now: float) -> dict[str, float | int | None | list[str]]:
+    def progress(self, now: float) -> dict[str, float | int | list[str] | None]:
         """How far the run has come, for the live line."""
         total = self._clock.total
         rate = self._step_rate.at(now, total)

@@ -116,7 +116,7 @@ def experience_message(experience: Experience, stamp_ns: int) -> messages.Experi
 
 
 def experience(message: messages.Experience) -> Experience:
-    """The experience in a message; a frame whose size does not fit its bytes becomes an empty one, which is rejected."""
+    """The experience in a message; a frame that does not fit its bytes becomes an empty one, which is rejected."""
     shape = message.frame_height, message.frame_width
     return Experience(
         actor_id=message.actor_id,
@@ -168,7 +168,9 @@ def reward_message(scored: Scored, bounds: tuple[float, float], step: int) -> me
     )
 
 
-def episode_message(record: EpisodeRecord, sent: Experience, stamp_ns: int, step: int, noise: float) -> messages.EpisodeSummary:
+def episode_message(
+    record: EpisodeRecord, sent: Experience, stamp_ns: int, step: int, noise: float
+) -> messages.EpisodeSummary:
     """The summary of a finished episode; ``sent`` is its last experience."""
     assert record.exit_reason is not None
     return messages.EpisodeSummary(

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from nav_msgs.msg import Odometry, Path as PathMessage
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
 from td3_driving_msgs.msg import EpisodeSummary, Guard, LearnerStatus, RewardComponents
 from visualization_msgs.msg import MarkerArray
@@ -30,7 +32,7 @@ EGO = "carla/ego_vehicle"
 ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
 
 
-class DiagnosticsNode(Node):  # type: ignore[misc]
+class DiagnosticsNode(Node):
     """Hands what it hears to :class:`RunObserver` and publishes what that says."""
 
     def __init__(self) -> None:
@@ -50,7 +52,7 @@ class DiagnosticsNode(Node):  # type: ignore[misc]
         self.create_subscription(RewardComponents, "td3/reward", self._on_reward, qos.REWARD)
         self.create_subscription(EpisodeSummary, "td3/episode", self._on_episode, qos.EPISODE)
         self.create_subscription(PathMessage, f"{EGO}/waypoints", self._on_route, qos.BRIDGE_LATCHED_ONE)
-        self._odometry = None
+        self._odometry: Subscription | None = None
         self.create_service(Trigger, "td3/reset_alarms", self._on_reset_alarms)
         self.create_timer(1.0, self._publish_diagnostics)
         self.create_timer(0.5, self._print_progress)
@@ -68,9 +70,7 @@ class DiagnosticsNode(Node):  # type: ignore[misc]
         self._watch_guard()
 
     def _on_reward(self, message: RewardComponents) -> None:
-        parts = np.array(
-            (message.efficiency, message.lane_keeping, message.comfort, message.safety, message.progress)
-        )
+        parts = np.array((message.efficiency, message.lane_keeping, message.comfort, message.safety, message.progress))
         step = Step(message.actor_id, message.step, message.step_index + 1, parts, message.total, message.speed)
         self._observer.on_step(step, time.monotonic())
         self._scene.reward = message

@@ -31,7 +31,7 @@ WEIGHTS_PERIOD = 0.5
 """Wall time between two publications of weights in mode async [s]."""
 
 
-class LearnerNode(Node):  # type: ignore[misc]
+class LearnerNode(Node):
     """Feeds :class:`Trainer` with messages and publishes what it yields."""
 
     def __init__(self) -> None:
@@ -77,7 +77,9 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._fail(error)
             return
         if outcome.reason:
-            self.get_logger().warning(f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0)
+            self.get_logger().warning(
+                f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0
+            )
         self._work()
 
     def _work(self) -> None:

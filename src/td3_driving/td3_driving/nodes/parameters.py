@@ -16,10 +16,10 @@ ROS_OWN_PREFIXES = ("qos_overrides.",)
 def load_settings(node: Node, extra: Mapping[str, Any] | None = None) -> tuple[Settings, dict[str, Any]]:
     """Read all parameters of a node made with ``automatically_declare_parameters_from_overrides=True``.
 
-    Every setting becomes a read-only parameter with its range and meaning, so that ``ros2 param describe`` is the manual.
+    Every setting becomes a read-only parameter with its range and meaning, and ``ros2 param describe`` is the manual.
 
     Args:
-        extra: further parameters of this node alone, name -> default; they are declared and returned as the second value.
+        extra: further parameters of this node alone, name -> default; declared, and returned as the second value.
 
     Raises:
         SettingsError: an unknown parameter, a wrong type, a value out of range.
@@ -60,7 +60,9 @@ def _descriptor(name: str) -> ParameterDescriptor:
     options = f"; one of {', '.join(meta['options'])}" if "options" in meta else ""
     descriptor = ParameterDescriptor(description=f"{meta['meaning']}{unit}{options}", read_only=True)
     if "low" in meta and type(spec.default) is float:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(meta["low"]), to_value=float(meta["high"]))]
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(meta["low"]), to_value=float(meta["high"]))
+        ]
     elif "low" in meta:
         descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"])]
     return descriptor

@@ -10,6 +10,7 @@ import numpy as np
 from carla_msgs.msg import CarlaCollisionEvent, CarlaEgoVehicleControl, CarlaLaneInvasionEvent
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -17,7 +18,6 @@ from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatu
 from td3_driving_msgs.srv import ResetEpisode
 
 from td3_driving.driving.action import to_command
-from td3_driving.learning.acting import Chooser, make_chooser
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.observation import ObservationError, grey_frame
 from td3_driving.driving.pilot import Pilot, Scored, Sight
@@ -26,6 +26,7 @@ from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.driving.waiting import Waiting
+from td3_driving.learning.acting import Chooser, make_chooser
 from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import conversions, qos
@@ -44,7 +45,7 @@ RESET_TIMEOUT = 10.0
 """Wall time after which an unanswered reset is asked for again: the simulator may have been started anew [s]."""
 
 
-class PolicyNode(Node):  # type: ignore[misc]
+class PolicyNode(Node):
     """Converts messages, lets :class:`Pilot` drive, publishes what it decides."""
 
     def __init__(self) -> None:
@@ -57,7 +58,9 @@ class PolicyNode(Node):  # type: ignore[misc]
         prepare_process(threads=1)
         self._chooser: Chooser = make_chooser(self.settings, own["driver"], self._index)
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
-        self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(self.settings.simulator.fixed_delta * 1e9))
+        self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(
+            round(self.settings.simulator.fixed_delta * 1e9)
+        )
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
         self._pending_collided = False
@@ -79,11 +82,13 @@ class PolicyNode(Node):  # type: ignore[misc]
         self._episode = self.create_publisher(EpisodeSummary, "td3/episode", qos.EPISODE)
         self._control = self.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        self._reset = self.create_client(ResetEpisode, "td3/reset_episode")
+        self._reset: Client = self.create_client(ResetEpisode, "td3/reset_episode")
         # Events come before the odometry of their frame; listed first, they are also taken first.
         fast = [
             self.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE),
-            self.create_subscription(CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_lane_invasion, qos.BRIDGE),
+            self.create_subscription(
+                CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_lane_invasion, qos.BRIDGE
+            ),
             self.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE),
             self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE),
         ]
@@ -134,7 +139,9 @@ class PolicyNode(Node):  # type: ignore[misc]
 
     def _on_weights(self, message: PolicyWeights) -> None:
         if message.config_hash != self.settings.digest():
-            raise RunEnd(2, "the learner runs with another configuration than this policy; start both from one config.yaml")
+            raise RunEnd(
+                2, "the learner runs with another configuration than this policy; start both from one config.yaml"
+            )
         try:
             self._chooser.offer(bytes(message.data), message.version, message.inserted, message.sha256)
         except ValueError as error:
@@ -226,7 +233,9 @@ class PolicyNode(Node):  # type: ignore[misc]
         if record is not None and record.length and sent is not None:
             stamp_ns = sent.sight.vehicle.stamp_ns
             noise = self._chooser.noise
-            self._episode.publish(conversions.episode_message(record, sent.experience, stamp_ns, self._total_steps, noise))
+            self._episode.publish(
+                conversions.episode_message(record, sent.experience, stamp_ns, self._total_steps, noise)
+            )
         if self._pilot.steps < self._chooser.steps:
             self._ask_for_reset()
 
@@ -278,7 +287,9 @@ class PolicyNode(Node):  # type: ignore[misc]
     def _watch(self) -> None:
         now = time.monotonic()
         if self._paused_by:
-            self.get_logger().warning(f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0)
+            self.get_logger().warning(
+                f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0
+            )
             return
         if self._pilot.steps >= self._chooser.steps:
             self._watch_end(now)
