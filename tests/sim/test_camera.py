@@ -104,3 +104,19 @@ def test_an_unknown_renderer_is_refused(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TD3_DRIVING_RENDERER", "crayons")
     with pytest.raises(CameraError, match="crayons"):
         Camera(world.roads, WIDTH, HEIGHT, FOV)
+
+
+def test_what_the_camera_saw_before_does_not_change_what_it_sees() -> None:
+    """Equal depths, as at the edges of cars, must not be decided by where things lie in memory."""
+    settings = SimulatorSettings(map="curves")
+    world = World(settings, 1)
+    travelled = Camera(world.roads, WIDTH, HEIGHT, FOV)
+    for seed in range(6):
+        world.reset(0, seed)
+        for _ in range(5 + 4 * seed):
+            frame = world.tick()
+            seen = travelled.render(frame.ego, frame.vehicles)
+        fresh = Camera(world.roads, WIDTH, HEIGHT, FOV)
+        assert np.array_equal(seen, fresh.render(frame.ego, frame.vehicles)), f"seed {seed}"
+        fresh.close()
+    travelled.close()

@@ -57,6 +57,9 @@ class Camera:
         self.width, self.height = width, height
         self._engine, self._buffer, self._texture = _open_buffer(panda, width, height)
         self._root = panda.NodePath("world")
+        # What stands up is drawn in the order of the scene. Panda's own order follows memory addresses, and where two
+        # surfaces are equally far away the image would differ from run to run.
+        self._root.setBin("unsorted", 0)
         self._eye = self._add_eye(fov)
         self._image = np.zeros((height, width, 4), dtype=np.uint8)
         self._add_scenery(roads)
