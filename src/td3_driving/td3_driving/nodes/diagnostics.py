@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,7 +24,7 @@ from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
 from td3_driving.monitor.steps import Step
 from td3_driving.nodes import conversions, markers, qos
-from td3_driving.nodes.entry import RunEnd, run, spin
+from td3_driving.nodes.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
 
@@ -148,13 +148,12 @@ class DiagnosticsNode(Node):
     def close(self) -> None:
         """Everything that was measured goes to disk."""
         self._observer.close()
-        self.destroy_node()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``diagnostics``."""
-    return run(DiagnosticsNode, arguments)
+    leave(run(DiagnosticsNode, arguments))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -37,6 +38,10 @@ class RunNode(Protocol):
         """Called once, whatever ended the node; the ROS context may be gone already."""
         ...
 
+    def destroy_node(self) -> None:
+        """Leave the ROS graph."""
+        ...
+
 
 def run(
     make_node: Callable[[], RunNode],
@@ -58,7 +63,20 @@ def run(
         return _live(node)
     finally:
         node.close()
-        rclpy.try_shutdown()
+        if rclpy.ok():
+            node.destroy_node()
+            rclpy.try_shutdown()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with ``code``, at once.
+
+    Once a signal has ended the context, Fast DDS can crash in the destruction of a publisher that others still hear
+    (``Publisher.destroy``, SIGSEGV). Files are closed by then, and the operating system takes back the rest.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def spin(node: Node) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import array
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rclpy.node import Node
 from td3_driving_msgs.msg import Experience, LearnerStatus, PolicyWeights
@@ -19,7 +19,7 @@ from td3_driving.learning.replay_store import ReplayError
 from td3_driving.learning.series import LogPoint
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.nodes import conversions, qos
-from td3_driving.nodes.entry import RunEnd, run, spin
+from td3_driving.nodes.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
 
@@ -185,13 +185,12 @@ class LearnerNode(Node):
         """Save what the run has come to, so that it can be continued."""
         if not self._saved and self._trainer.updates > 0 and not self._failure:
             self._trainer.save()
-        self.destroy_node()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``learner``."""
-    return run(LearnerNode, arguments, (ValueError, OSError, PreflightError, CheckpointError, ReplayError))
+    leave(run(LearnerNode, arguments, (ValueError, OSError, PreflightError, CheckpointError, ReplayError)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

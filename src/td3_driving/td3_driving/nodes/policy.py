@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 from carla_msgs.msg import CarlaCollisionEvent, CarlaEgoVehicleControl, CarlaLaneInvasionEvent
@@ -30,7 +30,7 @@ from td3_driving.learning.acting import Chooser, make_chooser
 from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import conversions, qos
-from td3_driving.nodes.entry import RunEnd, run
+from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_settings
 
@@ -324,13 +324,12 @@ class PolicyNode(Node):
     def close(self) -> None:
         """Nothing to flush: every message is out when its step is over."""
         self._fast.close()
-        self.destroy_node()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``policy``."""
-    return run(PolicyNode, arguments)
+    leave(run(PolicyNode, arguments))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,16 +7,14 @@ executor: see :mod:`td3_driving.nodes.fast_wait`.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
-import rclpy
 from carla_msgs.msg import CarlaControl
 from carla_msgs.srv import DestroyObject, GetBlueprints, SpawnObject
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from td3_driving_msgs.srv import ResetEpisode
 
@@ -24,6 +22,7 @@ from td3_driving.nodes import bridge_messages as convert
 from td3_driving.nodes.bridge_inputs import BridgeInputs
 from td3_driving.nodes.bridge_services import Spawner
 from td3_driving.nodes.conversions import time_message
+from td3_driving.nodes.entry import leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.frame_publisher import FramePublisher
 from td3_driving.nodes.parameters import load_settings
@@ -156,7 +155,6 @@ class SimulatorNode(Node):
         self._fast.close()
         self._camera.close()
         self._executor.shutdown()
-        self.destroy_node()
 
 
 class Pace:
@@ -177,28 +175,10 @@ class Pace:
         return self._start + (elapsed - self._elapsed) / self._factor
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``simulator``."""
-    rclpy.init(args=None if arguments is None else list(arguments))
-    try:
-        node = SimulatorNode()
-    except REFUSALS as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        node.live()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except _rclpy.RCLError:
-        # A signal ends the context at any point, also between a check and a publication.
-        if node.context.ok():
-            raise
-    finally:
-        node.close()
-        rclpy.try_shutdown()
-    return 0
+    leave(run(SimulatorNode, arguments, REFUSALS))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
