@@ -64,6 +64,7 @@ class PolicyNode(Node):
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
         self._pending_collided = False
+        self._early: tuple[np.ndarray, VehicleState] | None = None
         self._collisions: list[int] = []
         self._driving = False
         self._episode_start_ns = 0
@@ -165,7 +166,10 @@ class PolicyNode(Node):
     def _on_frame(self, frame: np.ndarray, vehicle: VehicleState) -> None:
         self._last_frame_at = time.monotonic()
         lost, self._lost_before = self._sync.counts.lost - self._lost_before, self._sync.counts.lost
-        if not self._driving or vehicle.stamp_ns < self._episode_start_ns:
+        if not self._driving:
+            self._early = frame, vehicle
+            return
+        if vehicle.stamp_ns < self._episode_start_ns:
             return
         if lost and vehicle.stamp_ns > self._episode_start_ns:
             self._fault(f"{lost} frame(s) lost before the one at {vehicle.stamp_ns * 1e-9:.2f} s")
@@ -240,7 +244,7 @@ class PolicyNode(Node):
             self._ask_for_reset()
 
     def _ask_for_reset(self) -> None:
-        self._pending = None
+        self._pending = self._early = None
         self._sync.restart()
         if not self._reset.service_is_ready():
             self._reset_asked_at = None
@@ -269,6 +273,10 @@ class PolicyNode(Node):
         self._driving = True
         self._last_frame_at = time.monotonic()
         self._waiting.end()
+        # The first frame may have overtaken the answer that announces it, and the simulator waits for its command.
+        if self._early is not None:
+            self._on_frame(*self._early)
+            self._early = None
 
     def _fault(self, reason: str) -> None:
         """Bad input: the episode is cut before it, nothing of it reaches the learner, and the next one begins."""
