@@ -67,11 +67,6 @@ class FastWait:
         service.send_response(answer(request, service.srv_type.Response()), info)
         return True
 
-    def close(self) -> None:
-        """Release the wait set and the guard condition while their context still lives."""
-        self._set = None
-        self._interrupt.destroy()
-
 
 def _handle(context: Context) -> Any:
     if context.handle is None:

@@ -330,8 +330,7 @@ class PolicyNode(Node):
         self._diagnostics.publish(message)
 
     def close(self) -> None:
-        """Nothing to flush: every message is out when its step is over."""
-        self._fast.close()
+        """Nothing to save: every message is out when its step is over."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
