@@ -134,7 +134,6 @@ class SimulatorNode(Node):
             deaf = FastWait(self.context, [], [])
             while self.context.ok():
                 deaf.once(1.0)
-            deaf.close()
 
     def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
         try:
