@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn, Protocol
 
 import rclpy
+from rclpy.exceptions import InvalidHandle, NotInitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
+
+# What rclpy raises where a signal has ended the context meanwhile, also between a check and a publication.
+_CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
 
 
 class RunEnd(Exception):
@@ -52,9 +58,14 @@ def run(
 
     Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
     """
+    signal.signal(signal.SIGINT, _leave_it_to_ros)
     rclpy.init(args=None if arguments is None else list(arguments))
     try:
         node = make_node()
+    except _CONTEXT_GONE:
+        if rclpy.ok():
+            raise
+        return 0
     except refusals as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
@@ -86,6 +97,13 @@ def spin(node: Node) -> None:
     executor.spin()
 
 
+def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
+    """In the place of ``KeyboardInterrupt``, which breaks rclpy where it strikes in a message conversion.
+
+    rclpy's own handler runs before this one and ends the context; that ends every spin and every wait.
+    """
+
+
 def _live(node: RunNode) -> int:
     try:
         node.live()
@@ -93,10 +111,7 @@ def _live(node: RunNode) -> int:
         if end.reason:
             print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
         return end.code
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except _rclpy.RCLError:
-        # A signal ends the context at any point, also between a check and a publication.
+    except _CONTEXT_GONE:
         if rclpy.ok():
             raise
     return 0
