@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import array
-import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from nav_msgs.msg import Odometry, Path
-from sensor_msgs.msg import Image
+from nav_msgs.msg import Path
 from std_msgs.msg import Header
 from td3_driving_msgs import msg as messages
 
 from td3_driving.doctor.live import Status
 from td3_driving.driving.action import Command
+from td3_driving.driving.decoding import experience, image_array, nanoseconds, vehicle_state
 from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import decode_image
 from td3_driving.driving.pilot import Scored
-from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.driving.route import Route
+
+__all__ = [
+    "control_message",
+    "diagnostic_status",
+    "episode_message",
+    "experience",
+    "experience_message",
+    "header",
+    "image_array",
+    "nanoseconds",
+    "reward_message",
+    "route_points",
+    "start_message",
+    "time_message",
+    "vehicle_state",
+]
 
 MAP_FRAME = "map"
 VEHICLE_FRAME = "ego_vehicle"
@@ -32,11 +46,6 @@ LEVELS = {
 }
 
 
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as [ns]."""
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
 def time_message(stamp_ns: int) -> Time:
     """[ns] as a stamp."""
     return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
@@ -45,31 +54,6 @@ def time_message(stamp_ns: int) -> Time:
 def header(stamp_ns: int, frame_id: str) -> Header:
     """A header of ``stamp_ns`` [ns] in ``frame_id``."""
     return Header(stamp=time_message(stamp_ns), frame_id=frame_id)
-
-
-def image_array(message: Image) -> np.ndarray:
-    """The pixels (height, width[, channels]) uint8 without a copy.
-
-    Raises:
-        ObservationError: unknown encoding, or sizes that do not fit the data.
-    """
-    return decode_image(memoryview(message.data), message.width, message.height, message.step, message.encoding)
-
-
-def vehicle_state(message: Odometry) -> VehicleState:
-    """Pose in the map frame and twist in the vehicle frame."""
-    pose, twist = message.pose.pose, message.twist.twist
-    q = pose.orientation
-    return VehicleState(
-        stamp_ns=nanoseconds(message.header.stamp),
-        x=pose.position.x,
-        y=pose.position.y,
-        z=pose.position.z,
-        yaw=math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z)),
-        speed=twist.linear.x,
-        lateral_speed=twist.linear.y,
-        yaw_rate=twist.angular.z,
-    )
 
 
 def route_points(message: Path) -> np.ndarray:
@@ -113,34 +97,6 @@ def experience_message(experience: Experience, stamp_ns: int) -> messages.Experi
         final_frame=_bytes(experience.final_frame),
         final_state=array.array("f", () if final_state is None else final_state),
     )
-
-
-def experience(message: messages.Experience) -> Experience:
-    """The experience in a message; a frame that does not fit its bytes becomes an empty one, which is rejected."""
-    shape = message.frame_height, message.frame_width
-    return Experience(
-        actor_id=message.actor_id,
-        session_id=message.session_id,
-        sequence=message.sequence,
-        episode_id=message.episode_id,
-        step_index=message.step_index,
-        config_hash=message.config_hash,
-        policy_version=message.policy_version,
-        frame=_frame(message.frame, shape),
-        state=np.array(message.state, dtype=np.float32),
-        action=np.array(message.action, dtype=np.float32),
-        reward=message.reward,
-        reward_parts=np.array(message.reward_parts, dtype=np.float64),
-        terminated=message.terminated,
-        truncated=message.truncated,
-        final_frame=_frame(message.final_frame, shape) if len(message.final_frame) else None,
-        final_state=np.array(message.final_state, dtype=np.float32) if len(message.final_state) else None,
-    )
-
-
-def _frame(data: array.array[int], shape: tuple[int, int]) -> np.ndarray:
-    pixels = np.frombuffer(data, dtype=np.uint8)
-    return pixels.reshape(shape) if pixels.size == shape[0] * shape[1] else np.zeros((0, 0), dtype=np.uint8)
 
 
 def reward_message(scored: Scored, bounds: tuple[float, float], step: int) -> messages.RewardComponents:
@@ -194,6 +150,31 @@ def episode_message(
         mean_speed=record.mean_speed,
         exploration_noise=noise,
         policy_version=sent.policy_version,
+    )
+
+
+def start_message(
+    record: EpisodeRecord, route: Route, stamp_ns: int, identity: tuple[str, int], steps: tuple[int, int]
+) -> messages.EpisodeStart:
+    """The beginning of an episode.
+
+    Args:
+        route: what is about to be driven.
+        stamp_ns: of the first frame that can belong to the episode [ns].
+        identity: actor id and session id.
+        steps: steps that the actor has taken in this session, and how many it takes in all.
+    """
+    return messages.EpisodeStart(
+        header=header(stamp_ns, MAP_FRAME),
+        actor_id=identity[0],
+        session_id=identity[1],
+        episode_id=record.episode_id,
+        sequence=steps[0],
+        session_steps=steps[1],
+        scenario=record.scenario,
+        seed=record.seed,
+        route_x=array.array("d", route.points[:, 0]),
+        route_y=array.array("d", route.points[:, 1]),
     )
 
 

@@ -26,5 +26,7 @@ WEIGHTS = _profile(1, latched=True)
 STATUS = _profile(10)
 REWARD = _profile(50)
 EPISODE = _profile(50)
+EPISODE_START = _profile(50, latched=True)
+"""Latched, so that a recording that begins late knows the route."""
 DIAGNOSTICS = _profile(10)
 MARKERS = _profile(10)

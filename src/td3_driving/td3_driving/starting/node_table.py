@@ -15,7 +15,7 @@ from td3_driving.settings import Scalar
 SIMULATORS = ("embedded", "carla", "none")
 OnExit = Literal["main", "respawn", "required", "optional", "last"]
 
-ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "guard")
+ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "episode_start", "guard")
 """Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
 RECORDED = "(.*/td3/.*)|(.*/odometry)|(.*/vehicle_control_cmd)|(.*/clock)|/diagnostics"
 """Regular expression of the topics that a recording keeps; images are left out."""

@@ -1,0 +1,73 @@
+"""From the fields of messages to the types of the core.
+
+The functions read fields by their names alone, so they take messages of ROS and messages out of a bag alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import decode_image
+from td3_driving.driving.vehicle_state import VehicleState
+
+
+def nanoseconds(stamp: Any) -> int:
+    """A ``builtin_interfaces/Time`` as [ns]."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def image_array(message: Any) -> np.ndarray:
+    """The pixels (height, width[, channels]) uint8 of a ``sensor_msgs/Image`` without a copy.
+
+    Raises:
+        ObservationError: unknown encoding, or sizes that do not fit the data.
+    """
+    return decode_image(memoryview(message.data), message.width, message.height, message.step, message.encoding)
+
+
+def vehicle_state(message: Any) -> VehicleState:
+    """Pose in the map frame and twist in the vehicle frame of a ``nav_msgs/Odometry``."""
+    pose, twist = message.pose.pose, message.twist.twist
+    q = pose.orientation
+    return VehicleState(
+        stamp_ns=nanoseconds(message.header.stamp),
+        x=pose.position.x,
+        y=pose.position.y,
+        z=pose.position.z,
+        yaw=math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z)),
+        speed=twist.linear.x,
+        lateral_speed=twist.linear.y,
+        yaw_rate=twist.angular.z,
+    )
+
+
+def experience(message: Any) -> Experience:
+    """A ``td3_driving_msgs/Experience``; a frame that does not fit its bytes becomes an empty one: it is rejected."""
+    shape = message.frame_height, message.frame_width
+    return Experience(
+        actor_id=message.actor_id,
+        session_id=message.session_id,
+        sequence=message.sequence,
+        episode_id=message.episode_id,
+        step_index=message.step_index,
+        config_hash=message.config_hash,
+        policy_version=message.policy_version,
+        frame=_frame(message.frame, shape),
+        state=np.array(message.state, dtype=np.float32),
+        action=np.array(message.action, dtype=np.float32),
+        reward=message.reward,
+        reward_parts=np.array(message.reward_parts, dtype=np.float64),
+        terminated=message.terminated,
+        truncated=message.truncated,
+        final_frame=_frame(message.final_frame, shape) if len(message.final_frame) else None,
+        final_state=np.array(message.final_state, dtype=np.float32) if len(message.final_state) else None,
+    )
+
+
+def _frame(data: Any, shape: tuple[int, int]) -> np.ndarray:
+    pixels = np.frombuffer(data, dtype=np.uint8)
+    return pixels.reshape(shape) if pixels.size == shape[0] * shape[1] else np.zeros((0, 0), dtype=np.uint8)
