@@ -10,59 +10,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Mapping, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Mapping
 
-Scalar = bool | int | float | str
-T = TypeVar("T")
+from td3_driving.bounded import Bounded, Scalar, SettingsError, check, choice, flag, number, text
 
-
-class SettingsError(ValueError):
-    """A setting is unknown, of the wrong type, or outside its range."""
-
-
-def number(default: int | float, low: float, high: float, meaning: str, unit: str = "") -> Any:
-    """A numeric field that must lie in ``[low, high]``."""
-    return field(default=default, metadata={"low": low, "high": high, "meaning": meaning, "unit": unit})
-
-
-def choice(default: str, options: tuple[str, ...], meaning: str) -> Any:
-    """A text field that must be one of ``options``."""
-    return field(default=default, metadata={"options": options, "meaning": meaning, "unit": ""})
-
-
-def flag(default: bool, meaning: str) -> Any:
-    """A yes/no field."""
-    return field(default=default, metadata={"meaning": meaning, "unit": ""})
-
-
-def text(default: str, meaning: str) -> Any:
-    """A free text field."""
-    return field(default=default, metadata={"meaning": meaning, "unit": ""})
-
-
-class Bounded:
-    """Checks the type and the range of every field when a settings object is made."""
-
-    def __post_init__(self) -> None:
-        for spec in fields(self):  # type: ignore[arg-type]
-            value = check(type(self).__name__, spec.name, getattr(self, spec.name), spec.default, spec.metadata)
-            object.__setattr__(self, spec.name, value)
-
-
-def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> Any:
-    """Return ``value`` in the type of ``default``, or raise :class:`SettingsError` naming value and range."""
-    wanted = type(default)
-    if wanted is float and type(value) is int:
-        value = float(value)
-    if type(value) is not wanted:
-        raise SettingsError(f"{owner}.{name}: {value!r} is of type {type(value).__name__}, {wanted.__name__} is needed")
-    if "options" in metadata and value not in metadata["options"]:
-        raise SettingsError(f"{owner}.{name}: {value!r} is not one of {', '.join(metadata['options'])}")
-    if "low" in metadata and not metadata["low"] <= value <= metadata["high"]:
-        unit = f" {metadata['unit']}" if metadata["unit"] else ""
-        raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
-    return value
+__all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
 
 
 @dataclass(frozen=True)
@@ -216,6 +169,43 @@ class DiagnosticsSettings(Bounded):
 
 
 @dataclass(frozen=True)
+class CarlaSettings(Bounded):
+    """A CARLA server and its ROS bridge; camera, route, traffic and step are those of the group ``simulator``."""
+
+    host: str = text("localhost", "machine of the CARLA server")
+    port: int = number(2000, 1, 65533, "first of the server's three ports")
+    server: str = choice("auto", ("auto", "start", "attach"), "auto: attach where one answers, start one elsewhere")
+    executable: str = text("", "the server's CarlaUE4.sh; empty: the one in the folder that CARLA_ROOT names")
+    bridge: str = choice("start", ("start", "attach"), "start carla_ros_bridge and the ego vehicle, or use what runs")
+    town: str = text("Town01", "CARLA's name of the map")
+    weather: str = text("ClearNoon", "one of CARLA's weather presets")
+    quality: str = choice("Low", ("Low", "Epic"), "rendering quality of a server that is started here")
+    off_screen: bool = flag(True, "start the server without a window")
+    objects: str = text("training", "ego vehicle and sensors: a file in config/scenarios, or a path")
+    discard_frames: int = number(5, 2, 100, "least number of frames that a reset brakes after the teleport")
+    stage_timeout: float = number(120.0, 1.0, 3600.0, "wall time of each stage of the start", "s")
+    rpc_timeout: float = number(10.0, 0.5, 120.0, "wall time of one call of the server", "s")
+    silence_timeout: float = number(10.0, 2.0, 600.0, "wall time without a frame after which all is started anew", "s")
+    restarts: int = number(20, 0, 1000, "how often that may happen in one run")
+
+
+@dataclass(frozen=True)
+class StagedSettings(Bounded):
+    """Lengths of the stages of ``train --staged``; each must be greater than the one before."""
+
+    first: int = number(5_000, 1, 10**9, "environment steps of the first stage")
+    second: int = number(50_000, 1, 10**9, "environment steps after the second stage")
+    third: int = number(100_000, 1, 10**9, "environment steps after the third stage")
+    fourth: int = number(1_000_000, 1, 10**9, "environment steps after the fourth stage")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.first < self.second < self.third < self.fourth:
+            sizes = f"{self.first}, {self.second}, {self.third}, {self.fourth}"
+            raise SettingsError(f"StagedSettings: the stages {sizes} do not grow")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole configuration of a run."""
 
@@ -230,19 +220,25 @@ class Settings:
     replay: ReplaySettings = field(default_factory=ReplaySettings)
     pacing: PacingSettings = field(default_factory=PacingSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+    carla: CarlaSettings = field(default_factory=CarlaSettings)
+    staged: StagedSettings = field(default_factory=StagedSettings)
 
     def flat(self) -> dict[str, Scalar]:
         """The settings as ``{"group.name": value}``."""
         return {f"{group}.{name}": value for group, part in asdict(self).items() for name, value in part.items()}
 
     def digest(self) -> str:
-        """SHA-256 of what makes two runs the same; the length of a run is not part of it, so a run can be extended."""
-        relevant = {
-            key: value for key, value in self.flat().items() if key not in ("run.steps", "diagnostics.tensorboard")
-        }
+        """SHA-256 of what makes two runs the same: neither the length, so that a run can be extended, nor the machine."""
+        relevant = {key: value for key, value in self.flat().items() if not key.startswith(IRRELEVANT)}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
+IRRELEVANT = (
+    *("run.steps", "diagnostics.tensorboard", "staged."),
+    *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
+    *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "restarts")),
+)
+"""Settings, or beginnings of their names, that :meth:`Settings.digest` leaves out."""
 GROUPS: dict[str, type[Bounded]] = {name: type(getattr(Settings(), name)) for name in Settings.__dataclass_fields__}
 
 

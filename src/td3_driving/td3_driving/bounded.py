@@ -1,0 +1,56 @@
+"""Typed, bounded fields: what every group of settings is made of."""
+
+from __future__ import annotations
+
+from dataclasses import field, fields
+from typing import Any, Mapping
+
+Scalar = bool | int | float | str
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, of the wrong type, or outside its range."""
+
+
+def number(default: int | float, low: float, high: float, meaning: str, unit: str = "") -> Any:
+    """A numeric field that must lie in ``[low, high]``."""
+    return field(default=default, metadata={"low": low, "high": high, "meaning": meaning, "unit": unit})
+
+
+def choice(default: str, options: tuple[str, ...], meaning: str) -> Any:
+    """A text field that must be one of ``options``."""
+    return field(default=default, metadata={"options": options, "meaning": meaning, "unit": ""})
+
+
+def flag(default: bool, meaning: str) -> Any:
+    """A yes/no field."""
+    return field(default=default, metadata={"meaning": meaning, "unit": ""})
+
+
+def text(default: str, meaning: str) -> Any:
+    """A free text field."""
+    return field(default=default, metadata={"meaning": meaning, "unit": ""})
+
+
+class Bounded:
+    """Checks the type and the range of every field when a settings object is made."""
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):  # type: ignore[arg-type]
+            value = check(type(self).__name__, spec.name, getattr(self, spec.name), spec.default, spec.metadata)
+            object.__setattr__(self, spec.name, value)
+
+
+def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return ``value`` in the type of ``default``, or raise :class:`SettingsError` naming value and range."""
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise SettingsError(f"{owner}.{name}: {value!r} is of type {type(value).__name__}, {wanted.__name__} is needed")
+    if "options" in metadata and value not in metadata["options"]:
+        raise SettingsError(f"{owner}.{name}: {value!r} is not one of {', '.join(metadata['options'])}")
+    if "low" in metadata and not metadata["low"] <= value <= metadata["high"]:
+        unit = f" {metadata['unit']}" if metadata["unit"] else ""
+        raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
+    return value
