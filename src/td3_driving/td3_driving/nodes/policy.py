@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
-from carla_msgs.msg import CarlaCollisionEvent, CarlaEgoVehicleControl, CarlaLaneInvasionEvent
-from diagnostic_msgs.msg import DiagnosticArray
+from carla_msgs.msg import CarlaCollisionEvent, CarlaLaneInvasionEvent
 from nav_msgs.msg import Odometry
-from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
-from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyWeights, RewardComponents
-from td3_driving_msgs.srv import ResetEpisode
+from td3_driving_msgs.msg import Guard, LearnerStatus, PolicyWeights
 
 from td3_driving.driving.action import to_command
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.observation import ObservationError, grey_frame
 from td3_driving.driving.pilot import Pilot, Scored, Sight
-from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
@@ -33,16 +29,16 @@ from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_settings
+from td3_driving.nodes.policy_outputs import EGO, PolicyOutputs
+from td3_driving.nodes.reset_calls import EpisodeStart, ResetCalls
 
-EGO = "carla/ego_vehicle"
 HOUSEKEEPING = 0.1
 """Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
 FAULT_LIMIT = 20
 """Faults in a row, without a single good step between them, after which the run is given up."""
+OTHER_CONFIGURATION = "the learner runs with another configuration than this policy; start both from one config.yaml"
 STOPPED_BY_GUARD = 3
 """Exit code when the guard ended the run."""
-RESET_TIMEOUT = 10.0
-"""Wall time after which an unanswered reset is asked for again: the simulator may have been started anew [s]."""
 
 
 class PolicyNode(Node):
@@ -58,9 +54,8 @@ class PolicyNode(Node):
         prepare_process(threads=1)
         self._chooser: Chooser = make_chooser(self.settings, own["driver"], self._index)
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
-        self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(
-            round(self.settings.simulator.fixed_delta * 1e9)
-        )
+        frame_ns = round(self.settings.simulator.fixed_delta * 1e9)
+        self._sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(frame_ns)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
         self._pending_collided = False
@@ -72,18 +67,13 @@ class PolicyNode(Node):
         self._lost_before = 0
         self._faults = self._faults_in_a_row = 0
         self._paused_by = ""
-        self._reset_asked_at: float | None = None
         self._learner_state = LearnerStatus.WAITING
         self._last_sent: Scored | None = None
         self._wire()
 
     def _wire(self) -> None:
-        self._replay = self.create_publisher(Experience, "td3/replay", qos.REPLAY)
-        self._reward = self.create_publisher(RewardComponents, "td3/reward", qos.REWARD)
-        self._episode = self.create_publisher(EpisodeSummary, "td3/episode", qos.EPISODE)
-        self._control = self.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        self._reset: Client = self.create_client(ResetEpisode, "td3/reset_episode")
+        self._out = PolicyOutputs(self, self._actor_id, learning=self._learned)
+        self._reset = ResetCalls(self, self._on_reset)
         # Events come before the odometry of their frame; listed first, they are also taken first.
         fast = [
             self.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE),
@@ -112,8 +102,6 @@ class PolicyNode(Node):
                 executor.spin_once(timeout_sec=0.0 if self._driving else HOUSEKEEPING)
                 served_at = time.monotonic()
 
-    # Inputs: each converts and hands on.
-
     def _on_image(self, message: Image) -> None:
         try:
             frame = grey_frame(conversions.image_array(message), message.encoding, self.settings.observation)
@@ -134,15 +122,13 @@ class PolicyNode(Node):
         self._collisions.append(conversions.nanoseconds(message.header.stamp))
 
     def _on_lane_invasion(self, message: CarlaLaneInvasionEvent) -> None:
-        if self._driving and self._pilot.record is not None:
-            if conversions.nanoseconds(message.header.stamp) > self._episode_start_ns:
-                self._pilot.record.lane_invasions += 1
+        record = self._pilot.record
+        if self._driving and record and conversions.nanoseconds(message.header.stamp) > self._episode_start_ns:
+            record.lane_invasions += 1
 
     def _on_weights(self, message: PolicyWeights) -> None:
         if message.config_hash != self.settings.digest():
-            raise RunEnd(
-                2, "the learner runs with another configuration than this policy; start both from one config.yaml"
-            )
+            raise RunEnd(2, OTHER_CONFIGURATION)
         try:
             self._chooser.offer(bytes(message.data), message.version, message.inserted, message.sha256)
         except ValueError as error:
@@ -160,8 +146,6 @@ class PolicyNode(Node):
             raise RunEnd(STOPPED_BY_GUARD, f"the guard stopped the run: {message.reason}")
         self._paused_by = message.reason if message.order == Guard.PAUSE else ""
         self._proceed()
-
-    # One frame.
 
     def _on_frame(self, frame: np.ndarray, vehicle: VehicleState) -> None:
         self._last_frame_at = time.monotonic()
@@ -208,7 +192,7 @@ class PolicyNode(Node):
         self._pending = None
         self._waiting.end()
         action = self._pilot.act(sight)
-        self._control.publish(conversions.control_message(to_command(action), sight.vehicle.stamp_ns))
+        self._out.command(to_command(action), sight.vehicle.stamp_ns)
         return True
 
     def _ready(self, missing: str) -> bool:
@@ -221,9 +205,7 @@ class PolicyNode(Node):
     def _publish(self, scored: Scored) -> None:
         self._faults_in_a_row = 0
         self._last_sent = scored
-        if self._learned:
-            self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
-        self._reward.publish(conversions.reward_message(scored, self._pilot.reward.bounds, self._total_steps))
+        self._out.step(scored, self._pilot.reward.bounds, self._total_steps)
 
     @property
     def _total_steps(self) -> int:
@@ -235,41 +217,21 @@ class PolicyNode(Node):
         self._driving = False
         record, sent = self._pilot.record, self._last_sent
         if record is not None and record.length and sent is not None:
-            stamp_ns = sent.sight.vehicle.stamp_ns
-            noise = self._chooser.noise
-            self._episode.publish(
-                conversions.episode_message(record, sent.experience, stamp_ns, self._total_steps, noise)
-            )
+            self._out.episode(record, sent, self._total_steps, self._chooser.noise)
         if self._pilot.steps < self._chooser.steps:
             self._ask_for_reset()
 
     def _ask_for_reset(self) -> None:
         self._pending = self._early = None
         self._sync.restart()
-        if not self._reset.service_is_ready():
-            self._reset_asked_at = None
-            self._waiting.begin("the simulator's service td3/reset_episode", time.monotonic())
-            return
-        self._reset_asked_at = time.monotonic()
-        self._waiting.begin("the simulator's answer to a reset", self._reset_asked_at)
         scenario = self.settings.simulator.scenario
         seed = episode_seed(self.settings.run.seed, self._index, self._chooser.first_step, self._pilot.episodes)
-        future = self._reset.call_async(ResetEpisode.Request(scenario=scenario, seed=seed))
-        future.add_done_callback(lambda done: self._on_reset(done.result(), scenario, seed))
+        self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
 
-    def _on_reset(self, answer: ResetEpisode.Response, scenario: int, seed: int) -> None:
-        if self._reset_asked_at is None:
-            return
-        self._reset_asked_at = None
-        if not answer.success:
-            raise RunEnd(1, f"the simulator refused a reset: {answer.message}")
-        try:
-            route = Route(conversions.route_points(answer.route))
-        except RouteError as error:
-            raise RunEnd(1, f"the simulator's route cannot be driven: {error}") from error
+    def _on_reset(self, start: EpisodeStart) -> None:
         self._collisions.clear()
-        self._episode_start_ns = conversions.nanoseconds(answer.stamp)
-        self._pilot.start(route, scenario, seed)
+        self._episode_start_ns = start.stamp_ns
+        self._pilot.start(start.route, start.scenario, start.seed)
         self._driving = True
         self._last_frame_at = time.monotonic()
         self._waiting.end()
@@ -290,14 +252,11 @@ class PolicyNode(Node):
         self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
         self._end_episode()
 
-    # Waiting.
-
     def _watch(self) -> None:
         now = time.monotonic()
         if self._paused_by:
-            self.get_logger().warning(
-                f"paused until td3/reset_alarms is called: {self._paused_by}", throttle_duration_sec=10.0
-            )
+            reason = f"paused until td3/reset_alarms is called: {self._paused_by}"
+            self.get_logger().warning(reason, throttle_duration_sec=10.0)
             return
         if self._pilot.steps >= self._chooser.steps:
             self._watch_end(now)
@@ -315,7 +274,7 @@ class PolicyNode(Node):
         missing = self._chooser.before_first_step()
         if missing:
             self._waiting.begin(missing, now)
-        elif self._reset_asked_at is None or now - self._reset_asked_at > RESET_TIMEOUT:
+        elif self._reset.due(now):
             self._ask_for_reset()
 
     def _watch_end(self, now: float) -> None:
@@ -325,9 +284,7 @@ class PolicyNode(Node):
 
     def _publish_diagnostics(self) -> None:
         status = frame_status(self._sync.counts, self._faults, self._waiting, time.monotonic())
-        message = DiagnosticArray(status=[conversions.diagnostic_status(status, self._actor_id)])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        self._out.status(status)
 
     def close(self) -> None:
         """Nothing to save: every message is out when its step is over."""
