@@ -15,8 +15,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "td3_driving"
-CORE = ("driving", "learning", "doctor", "deploy", "sim", "starting")
-WITHOUT_TORCH = ("driving", "deploy", "sim", "doctor", "starting")
+CORE = ("driving", "learning", "doctor", "deploy", "sim", "starting", "view")
+WITHOUT_TORCH = ("driving", "deploy", "sim", "doctor", "starting", "view")
 ROS_MODULES = re.compile(r"rclpy|rcl_interfaces|launch|launch_ros|builtin_interfaces|.*_msgs$")
 COMPAT = sorted(path.parent for path in (REPOSITORY / "src" / "compat").glob("*/package.xml"))
 
@@ -53,7 +53,8 @@ def test_plain_colcon_finds_the_two_packages_with_their_types() -> None:
 
 
 def test_compatibility_packages_are_found_when_asked_for() -> None:
-    assert colcon_types(*COMPAT) == dict.fromkeys(("carla_msgs", "derived_object_msgs", "tf2_msgs"), "ros.ament_cmake")
+    names = ("ackermann_msgs", "autoware_control_msgs", "autoware_vehicle_msgs", "carla_msgs", "derived_object_msgs")
+    assert colcon_types(*COMPAT) == dict.fromkeys((*names, "tf2_msgs"), "ros.ament_cmake")
 
 
 @pytest.mark.parametrize("name", ["launch", "config"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import field, fields
 from typing import Any, Mapping
 
@@ -54,3 +55,23 @@ def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str
         unit = f" {metadata['unit']}" if metadata["unit"] else ""
         raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
     return value
+
+
+def group_values(
+    values: Mapping[str, Any], base: Mapping[str, Any], groups: Mapping[str, type[Bounded]]
+) -> dict[str, Any]:
+    """One object per group, made from ``{"group.name": value}`` on top of ``base``, which holds every key.
+
+    Raises:
+        SettingsError: a key is unknown, a value has the wrong type or is out of range.
+    """
+    for key in values:
+        if key not in base:
+            near = difflib.get_close_matches(key, sorted(base), n=1)
+            raise SettingsError(f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    merged = {**base, **values}
+    parts: dict[str, dict[str, Any]] = {group: {} for group in groups}
+    for key, value in merged.items():
+        group, name = key.split(".", 1)
+        parts[group][name] = value
+    return {group: groups[group](**part) for group, part in parts.items()}
