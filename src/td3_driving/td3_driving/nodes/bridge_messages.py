@@ -19,7 +19,7 @@ from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformSta
 from nav_msgs.msg import Odometry, Path
 from sensor_msgs.msg import CameraInfo, Imu, NavSatFix
 
-from td3_driving.nodes.conversions import MAP_FRAME, VEHICLE_FRAME, header
+from td3_driving.nodes.conversions import MAP_FRAME, VEHICLE_FRAME, header, quaternion
 from td3_driving.sim.vehicle import GRAVITY, CarParameters, Control
 from td3_driving.sim.world import EGO_ID, Collision, Frame
 
@@ -36,11 +36,6 @@ SENSORS = (
     ("sensor.other.lane_invasion", "lane_invasion"),
 )
 EGO_TYPE = "vehicle.tesla.model3"
-
-
-def quaternion(yaw: float) -> Quaternion:
-    """Rotation about the vertical by ``yaw`` [rad]."""
-    return Quaternion(x=0.0, y=0.0, z=math.sin(yaw / 2.0), w=math.cos(yaw / 2.0))
 
 
 def yaw_of(rotation: Quaternion) -> float:

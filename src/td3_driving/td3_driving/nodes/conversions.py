@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import array
+import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Quaternion
 from nav_msgs.msg import Path
 from std_msgs.msg import Header
 from td3_driving_msgs import msg as messages
@@ -29,6 +31,8 @@ __all__ = [
     "header",
     "image_array",
     "nanoseconds",
+    "path_points",
+    "quaternion",
     "reward_message",
     "route_points",
     "start_message",
@@ -58,7 +62,18 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 
 def route_points(message: Path) -> np.ndarray:
     """(N, 2) points of a path [m]."""
-    return np.array([(pose.pose.position.x, pose.pose.position.y) for pose in message.poses]).reshape(-1, 2)
+    return path_points(message)[:, :2]
+
+
+def path_points(message: Path) -> np.ndarray:
+    """(N, 3) points of a path [m]."""
+    points = [(place.x, place.y, place.z) for place in (pose.pose.position for pose in message.poses)]
+    return np.array(points).reshape(-1, 3)
+
+
+def quaternion(yaw: float) -> Quaternion:
+    """Rotation about the vertical by ``yaw`` [rad]."""
+    return Quaternion(x=0.0, y=0.0, z=math.sin(yaw / 2.0), w=math.cos(yaw / 2.0))
 
 
 def control_message(command: Command, stamp_ns: int) -> CarlaEgoVehicleControl:

@@ -23,10 +23,12 @@ from td3_driving.monitor.account import Account
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
 from td3_driving.monitor.steps import Step
-from td3_driving.nodes import conversions, markers, qos
+from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.entry import RunEnd, leave, run, spin
+from td3_driving.nodes.markers import marker_array
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
+from td3_driving.view.scene import Scene
 
 EGO = "carla/ego_vehicle"
 ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
@@ -44,7 +46,7 @@ class DiagnosticsNode(Node):
         self._observer = RunObserver(settings, LiveDoctor.for_settings(settings), log)
         self._order = ORDERS[settings.diagnostics.on_critical]
         self._alarmed = False
-        self._scene = markers.Scene()
+        self._scene = Scene()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
         self._guard = self.create_publisher(Guard, "td3/guard", qos.WEIGHTS)
@@ -73,7 +75,8 @@ class DiagnosticsNode(Node):
         parts = np.array((message.efficiency, message.lane_keeping, message.comfort, message.safety, message.progress))
         step = Step(message.actor_id, message.step, message.step_index + 1, parts, message.total, message.speed)
         self._observer.on_step(step, time.monotonic())
-        self._scene.reward = message
+        self._scene.reward = message.total
+        self._scene.action = float(message.action[0]), float(message.action[1])
 
     def _on_episode(self, message: EpisodeSummary) -> None:
         values = {
@@ -89,10 +92,10 @@ class DiagnosticsNode(Node):
         self._observer.on_episode(EpisodePoint(message.actor_id, message.step, message.episode_return, values))
 
     def _on_route(self, message: PathMessage) -> None:
-        self._scene.route = message
+        self._scene.take_route(conversions.path_points(message))
 
     def _on_odometry(self, message: Odometry) -> None:
-        self._scene.odometry = message
+        self._scene.take_vehicle(conversions.vehicle_state(message))
 
     def _on_reset_alarms(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._observer.doctor.reset()
@@ -131,15 +134,18 @@ class DiagnosticsNode(Node):
         print(f"@progress {json.dumps(self._observer.progress(time.monotonic()))}", flush=True)
 
     def _publish_markers(self) -> None:
-        """Odometry comes with every frame: it is listened to only while somebody looks at the markers."""
-        watched = self._markers.get_subscription_count() > 0
+        """Odometry comes with every frame: it is listened to only while somebody looks at the markers.
+
+        Where a visualizer runs, its scene is the richer one: this node stands back.
+        """
+        watched = self._markers.get_subscription_count() > 0 and self.count_publishers("td3/markers") == 1
         if watched and self._odometry is None:
             self._odometry = self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
         elif not watched and self._odometry is not None:
             self.destroy_subscription(self._odometry)
             self._odometry = None
         if watched:
-            self._markers.publish(self._scene.markers())
+            self._markers.publish(marker_array(self._scene.shapes()))
 
     def live(self) -> None:
         """Handle messages and timers."""

@@ -14,6 +14,7 @@ MODULES = {
     "learner": "td3_driving.nodes.learner",
     "diagnostics": "td3_driving.nodes.diagnostics",
     "simulator": "td3_driving.nodes.simulator",
+    "visualizer": "td3_driving.nodes.visualizer",
     "doctor": "td3_driving.doctor.cli",
 }
 """Module of each executable of the package; each has a ``main``."""

@@ -1,0 +1,282 @@
+"""The visualizer node: a camera image with the scene in it, markers, and the frames of REP 105.
+
+It only looks on. Every input is subscribed to while somebody looks at what is made of it, best effort, so that it holds
+nobody up; the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import array
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from carla_msgs.msg import CarlaEgoVehicleControl
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image
+from shape_msgs.msg import SolidPrimitive
+from std_msgs.msg import Header
+from td3_driving_msgs.msg import LearnerStatus, RewardComponents
+from visualization_msgs.msg import MarkerArray
+
+from td3_driving.driving.observation import ObservationError
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.entry import leave, run, spin
+from td3_driving.nodes.markers import marker_array
+from td3_driving.nodes.optional_messages import message
+from td3_driving.nodes.visualizer_options import read_options
+from td3_driving.view.camera_model import CameraModel, rotation_matrix
+from td3_driving.view.odom_frame import OdomFrame, Transform
+from td3_driving.view.overlay import draw
+from td3_driving.view.scene import Gate, Scene
+from td3_driving.view.shapes import RED, Box
+
+EGO = "carla/ego_vehicle"
+LOOK = 0.2
+"""Wall time between two looks at who watches [s]."""
+GATE = "gate: "
+"""How the names of the command gate's statuses begin."""
+SEVERITY = ("OK", "STALE", "WARN", "ERROR")
+"""Levels from the least to the most worth seeing."""
+LEVELS = {level: name for name, level in conversions.LEVELS.items()}
+REFUSALS = (ValueError, OSError, ImportError, ParameterException)
+"""What bad parameters and a bad installation raise: one sentence, exit code 2."""
+
+
+class Tap:
+    """A subscription that exists only while it is wanted."""
+
+    def __init__(self, node: Node, kind: Any, topic: str, callback: Callable[[Any], None], profile: QoSProfile) -> None:
+        self._node, self._what = node, (kind, topic, callback, profile)
+        self._subscription: Subscription | None = None
+
+    def want(self, wanted: bool) -> None:
+        """Open or close it."""
+        if wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(*self._what)
+        elif not wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+
+class VisualizerNode(Node):
+    """Converts what it hears for :class:`Scene` and publishes what is drawn of it."""
+
+    def __init__(self) -> None:
+        super().__init__("visualizer")
+        self._options = read_options(self)
+        self._scene = Scene()
+        self._odom_frame = OdomFrame()
+        self._pending: Image | None = None
+        self._image_due = 0.0
+        self._intrinsics: CameraInfo | None = None
+        self._mount: TransformStamped | None = None
+        self._objects: Any = None
+        self._tf_message = message("tf2_msgs", "TFMessage")
+        self._wire()
+
+    def _wire(self) -> None:
+        self._image = self.create_publisher(Image, "td3/view/image", qos.BRIDGE)
+        self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
+        self._tf = self.create_publisher(self._tf_message, "tf", qos.TF)
+        looking, latched, each = qos.ONLOOKER, qos.BRIDGE_LATCHED_ONE, qos.DIAGNOSTICS
+        self._frame_taps = [Tap(self, Odometry, f"{EGO}/odometry", self._on_odometry, looking)]
+        self._scene_taps = [
+            Tap(self, Path, f"{EGO}/waypoints", self._on_route, latched),
+            Tap(self, CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, looking),
+            Tap(self, RewardComponents, "td3/reward", self._on_reward, looking),
+            Tap(self, LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS),
+            Tap(self, DiagnosticArray, "/diagnostics", self._on_diagnostics, each),
+        ]
+        if self._options.traffic:
+            objects = message("derived_object_msgs", "ObjectArray")
+            self._scene_taps.append(Tap(self, objects, f"{EGO}/objects", self._on_objects, looking))
+        camera = f"{EGO}/rgb_front"
+        self._camera_taps = [
+            Tap(self, CameraInfo, f"{camera}/camera_info", self._on_camera_info, looking),
+            Tap(self, Image, f"{camera}/image", self._on_image, looking),
+        ]
+        self._mount_tap = Tap(self, self._tf_message, "tf", self._on_tf, qos.TF)
+        # Simulated time may stand still; who watches does not depend on it.
+        wall = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(LOOK, self._look, clock=wall)
+        self.create_timer(1.0 / self._options.rate, self._publish_markers, clock=wall)
+
+    def _look(self) -> None:
+        """Open the inputs of what is watched, close the others."""
+        image = self._image.get_subscription_count() > 0
+        scene = image or self._markers.get_subscription_count() > 0
+        frames = self._options.publish_tf and self._tf.get_subscription_count() > 0
+        for taps, wanted in (
+            (self._camera_taps, image),
+            ([self._mount_tap], image and self._mount is None),
+            (self._scene_taps, scene),
+            (self._frame_taps, scene or frames),
+        ):
+            for tap in taps:
+                tap.want(wanted)
+
+    # Inputs: each converts and hands on.
+
+    def _on_route(self, sent: Path) -> None:
+        self._scene.take_route(conversions.path_points(sent))
+
+    def _on_command(self, sent: CarlaEgoVehicleControl) -> None:
+        action = sent.steer, sent.throttle - sent.brake
+        self._scene.action = action if all(map(math.isfinite, action)) else None
+
+    def _on_reward(self, sent: RewardComponents) -> None:
+        if self._options.actor_id in ("", sent.actor_id):
+            self._scene.reward = sent.total
+
+    def _on_learner_status(self, sent: LearnerStatus) -> None:
+        if sent.log_point:
+            values = dict(zip(sent.tags, sent.values))
+            self._scene.q_value = values.get("train/q1_value", self._scene.q_value)
+
+    def _on_diagnostics(self, sent: DiagnosticArray) -> None:
+        found = [Gate(LEVELS[status.level], status.message) for status in sent.status if status.name.startswith(GATE)]
+        if found:
+            self._scene.gate = max(found, key=lambda gate: SEVERITY.index(gate.level))
+
+    def _on_objects(self, sent: Any) -> None:
+        self._objects = sent
+
+    def _on_camera_info(self, sent: CameraInfo) -> None:
+        self._intrinsics = sent
+
+    def _on_tf(self, sent: Any) -> None:
+        camera = None if self._intrinsics is None else self._intrinsics.header.frame_id
+        for transform in sent.transforms:
+            if transform.child_frame_id == camera and transform.header.frame_id != conversions.MAP_FRAME:
+                self._mount = transform
+
+    def _on_odometry(self, sent: Odometry) -> None:
+        vehicle = conversions.vehicle_state(sent)
+        self._scene.take_vehicle(vehicle)
+        if vehicle.finite():
+            self._publish_frames(sent, vehicle)
+        self._draw_pending()
+
+    def _on_image(self, sent: Image) -> None:
+        now = time.monotonic()
+        if now < self._image_due:
+            return
+        if self._pending is not None:
+            # No odometry came for it all the while.
+            self._draw(self._pending, None)
+        self._image_due, self._pending = now + 1.0 / self._options.rate, sent
+        self._draw_pending()
+
+    # Outputs.
+
+    def _draw_pending(self) -> None:
+        """The image and the odometry of a frame come in either order: the image waits for its own."""
+        vehicle = self._scene.vehicle
+        if self._pending is None or vehicle is None:
+            return
+        if vehicle.stamp_ns >= conversions.nanoseconds(self._pending.header.stamp):
+            self._draw(self._pending, vehicle)
+            self._pending = None
+
+    def _draw(self, sent: Image, vehicle: VehicleState | None) -> None:
+        self._refresh_traffic()
+        try:
+            picture = draw(bgr_image(sent), self._scene, vehicle, self._camera(), self._options.image_height)
+        except ObservationError as error:
+            self.get_logger().warning(f"unusable camera image: {error}", throttle_duration_sec=10.0)
+            return
+        height, width, channels = picture.shape
+        shown = Image(header=sent.header, height=height, width=width, encoding="bgr8", step=channels * width)
+        shown.data = array.array("B", picture.tobytes())
+        self._image.publish(shown)
+
+    def _camera(self) -> CameraModel | None:
+        if self._intrinsics is None or self._mount is None:
+            return None
+        k, at, q = self._intrinsics.k, self._mount.transform.translation, self._mount.transform.rotation
+        position = np.array((at.x, at.y, at.z))
+        return CameraModel(k[0], k[4], k[2], k[5], rotation_matrix(q.x, q.y, q.z, q.w), position)
+
+    def _publish_markers(self) -> None:
+        if self._markers.get_subscription_count() > 0:
+            self._refresh_traffic()
+            self._markers.publish(marker_array(self._scene.shapes()))
+
+    def _refresh_traffic(self) -> None:
+        if self._objects is not None:
+            self._scene.traffic = traffic_boxes(self._objects)
+            self._objects = None
+
+    def _publish_frames(self, sent: Odometry, vehicle: VehicleState) -> None:
+        """Only beside poses in the map: whoever sends others has a tree of frames already."""
+        options = self._options
+        wanted = options.publish_tf and sent.header.frame_id == conversions.MAP_FRAME
+        if not wanted or sent.child_frame_id == options.base_frame:
+            return
+        at, q = sent.pose.pose.position, sent.pose.pose.orientation
+        pose = Transform(at.x, at.y, at.z, q.x, q.y, q.z, q.w)
+        links = (sent.header.frame_id, options.odom_frame), (options.odom_frame, options.base_frame)
+        split = self._odom_frame.split(vehicle.stamp_ns, pose, vehicle.speed)
+        transforms = [_stamped(sent.header, *link, part) for link, part in zip(links, split)]
+        self._tf.publish(self._tf_message(transforms=transforms))
+
+    def live(self) -> None:
+        """Handle messages and timers."""
+        spin(self)
+
+    def close(self) -> None:
+        """Nothing to save."""
+
+
+def bgr_image(sent: Image) -> np.ndarray:
+    """The pixels (height, width, 3) with blue first; a view where the encoding allows it.
+
+    Raises:
+        ObservationError: unknown encoding, or sizes that do not fit the data.
+    """
+    pixels = conversions.image_array(sent)
+    if sent.encoding == "mono8":
+        return np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
+    return pixels[:, :, 2::-1] if sent.encoding.startswith("rgb") else pixels[:, :, :3]
+
+
+def traffic_boxes(objects: Any) -> list[Box]:
+    """The boxes of a ``derived_object_msgs/ObjectArray``; their poses are on the ground."""
+    boxes = []
+    for entry in objects.objects:
+        if entry.shape.type != SolidPrimitive.BOX or len(entry.shape.dimensions) != 3:
+            continue
+        at, q = entry.pose.position, entry.pose.orientation
+        length, width, height = entry.shape.dimensions
+        yaw = Transform(qx=q.x, qy=q.y, qz=q.z, qw=q.w).yaw
+        boxes.append(Box("traffic", entry.id, at.x, at.y, at.z + height / 2.0, yaw, length, width, height, RED))
+    return boxes
+
+
+def _stamped(header: Header, parent: str, child: str, transform: Transform) -> TransformStamped:
+    filled = TransformStamped(child_frame_id=child)
+    filled.header.stamp, filled.header.frame_id = header.stamp, parent
+    at, rotation = filled.transform.translation, filled.transform.rotation
+    at.x, at.y, at.z = transform.x, transform.y, transform.z
+    rotation.x, rotation.y, rotation.z, rotation.w = transform.qx, transform.qy, transform.qz, transform.qw
+    return filled
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``visualizer``."""
+    leave(run(VisualizerNode, arguments, REFUSALS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What there is to see of a drive: route, lane error, predicted path, action, reward, Q, traffic, the command gate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from td3_driving.driving.prediction import predicted_path
+from td3_driving.driving.route import Route, RouteError
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour, Line, Shape, Text
+
+LIFT = 0.3
+"""Height of lines above the road [m]."""
+BAR_LENGTH = 2.0
+"""Length of an action bar at full deflection [m]."""
+BARS_LEFT = 3.0
+"""Where the action bars start, left of the vehicle [m]."""
+LOST = 10.0
+"""Distance from the route at which the vehicle is looked for along all of it: it was put somewhere else [m]."""
+LEVEL_COLOURS: dict[str, Colour] = {"OK": GREEN, "WARN": YELLOW, "ERROR": RED, "STALE": GREY}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the command gate says of itself: level OK, WARN, ERROR or STALE, and a sentence."""
+
+    level: str
+    message: str
+
+    @property
+    def colour(self) -> Colour:
+        """Colour of the level."""
+        return LEVEL_COLOURS.get(self.level, GREY)
+
+
+@dataclass
+class Scene:
+    """The newest of everything that is drawn; what never came is left out, or shown as a dash in a text.
+
+    Attributes:
+        vehicle: newest pose and motion.
+        action: steer (right positive) and drive (throttle positive, brake negative), each in [-1, 1].
+        lateral_error: distance from the route, left positive [m].
+        reward: of the newest step.
+        q_value: mean Q on the replay, as the learner last logged it.
+        traffic: boxes around the other vehicles.
+        gate: state of the command gate, None where there is none.
+    """
+
+    vehicle: VehicleState | None = None
+    action: tuple[float, float] | None = None
+    lateral_error: float = math.nan
+    reward: float = math.nan
+    q_value: float = math.nan
+    traffic: Sequence[Box] = ()
+    gate: Gate | None = None
+    _points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    _route: Route | None = None
+    _s: float | None = None
+
+    @property
+    def route(self) -> np.ndarray:
+        """(N, 3) points of the route in the map frame [m]; none before one came."""
+        return self._points
+
+    def take_route(self, points: np.ndarray) -> None:
+        """A new route (N, 3) in the map frame [m]; one that cannot be driven shows, but nothing is measured by it."""
+        self._points, self._s, self.lateral_error = points, None, math.nan
+        try:
+            self._route = Route(points)
+        except RouteError:
+            self._route = None
+
+    def take_vehicle(self, vehicle: VehicleState) -> None:
+        """The vehicle's newest state; one that is not finite is left out, and its place on the route with it."""
+        self.vehicle = vehicle if vehicle.finite() else None
+        if self._route is None or self.vehicle is None:
+            self.lateral_error = math.nan
+            return
+        place = self._route.locate(vehicle, self._s)
+        if abs(place.lateral) > LOST:
+            place = self._route.locate(vehicle)
+        self._s, self.lateral_error = place.s, place.lateral
+
+    def path(self) -> np.ndarray:
+        """(N, 3) points [m] where the vehicle goes with the current action held; none without one."""
+        if self.vehicle is None or self.action is None:
+            return np.zeros((0, 3))
+        return _raised(predicted_path(self.vehicle, *self.action), self.vehicle.z)
+
+    def readings(self) -> tuple[str, str]:
+        """Two lines for a person: how it drives, and what that is worth."""
+        speed = math.nan if self.vehicle is None else self.vehicle.speed * 3.6
+        drive = f"{_shown(speed, '.0f')} km/h   lane {_shown(self.lateral_error, '+.2f')} m"
+        return drive, f"r {_shown(self.reward, '+.2f')}   Q {_shown(self.q_value, '.1f')}"
+
+    def shapes(self) -> list[Shape]:
+        """Everything that is there to be drawn."""
+        shown: list[Shape] = []
+        if len(self._points):
+            shown.append(Line("route", self._points + np.array((0.0, 0.0, LIFT)), GREEN, 0.25))
+        if self.vehicle is not None:
+            shown += self._vehicle_shapes(self.vehicle)
+        return [*shown, *self.traffic]
+
+    def _vehicle_shapes(self, vehicle: VehicleState) -> list[Shape]:
+        here = np.array((vehicle.x, vehicle.y))
+        left = np.array((-math.sin(vehicle.yaw), math.cos(vehicle.yaw)))
+        shown: list[Shape] = [self._text("value", vehicle, 3.0, "\n".join(self.readings()), WHITE)]
+        if math.isfinite(self.lateral_error):
+            error = np.array((here, here - self.lateral_error * left))
+            shown.append(Line("lane error", _raised(error, vehicle.z), RED, 0.15))
+        if self.action is not None:
+            shown.append(Line("predicted path", self.path(), BLUE, 0.15))
+            shown += _bars(vehicle, left, *self.action)
+        if self.gate is not None:
+            shown.append(self._text("gate", vehicle, 5.0, f"gate: {self.gate.message}", self.gate.colour))
+        return shown
+
+    def _text(self, name: str, vehicle: VehicleState, height: float, text: str, colour: Colour) -> Text:
+        return Text(name, vehicle.x, vehicle.y, vehicle.z + height, text, 0.8, colour)
+
+
+def _bars(vehicle: VehicleState, left: np.ndarray, steer: float, drive: float) -> list[Shape]:
+    """One bar to the side for the wheel, one along the vehicle for the pedals; no bar where there is nothing."""
+    start = np.array((vehicle.x, vehicle.y)) + BARS_LEFT * left
+    forward = np.array((left[1], -left[0]))
+    ends = (("steer", -steer * left, YELLOW), ("drive", drive * forward, GREEN if drive > 0.0 else RED))
+    return [
+        Line(name, _raised(np.array((start, start + BAR_LENGTH * way)), vehicle.z), colour, 0.3)
+        for name, way, colour in ends
+        if way.any()
+    ]
+
+
+def _raised(points: np.ndarray, z: float) -> np.ndarray:
+    """(N, 2) points as (N, 3) above the road at height ``z`` [m]."""
+    return np.column_stack((points, np.full(len(points), z + LIFT)))
+
+
+def _shown(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "–"

@@ -1,0 +1,85 @@
+"""Shapes of a scene in the map frame; what draws them (RViz markers, an image) is decided elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Colour = tuple[float, float, float]
+"""Red, green, blue in [0, 1]."""
+
+WHITE: Colour = (1.0, 1.0, 1.0)
+GREY: Colour = (0.6, 0.6, 0.6)
+GREEN: Colour = (0.2, 0.8, 0.3)
+RED: Colour = (0.9, 0.2, 0.2)
+BLUE: Colour = (0.3, 0.5, 1.0)
+YELLOW: Colour = (1.0, 0.8, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A polyline.
+
+    Attributes:
+        points: (N, 3) in the map frame [m].
+        width: [m].
+    """
+
+    name: str
+    points: np.ndarray
+    colour: Colour
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box that stands upright.
+
+    Attributes:
+        number: tells boxes of one name apart.
+        x, y, z: its centre in the map frame [m].
+        yaw: counter-clockwise from the map's x axis [rad].
+        length, width, height: full extents along its own axes [m].
+    """
+
+    name: str
+    number: int
+    x: float
+    y: float
+    z: float
+    yaw: float
+    length: float
+    width: float
+    height: float
+    colour: Colour
+
+    def corners(self) -> np.ndarray:
+        """(8, 3) corners in the map frame [m]: the four of the floor counter-clockwise, then those above them."""
+        forward, left = self.length / 2.0, self.width / 2.0
+        floor = np.array(((forward, left), (-forward, left), (-forward, -left), (forward, -left)))
+        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        turned = floor @ np.array(((cosine, sine), (-sine, cosine))) + (self.x, self.y)
+        heights = np.repeat((self.z - self.height / 2.0, self.z + self.height / 2.0), 4)
+        return np.column_stack((np.tile(turned, (2, 1)), heights))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Letters that face whoever looks.
+
+    Attributes:
+        x, y, z: where they stand in the map frame [m].
+        size: height of a capital [m].
+    """
+
+    name: str
+    x: float
+    y: float
+    z: float
+    text: str
+    size: float
+    colour: Colour
+
+
+Shape = Line | Box | Text
