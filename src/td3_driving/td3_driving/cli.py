@@ -10,7 +10,10 @@ from td3_driving import __version__
 
 COMMANDS = {
     "train": ("td3_driving.starting.train", "train a policy over ROS 2 nodes and judge the run"),
+    "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run and compare them with what was learned from"),
+    "evaluate": ("td3_driving.evaluation.cli", "drive fixed routes with policies and reference drivers"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
+    "export": ("td3_driving.learning.export", "pack a trained policy into a bundle for a vehicle"),
 }
 """Name of each command: the module whose ``main(arguments)`` it is, and what it does."""
 

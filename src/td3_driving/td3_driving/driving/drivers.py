@@ -13,12 +13,23 @@ from td3_driving.driving.vehicle_state import VehicleState
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The other vehicles, (N,) each: position in the map frame [m], speed along their heading [m/s], length [m]."""
+
+    x: np.ndarray
+    y: np.ndarray
+    speed: np.ndarray
+    length: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
-    """What a reference driver looks at."""
+    """What a reference driver looks at; ``neighbours`` is privileged, and ``None`` where nobody knows them."""
 
     vehicle: VehicleState
     place: RoutePlace
     route: Route
+    neighbours: Neighbours | None = None
 
 
 class Driver(Protocol):
@@ -72,6 +83,66 @@ class LaneKeeper:
         headings = np.unwrap(np.arctan2(*np.diff(points, axis=0).T[::-1]))
         curvature = float(np.max(np.abs(np.diff(headings)))) / 2.0
         return min(self.target_speed, math.sqrt(self.lateral_acceleration / max(curvature, 1e-6)))
+
+
+@dataclass
+class IdmDriver(LaneKeeper):
+    """Pure pursuit for the wheel, and the speed of the Intelligent Driver Model behind the vehicle ahead on the route.
+
+    Treiber, Hennecke, Helbing, Phys. Rev. E 62 (2000), equations (3) and (4); the desired speed is what the
+    bends allow. It is privileged: it is told where the other vehicles are, which no camera tells so exactly.
+
+    Args:
+        acceleration, braking: a and b of the model [m/s^2]; headway: T [s]; standing_gap: s0 [m].
+        hardest_braking: bound of the deceleration [m/s^2].
+        own_length: of the driven vehicle [m]; lane_half_width: who is farther from the route is not on it [m].
+        sight: how far ahead vehicles are looked for [m].
+        full_throttle, full_brake: what the pedals do at 1 [m/s^2]; resistance: what slows without them [m/s^2].
+    """
+
+    acceleration: float = 1.5
+    braking: float = 2.0
+    headway: float = 1.4
+    standing_gap: float = 2.0
+    hardest_braking: float = 8.0
+    own_length: float = 4.79
+    lane_half_width: float = 1.75
+    sight: float = 60.0
+    full_throttle: float = 4.6
+    full_brake: float = 8.8
+    resistance: float = 0.15
+
+    def _drive(self, situation: Situation) -> float:
+        wanted = self._wanted(situation) + self.resistance
+        return min(wanted / self.full_throttle, 1.0) if wanted > 0.0 else max(wanted / self.full_brake, -1.0)
+
+    def _wanted(self, situation: Situation) -> float:
+        """Acceleration of the model [m/s^2]."""
+        speed = max(situation.vehicle.speed, 0.0)
+        gap, leader = self._leader(situation)
+        closing = speed * (speed - leader) / (2.0 * math.sqrt(self.acceleration * self.braking))
+        safe = self.standing_gap + max(speed * self.headway + closing, 0.0)
+        free = 1.0 - (speed / self._allowed_speed(situation)) ** 4
+        return max(self.acceleration * (free - (safe / max(gap, 0.1)) ** 2), -self.hardest_braking)
+
+    def _leader(self, situation: Situation) -> tuple[float, float]:
+        """Bumper distance to the next vehicle on the route [m], infinite if there is none, and its speed [m/s]."""
+        others = situation.neighbours
+        if others is None:
+            raise ValueError("the IDM driver needs to know where the other vehicles are")
+        if not len(others.x):
+            return math.inf, 0.0
+        ahead = np.arange(0.5, self.sight)
+        line = situation.route.at(situation.place.s + ahead)
+        gaps = np.hypot(others.x - line[:, :1], others.y - line[:, 1:])
+        nearest = gaps.argmin(axis=0)
+        # Whoever is nearest to the first point may as well be behind the vehicle.
+        on_route = (gaps.min(axis=0) < self.lane_half_width) & (nearest > 0)
+        if not on_route.any():
+            return math.inf, 0.0
+        bumper = np.where(on_route, ahead[nearest] - 0.5 * (self.own_length + others.length), math.inf)
+        leader = int(np.argmin(bumper))
+        return float(bumper[leader]), max(float(others.speed[leader]), 0.0)
 
 
 @dataclass(frozen=True)

@@ -15,5 +15,10 @@ def episode_seed(seed: int, actor_index: int, first_step: int, episode: int) -> 
     return _draw(seed, 2, actor_index, first_step, episode)
 
 
+def evaluation_seed(seed: int, route: int) -> int:
+    """Seed of route and traffic number ``route`` of an evaluation; the same for every policy that is evaluated."""
+    return _draw(seed, 3, route)
+
+
 def _draw(*words: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

@@ -7,9 +7,9 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
-from td3_driving.learning.checkpoint import CheckpointError
+from td3_driving.learning.checkpoint import Checkpoint, CheckpointError
 from td3_driving.learning.td3 import TD3
-from td3_driving.learning.weights import WeightsError, check_fit
+from td3_driving.learning.weights import WeightsError, check_fit, to_bytes
 
 GENERATOR = "generator"
 
@@ -41,6 +41,13 @@ def restore(agent: TD3, tensors: Mapping[str, Tensor]) -> None:
     for name, optimizer in agent.optimizers().items():
         _restore_optimizer(optimizer, _under(f"{name}_optimizer.", tensors))
     agent.generator.set_state(tensors[GENERATOR])
+
+
+def actor_weights(checkpoint: Checkpoint) -> bytes:
+    """The actor in ``checkpoint``, packed as :func:`td3_driving.learning.weights.take_snapshot` does."""
+    state = checkpoint.state
+    metadata = {name: str(state[key]) for name, key in (("version", "updates"), ("inserted", "inserted"))}
+    return to_bytes(_under("actor.", checkpoint.tensors), metadata | {"config_hash": state["config_hash"]})
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -67,9 +67,15 @@ def load_checkpoint(directory: Path, config_hash: str) -> Checkpoint | None:
         CheckpointError: it is corrupt, or was written under another configuration.
     """
     names = sorted(_complete(directory)) if directory.is_dir() else []
-    if not names:
-        return None
-    path = directory / names[-1]
+    return read_checkpoint(directory / names[-1], config_hash) if names else None
+
+
+def read_checkpoint(path: Path, config_hash: str) -> Checkpoint:
+    """The checkpoint in the folder ``path``.
+
+    Raises:
+        CheckpointError: it is corrupt, or was written under another configuration.
+    """
     try:
         state = json.loads((path / "state.json").read_text())
         data = (path / "tensors.safetensors").read_bytes()

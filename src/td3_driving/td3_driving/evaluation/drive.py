@@ -1,0 +1,141 @@
+"""Drives agents over the fixed routes of an evaluation, in the embedded world and in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from td3_driving.driving.action import to_command
+from td3_driving.driving.drivers import Neighbours
+from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.route import Route
+from td3_driving.driving.seeding import evaluation_seed
+from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
+from td3_driving.evaluation.link import Link, frames_of
+from td3_driving.settings import Settings
+from td3_driving.sim.camera import Camera
+from td3_driving.sim.vehicle import Control
+from td3_driving.sim.world import Frame, World
+
+CAMERA_ENCODING = "bgra8"
+FULL_STOP = np.array([0.0, -1.0], dtype=np.float32)
+"""What an agent does before its first view arrives."""
+Watcher = Callable[[Frame, np.ndarray | None, np.ndarray], None]
+"""Is shown every frame, its camera image (height, width, 4) if there is one, and the action (2,) taken in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is driven: the same for every agent.
+
+    Attributes:
+        scenario: 0, 1, 2 = 20, 50, 100 vehicles.
+        routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
+        ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
+        delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
+    """
+
+    scenario: int = 0
+    routes: int = 10
+    seed: int = 0
+    ending: str = "leaderboard"
+    delay: float = 0.0
+    drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.routes < 1:
+            raise ValueError(f"routes: {self.routes} is less than 1")
+        if self.ending not in ENDINGS:
+            raise ValueError(f"ending: {self.ending!r} is not one of {', '.join(ENDINGS)}")
+        if not 0.0 <= self.drop <= 1.0:
+            raise ValueError(f"drop: {self.drop} is outside 0 .. 1")
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the routes."""
+        return [evaluation_seed(self.seed, route) for route in range(self.routes)]
+
+
+class Stage:
+    """The embedded world, with a camera as soon as somebody looks through it."""
+
+    def __init__(self, settings: Settings, scenario: int) -> None:
+        self.settings = replace(settings, simulator=replace(settings.simulator, scenario=scenario))
+        self.world = World(self.settings.simulator, settings.run.seed)
+        self._camera: Camera | None = None
+
+    def image(self, frame: Frame) -> np.ndarray:
+        """What the camera shows of ``frame``, (height, width, 4) uint8, overwritten by the next call."""
+        if self._camera is None:
+            simulator = self.settings.simulator
+            size = simulator.camera_width, simulator.camera_height
+            self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
+        return self._camera.render(frame.ego, frame.vehicles)
+
+
+def evaluate(
+    settings: Settings, agent: Agent, plan: Plan, watch: Callable[[int], Watcher | None] = lambda route: None
+) -> Iterator[EpisodeResult]:
+    """Drive every route of ``plan``, one result after the other.
+
+    Args:
+        watch: who looks on at route number i, if anybody.
+
+    Raises:
+        ValueError: the plan does not fit the settings.
+        MapError, RouteError: the map cannot be used.
+    """
+    delay = frames_of(plan.delay, settings.simulator.fixed_delta)
+    stage = Stage(settings, plan.scenario)
+    for route, seed in enumerate(plan.seeds):
+        link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
+        yield _drive_route(stage, agent, plan, seed, link, watch(route))
+
+
+def _drive_route(
+    stage: Stage, agent: Agent, plan: Plan, seed: int, link: Link[View], watcher: Watcher | None
+) -> EpisodeResult:
+    line = stage.world.reset(plan.scenario, seed)
+    route = Route(line)
+    referee = Referee(stage.settings, plan.ending, route, _half_width(line, route))
+    agent.start(route, seed)
+    action: np.ndarray | None = None
+    while True:
+        frame = stage.world.tick()
+        ended = referee.watch(_seen(frame), action)
+        if ended is not None:
+            return referee.result(plan.scenario, seed, ended)
+        image = stage.image(frame) if agent.eyes is not None or watcher is not None else None
+        arrived = link.pass_on(_view(agent, frame, image))
+        if arrived is not None:
+            began = time.perf_counter()
+            action = agent.decide(arrived)
+            referee.log.latencies.append(time.perf_counter() - began)
+        action = FULL_STOP if action is None else action
+        if watcher is not None:
+            watcher(frame, image, action)
+        command = to_command(action)
+        stage.world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
+
+
+def _half_width(line: np.ndarray, route: Route) -> np.ndarray:
+    """Half the lane width at the route's points; the route may have fewer points than its line (N, 4)."""
+    s = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))))
+    return np.asarray(0.5 * np.interp(route.s, s, line[:, 3]))
+
+
+def _seen(frame: Frame) -> Seen:
+    cars = frame.vehicles
+    boxes = np.stack((cars.x, cars.y, cars.yaw, cars.length, cars.width), axis=1)
+    contacts = [contact.actor_id for contact in frame.collisions]
+    return Seen(frame.ego, contacts, len(frame.lane_invasions), Others(boxes, cars.speed))
+
+
+def _view(agent: Agent, frame: Frame, image: np.ndarray | None) -> View:
+    cars = frame.vehicles
+    grey = None if image is None or agent.eyes is None else grey_frame(image, CAMERA_ENCODING, agent.eyes)
+    return View(frame.ego, grey, Neighbours(cars.x, cars.y, cars.speed, cars.length))

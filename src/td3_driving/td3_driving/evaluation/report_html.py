@@ -1,0 +1,79 @@
+"""The result of an evaluation as one self-contained page with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from td3_driving.doctor.plots import COLOURS, FONT, GRID
+from td3_driving.doctor.report_html import PAGE
+from td3_driving.doctor.report_style import STYLE
+from td3_driving.evaluation.episode import EpisodeResult
+from td3_driving.evaluation.scores import IMPOSSIBLE, VERSION
+from td3_driving.evaluation.table import Entry, by_scenario, rows, title
+
+SHOWN_ROUTES = 20
+"""Routes of one entry that are drawn."""
+Curve = Callable[[EpisodeResult], tuple[np.ndarray, np.ndarray]]
+
+
+def html_report(entries: Sequence[Entry]) -> str:
+    """The page as text, about 5 MB, of which nearly all is the plotting library."""
+    body = ["<h1>Evaluation</h1>", f"<p class='meta'>Scores by {VERSION}. {escape(_note())}</p>"]
+    for scenario, group in by_scenario(entries).items():
+        body += [f"<h2>{escape(title(scenario, group))}</h2>", _table(group), *_figures(scenario, group)]
+    return PAGE.substitute(title="Evaluation", style=STYLE, plotly=get_plotlyjs(), body="\n".join(body))
+
+
+def _note() -> str:
+    return f"These infractions cannot occur on the embedded simulator: {', '.join(IMPOSSIBLE)}."
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in ("metric", "unit", *(entry.label for entry in entries)))
+    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(entries))
+    return f"<table class=numbers><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _figures(scenario: int, entries: Sequence[Entry]) -> list[str]:
+    charts: tuple[tuple[str, str, str, Curve], ...] = (
+        ("Lateral error", "route [m]", "left of the lane centre [m]", lambda r: _along(r, "lateral")),
+        ("Speed", "route [m]", "speed [m/s]", lambda r: _along(r, "speed")),
+        ("Paths", "x [m]", "y [m]", lambda r: (r.log.column("x"), r.log.column("y"))),
+    )
+    return [
+        _plot(_figure(entries, curve, across, up), f"figure-{scenario}-{number}", name)
+        for number, (name, across, up, curve) in enumerate(charts)
+    ]
+
+
+def _along(result: EpisodeResult, name: str) -> tuple[np.ndarray, np.ndarray]:
+    return result.log.column("s"), result.log.column(name)
+
+
+def _figure(entries: Sequence[Entry], curve: Curve, across: str, up: str) -> go.Figure:
+    figure = go.Figure()
+    for index, entry in enumerate(entries):
+        colour = COLOURS[index % len(COLOURS)]
+        for number, result in enumerate(entry.results[:SHOWN_ROUTES]):
+            x, y = (np.round(values, 3).tolist() for values in curve(result))
+            line = {"width": 1.2, "color": colour}
+            figure.add_trace(
+                go.Scatter(x=x, y=y, name=entry.label, legendgroup=entry.label, showlegend=not number, line=line)
+            )
+    figure.update_layout(font=FONT, plot_bgcolor="white", height=380, margin={"l": 60, "r": 20, "t": 20, "b": 50})
+    figure.update_xaxes(title=across, gridcolor=GRID)
+    figure.update_yaxes(title=up, gridcolor=GRID)
+    if across.startswith("x"):
+        figure.update_yaxes(scaleanchor="x")
+    return figure
+
+
+def _plot(figure: go.Figure, identity: str, name: str) -> str:
+    config = {"displayModeBar": False, "responsive": True}
+    plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config, div_id=identity)
+    return f"<figure>{plot}<figcaption><b>{escape(name)}.</b> One line per route.</figcaption></figure>"
