@@ -51,7 +51,7 @@ ARGUMENTS = {
     "run_dir": ("", None, "name below runs/, or a path; empty: profile, time and seed"),
     "resume": ("false", SWITCH, "continue the run in run_dir (empty: the latest)"),
     "rviz": ("false", SWITCH, "open RViz"),
-    "record": ("false", SWITCH, "record the run's topics, without images, into a bag in its folder"),
+    "record": ("false", SWITCH, "record the run's topics into a bag in its folder"),
     "tensorboard": ("false", SWITCH, "serve TensorBoard during the run"),
 }
 """Name of each argument: its default, its choices, its meaning."""

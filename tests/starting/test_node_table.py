@@ -42,7 +42,8 @@ def test_outside_simulators_are_not_started(simulator: str) -> None:
 
 
 def test_companions_only_when_asked_for() -> None:
-    assert names(RunOptions(RUN, tensorboard=True, rviz=True, record=True))[4:] == ["tensorboard", "rviz2", "ros2"]
+    assert names(RunOptions(RUN, tensorboard=True, rviz=True))[4:] == ["tensorboard", "rviz2"]
+    assert names(RunOptions(RUN, record=True)) == ["diagnostics", "learner", "recorder", "simulator", "policy"]
 
 
 def test_unknown_simulator_is_refused() -> None:

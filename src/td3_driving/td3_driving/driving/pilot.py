@@ -96,7 +96,7 @@ class Pilot:
         choose: Callable[[Observation, Situation], tuple[np.ndarray, int]],
     ) -> None:
         self.reward = RewardModel(settings.reward, settings.simulator.fixed_delta)
-        self._identity = actor_id, session_id
+        self.identity = actor_id, session_id
         self._config_hash = settings.digest()
         self._choose = choose
         self._eyes = Eyes(settings)
@@ -169,8 +169,8 @@ class Pilot:
         assert self.record is not None
         closing = end.observation if reason is not None else None
         return Experience(
-            actor_id=self._identity[0],
-            session_id=self._identity[1],
+            actor_id=self.identity[0],
+            session_id=self.identity[1],
             sequence=self.steps,
             episode_id=self.record.episode_id,
             step_index=self.record.length - 1,

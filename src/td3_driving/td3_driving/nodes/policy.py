@@ -232,6 +232,7 @@ class PolicyNode(Node):
         self._collisions.clear()
         self._episode_start_ns = start.stamp_ns
         self._pilot.start(start.route, start.scenario, start.seed)
+        self._out.start(self._pilot, start.route, start.stamp_ns, self._chooser.steps)
         self._driving = True
         self._last_frame_at = time.monotonic()
         self._waiting.end()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from td3_driving_msgs.msg import EpisodeSummary, Experience, RewardComponents
+from td3_driving_msgs.msg import EpisodeStart, EpisodeSummary, Experience, RewardComponents
 
 from td3_driving.doctor.live import Status
 from td3_driving.driving.action import Command
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.driving.pilot import Scored
+from td3_driving.driving.pilot import Pilot, Scored
+from td3_driving.driving.route import Route
 from td3_driving.nodes import conversions, qos
 
 EGO = "carla/ego_vehicle"
@@ -31,6 +32,7 @@ class PolicyOutputs:
         self._learning = learning
         self._replay = node.create_publisher(Experience, "td3/replay", qos.REPLAY)
         self._reward = node.create_publisher(RewardComponents, "td3/reward", qos.REWARD)
+        self._start = node.create_publisher(EpisodeStart, "td3/episode_start", qos.EPISODE_START)
         self._episode = node.create_publisher(EpisodeSummary, "td3/episode", qos.EPISODE)
         self._control = node.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
@@ -44,6 +46,12 @@ class PolicyOutputs:
         if self._learning:
             self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
         self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
+
+    def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
+        """The episode that ``pilot`` has begun on ``route``; this session has ``session_steps`` steps."""
+        assert pilot.record is not None
+        steps = pilot.steps, session_steps
+        self._start.publish(conversions.start_message(pilot.record, route, stamp_ns, pilot.identity, steps))
 
     def episode(self, record: EpisodeRecord, last: Scored, total_steps: int, noise: float) -> None:
         """A finished episode, its ``last`` step and the exploration noise then in use."""

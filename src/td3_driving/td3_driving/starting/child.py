@@ -15,6 +15,7 @@ MODULES = {
     "diagnostics": "td3_driving.nodes.diagnostics",
     "simulator": "td3_driving.nodes.simulator",
     "visualizer": "td3_driving.nodes.visualizer",
+    "recorder": "td3_driving.nodes.recorder",
     "doctor": "td3_driving.doctor.cli",
 }
 """Module of each executable of the package; each has a ``main``."""

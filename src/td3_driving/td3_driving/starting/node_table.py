@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from td3_driving.settings import Scalar
+from td3_driving.starting.viewing import ROOT_TOPICS, rviz_arguments, rviz_file, shared_topics
 
 SIMULATORS = ("embedded", "carla", "none")
 OnExit = Literal["main", "respawn", "required", "optional", "last"]
 
 ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "episode_start", "guard")
 """Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
-RECORDED = "(.*/td3/.*)|(.*/odometry)|(.*/vehicle_control_cmd)|(.*/clock)|/diagnostics"
-"""Regular expression of the topics that a recording keeps; images are left out."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,8 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
         ProcessSpec("diagnostics", "diagnostics", parameters=run_directory, on_exit="respawn", drain=10.0),
         ProcessSpec("learner", "learner", parameters=run_directory, on_exit="respawn", drain=30.0),
     ]
+    if options.record:
+        specs.append(ProcessSpec("recorder", "recorder", parameters=run_directory, on_exit="optional", drain=10.0))
     for index in range(options.num_actors):
         specs += _actor(index, options)
     return specs + _companions(options)
@@ -122,7 +123,6 @@ def _companions(options: RunOptions) -> list[ProcessSpec]:
     programs = {
         "tensorboard": (options.tensorboard, ("--logdir", directory)),
         "rviz2": (options.rviz, ()),
-        "ros2": (options.record, ("bag", "record", "-o", f"{directory}/bag", "--regex", RECORDED)),
     }
     return [
         ProcessSpec(program, program, arguments=arguments, on_exit="optional")

@@ -62,13 +62,26 @@ def load_profile(path: Path, base: Settings | None = None) -> Settings:
         SettingsError: the file is no parameter file, or a setting in it is unknown, of a wrong type or out of range.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+    return parse_profile(text, str(path), base)
+
+
+def parse_profile(text: str, where: str, base: Settings | None = None) -> Settings:
+    """Settings from the text of a parameter file on top of ``base``; ``where`` begins every complaint.
+
+    Raises:
+        SettingsError: as :func:`load_profile`.
+    """
+    try:
+        document = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{where}: not a YAML file: {' '.join(str(error).split())}") from error
     try:
         return from_flat(_flat(_parameters(document)), base)
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
+        raise SettingsError(f"{where}: {error}") from error
 
 
 def override(settings: Settings, assignments: Iterable[str]) -> Settings:

@@ -1,0 +1,116 @@
+"""``td3-driving replay BAG``: the steps of a recorded run, rebuilt and held against what the learner got."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from td3_driving.bags.digest import memory_digest
+from td3_driving.bags.reading import Bag, BagError
+from td3_driving.bags.replaying import Comparison, Replayed, replay
+from td3_driving.driving.observation import state_dim
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.learning.replay_store import ReplayError
+from td3_driving.settings import Settings
+from td3_driving.starting import run_folder
+from td3_driving.starting.course import BAD_INPUT
+
+DIFFERENT = 1
+"""Exit code when a step is not what the learner got."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rebuild a bag.
+
+    Returns:
+        0: every step that the learner got was rebuilt and is equal to the bit; 1: not so; 2: unusable input.
+    """
+    asked = _parser().parse_args(arguments)
+    try:
+        with Bag(asked.bag) as bag, ExitStack() as held:
+            settings = bag.settings()
+            replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
+            return _report(replayed, settings, asked)
+    except (BagError, ReplayError, run_folder.RunFolderError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _directory(asked: argparse.Namespace, settings: Settings, held: ExitStack) -> Path | None:
+    """Where the memory is made: in a new run folder, or nowhere."""
+    if not asked.into:
+        return None
+    if not settings.replay.on_disk:
+        raise BagError("--into needs a run with replay.on_disk: true; this one kept its memory in main memory")
+    path = run_folder.folder_for(asked.into, "", 0, datetime.now())
+    folder = held.enter_context(run_folder.create(path, settings, datetime.now()))
+    return folder.path / "replay"
+
+
+def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -> int:
+    counters, memory = replayed.intake.counters, replayed.memory
+    origin = "images, odometry and commands" if replayed.source == "sensors" else "the messages to the learner"
+    print(f"rebuilt   {counters.inserted} steps from {origin}")
+    print(f"account   {counters.lost} lost, {counters.rejected} rejected, {counters.duplicate} duplicate")
+    if counters.last_rejection:
+        print(f"          last rejection: {counters.last_rejection}")
+    digest = memory_digest(memory)
+    print(f"memory    {memory.sampleable} transitions can be sampled, digest {digest}")
+    good = [counters.rejected == 0]
+    if replayed.comparison is not None:
+        good.append(_compare(replayed.comparison))
+    learner = _learners_memory(asked)
+    if learner is not None:
+        good.append(_compare_memory(memory.sampleable, digest, learner))
+    if asked.into:
+        print(f"run       {asked.into} is filled; go on with: td3-driving train --resume --run {asked.into}")
+    return 0 if all(good) else DIFFERENT
+
+
+def _compare(found: Comparison) -> bool:
+    """Say how the sensors and the messages to the learner compare; whether all that was sent is there and equal."""
+    print(f"sent      {len(found.sent)} steps are in the bag as messages to the learner; {found.equal} are equal")
+    for what, keys in (
+        ("differ", found.different),
+        ("cannot be rebuilt: their frames are not in the bag", found.only_sent),
+        ("were rebuilt, but their messages are not in the bag", found.only_rebuilt),
+    ):
+        if keys:
+            print(f"          {len(keys)} {what}, first: actor {keys[0][0]} step {keys[0][2]}")
+    return not found.different and not found.only_sent
+
+
+def _learners_memory(asked: argparse.Namespace) -> ReplayMemory | None:
+    """What the learner of the recorded run kept: as asked for, or where the bag lies in its run folder."""
+    beside = asked.bag.resolve().parent
+    if not asked.against and not (beside / "replay" / "header.json").is_file():
+        return None
+    path = Path(asked.against) if asked.against else beside
+    settings = run_folder.earlier_settings(path)
+    if not (path / "replay" / "header.json").is_file():
+        raise BagError(f"{path} holds no replay memory")
+    return ReplayMemory(settings, state_dim(settings.observation), path / "replay")
+
+
+def _compare_memory(transitions: int, digest: str, learner: ReplayMemory) -> bool:
+    other = memory_digest(learner)
+    verdict = "equal" if other == digest else f"DIFFERENT: {learner.sampleable} transitions, digest {other}"
+    print(f"learner   its memory of {learner.sampleable} transitions against these {transitions}: {verdict}")
+    return other == digest
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "td3-driving replay",
+        description="Rebuild the steps of a recorded run, compare them with what its learner got, fill a memory.",
+    )
+    add = parser.add_argument
+    add("bag", type=Path, help="folder of the bag; a run with --record leaves it in RUN/bag")
+    add("--into", default="", metavar="RUN", help="make a run with these steps in its replay memory, to train on")
+    add("--against", default="", metavar="RUN", help="run whose replay memory to compare with (where the bag lies)")
+    add("--source", choices=("sensors", "messages"), default="", help="what to rebuild from (sensors if recorded)")
+    return parser

@@ -1,0 +1,135 @@
+"""Reads bags with distrust: whatever is wrong with one is a :class:`BagError` of one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+
+from td3_driving.bags.topics import TOPICS
+from td3_driving.bags.writing import CONFIG_KEY
+from td3_driving.settings import Settings, SettingsError
+from td3_driving.starting.profiles import load_profile, parse_profile
+
+MAX_MESSAGE = 64 * 2**20
+"""Longest message that is looked into [bytes]; a camera image of 1920x1080 has 8.3 MB."""
+MAX_CONFIG = 2**20
+"""Longest configuration [characters]."""
+_KINDS = {topic.name: topic.kind for topic in TOPICS}
+# What rosbags lets through beside its own errors when bytes or metadata are not what they should be.
+_BROKEN = (AnyReaderError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError)
+
+
+class BagError(ValueError):
+    """A bag cannot be read, or is not one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message of a bag.
+
+    Attributes:
+        space: namespace of its topic, "" for the root.
+        name: of its topic without the namespace, as in :mod:`td3_driving.bags.topics`.
+        message: its fields.
+    """
+
+    space: str
+    name: str
+    message: Any
+
+
+class Bag:
+    """An open bag; a context manager.
+
+    Args:
+        path: folder of the bag.
+
+    Raises:
+        BagError: it is not readable as a bag.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "metadata.yaml").is_file():
+            hint = f"; did you mean {path / 'bag'}?" if (path / "bag" / "metadata.yaml").is_file() else ""
+            raise BagError(f"{path} is not the folder of a bag: it holds no metadata.yaml{hint}")
+        try:
+            self._reader = AnyReader([path])
+            self._reader.open()
+        except _BROKEN as error:
+            raise BagError(f"{path} cannot be read as a bag: {_line(error)}") from error
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.close()
+
+    def settings(self) -> Settings:
+        """The configuration of the run that was recorded: from the bag, or from the run folder it lies in.
+
+        Raises:
+            BagError: there is none, or it is no valid configuration.
+        """
+        metadata = getattr(getattr(self._reader.readers[0], "storage", None), "metadata", None)
+        custom = getattr(metadata, "custom", None)
+        text = custom.get(CONFIG_KEY) if isinstance(custom, dict) else None
+        beside = self.path.resolve().parent / "config.yaml"
+        try:
+            if isinstance(text, str) and len(text) <= MAX_CONFIG:
+                return parse_profile(text, f"the configuration in {self.path}")
+            if beside.is_file():
+                return load_profile(beside)
+        except SettingsError as error:
+            raise BagError(str(error)) from error
+        raise BagError(f"{self.path} holds no configuration of a training run, and none lies beside it")
+
+    def names(self) -> set[str]:
+        """Names of the topics that a recording of a run has and that hold messages here, without namespaces."""
+        return {_split(entry.topic)[1] for entry in self._wanted(set(_KINDS)) if entry.msgcount}
+
+    def messages(self, names: set[str]) -> Iterator[Heard]:
+        """The messages of ``names`` in the order of recording.
+
+        Raises:
+            BagError: the bag breaks off, or a message is not what its type says.
+        """
+        connections = self._wanted(names)
+        try:
+            for connection, _, data in self._reader.messages(connections=connections):
+                if len(data) > MAX_MESSAGE:
+                    raise BagError(f"{self.path}: a message on {connection.topic} has {len(data)} bytes")
+                yield Heard(*_split(connection.topic), self._reader.deserialize(data, connection.msgtype))
+        except BagError:
+            raise
+        except _BROKEN as error:
+            raise BagError(f"{self.path} is damaged: {_line(error)}") from error
+
+    def _wanted(self, names: set[str]) -> list[Any]:
+        found = []
+        for entry in self._reader.connections:
+            name = _split(entry.topic)[1]
+            if name not in names:
+                continue
+            if entry.msgtype != _KINDS[name]:
+                raise BagError(f"{self.path}: {entry.topic} is of type {entry.msgtype}, not {_KINDS[name]}")
+            found.append(entry)
+        return found
+
+
+def _split(topic: str) -> tuple[str, str]:
+    """Namespace and name of a topic of a run: ``/actor_1/carla/status`` -> ``/actor_1``, ``carla/status``."""
+    name = topic.lstrip("/")
+    head, _, rest = name.partition("/")
+    return (f"/{head}", rest) if head.startswith("actor_") and rest else ("", name)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

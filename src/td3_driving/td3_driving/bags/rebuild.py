@@ -1,0 +1,199 @@
+"""From what was recorded of the topics of one actor to the steps that it took.
+
+The steps come out of the code that drove: :class:`~td3_driving.driving.pilot.Pilot`. Only its choices are read from the
+bag instead of made: the commands. Messages of different topics have no common order, so frames wait until the newest
+stamp is :data:`WINDOW` frames ahead of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
+from td3_driving.driving.drivers import Situation
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import Observation, ObservationError, grey_frame
+from td3_driving.driving.pilot import Pilot, Sight
+from td3_driving.driving.route import Route, RouteError
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.settings import Settings
+
+WINDOW = 40
+"""Frames by which a message may come late; more, and the clock has started anew."""
+MAX_ROUTE = 1_000_000
+"""Most points of a route."""
+
+
+class RebuildError(ValueError):
+    """A message cannot have come from a run."""
+
+
+@dataclass(slots=True)
+class _Moment:
+    """What belongs to one stamp."""
+
+    frame: np.ndarray | None = None
+    vehicle: VehicleState | None = None
+    action: np.ndarray | None = None
+
+
+class Rebuilder:
+    """Takes the messages of one actor and gives its steps."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._frame_ns = round(settings.simulator.fixed_delta * 1e9)
+        self._moments: dict[int, _Moment] = {}
+        self._collisions: list[int] = []
+        self._starts: deque[Any] = deque()
+        self._newest = 0
+        self._pilot: Pilot | None = None
+        self._session: tuple[str, int] = ("", 0)
+        self._session_steps = 0
+        self._chosen: np.ndarray | None = None
+        self._driving = False
+        self._start_ns = 0
+        self._last_ns: int | None = None
+
+    def add_image(self, message: Any) -> list[Experience]:
+        """A camera image; the steps that are certain now."""
+        stamp = nanoseconds(message.header.stamp)
+        done = self._advance(stamp)
+        # An image that cannot be used was of no use to the policy either: the frame stays incomplete.
+        with suppress(ObservationError):
+            self._moment(stamp).frame = grey_frame(image_array(message), message.encoding, self._settings.observation)
+        return done
+
+    def add_odometry(self, message: Any) -> list[Experience]:
+        """The state of the vehicle; the steps that are certain now."""
+        vehicle = vehicle_state(message)
+        done = self._advance(vehicle.stamp_ns)
+        self._moment(vehicle.stamp_ns).vehicle = vehicle
+        return done
+
+    def add_command(self, message: Any) -> list[Experience]:
+        """What the policy answered to a frame; the steps that are certain now."""
+        stamp = nanoseconds(message.header.stamp)
+        done = self._advance(stamp)
+        self._moment(stamp).action = action_of(message)
+        return done
+
+    def add_collision(self, message: Any) -> list[Experience]:
+        """A contact; the steps that are certain now."""
+        stamp = nanoseconds(message.header.stamp)
+        done = self._advance(stamp)
+        self._collisions.append(stamp)
+        return done
+
+    def add_start(self, message: Any) -> list[Experience]:
+        """The beginning of an episode; the steps that are certain now."""
+        done = self._advance(nanoseconds(message.header.stamp))
+        self._starts.append(message)
+        return done
+
+    def finish(self) -> list[Experience]:
+        """The steps in what is left."""
+        done = list(self._settle(lambda stamp: True))
+        self._collisions.clear()
+        return done
+
+    def _advance(self, stamp: int) -> list[Experience]:
+        """Note that the clock reads ``stamp`` [ns]; what lies a window behind it is complete."""
+        window = WINDOW * self._frame_ns
+        if stamp < self._newest - window:
+            done = self.finish()
+            self._newest, self._last_ns = stamp, None
+            return done
+        self._newest = max(self._newest, stamp)
+        return list(self._settle(lambda waiting: waiting < self._newest - window))
+
+    def _moment(self, stamp: int) -> _Moment:
+        return self._moments.setdefault(stamp, _Moment())
+
+    def _settle(self, complete: Callable[[int], bool]) -> Iterator[Experience]:
+        for stamp in sorted(filter(complete, self._moments)):
+            step = self._frame(stamp, self._moments.pop(stamp))
+            if step is not None:
+                yield step
+
+    def _frame(self, stamp: int, moment: _Moment) -> Experience | None:
+        """One frame as the policy met it; the step that ended with it."""
+        while self._starts and nanoseconds(self._starts[0].header.stamp) <= stamp:
+            self._begin(self._starts.popleft())
+        if moment.frame is None or moment.vehicle is None:
+            return None
+        gap = self._last_ns is not None and round((stamp - self._last_ns) / self._frame_ns) > 1
+        self._last_ns = stamp
+        if not self._driving or self._pilot is None or stamp < self._start_ns:
+            return None
+        try:
+            sight = None if gap and stamp > self._start_ns else self._pilot.see(moment.frame, moment.vehicle)
+        except ObservationError:
+            sight = None
+        if sight is None:
+            self._cut()
+            return None
+        return self._drive(self._pilot, sight, stamp, moment.action)
+
+    def _drive(self, pilot: Pilot, sight: Sight, stamp: int, action: np.ndarray | None) -> Experience | None:
+        collided = any(self._start_ns < at <= stamp for at in self._collisions)
+        self._collisions = [at for at in self._collisions if at > stamp]
+        scored = pilot.score(sight, collided, last=pilot.steps + 1 >= self._session_steps)
+        if scored is not None and scored.exit_reason is not None:
+            self._stop()
+            return scored.experience
+        if action is None:
+            # Without an answer the policy did not see this frame, so that it did not score it either.
+            self._cut()
+            return None
+        self._chosen = action
+        pilot.act(sight)
+        return None if scored is None else scored.experience
+
+    def _begin(self, start: Any) -> None:
+        """The episode that ``start`` announces."""
+        if not len(start.route_x) == len(start.route_y) <= MAX_ROUTE:
+            raise RebuildError(
+                f"a route of {len(start.route_x)} x and {len(start.route_y)} y is outside 2 .. {MAX_ROUTE} points"
+            )
+        session = str(start.actor_id), int(start.session_id)
+        if self._pilot is None or session != self._session:
+            self._session = session
+            self._pilot = Pilot(self._settings, *session, self._choose)
+        self._pilot.episodes, self._pilot.steps = int(start.episode_id), int(start.sequence)
+        try:
+            route = Route(np.column_stack((start.route_x, start.route_y)))
+        except RouteError as error:
+            raise RebuildError(str(error)) from error
+        self._pilot.start(route, int(start.scenario), int(start.seed))
+        self._session_steps = int(start.session_steps)
+        self._start_ns = nanoseconds(start.header.stamp)
+        self._collisions = [at for at in self._collisions if at > self._start_ns]
+        self._driving = True
+
+    def _choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+        assert self._chosen is not None
+        return self._chosen, 0
+
+    def _cut(self) -> None:
+        assert self._pilot is not None
+        self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+        self._stop()
+
+    def _stop(self) -> None:
+        """The policy asks for the next episode and forgets the past of the clock."""
+        self._driving = False
+        self._last_ns = None
+
+
+def action_of(command: Any) -> np.ndarray:
+    """The action (2,) float32 behind a command: the inverse of :func:`td3_driving.driving.action.to_command`."""
+    drive = command.throttle if command.throttle > 0.0 else -command.brake
+    return np.array((command.steer, drive), dtype=np.float32)

@@ -1,0 +1,146 @@
+"""A bag becomes a replay memory; the steps in it are held against those that the learner was sent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from td3_driving.bags.digest import step_digest
+from td3_driving.bags.reading import Bag, BagError, Heard
+from td3_driving.bags.rebuild import Rebuilder, RebuildError
+from td3_driving.bags.topics import COLLISION, COMMAND, IMAGE, ODOMETRY, REPLAY, START
+from td3_driving.driving.decoding import experience
+from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import state_dim
+from td3_driving.learning.intake import ExperienceIntake
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.settings import Settings
+
+SENSORS = frozenset({IMAGE, ODOMETRY, COMMAND, START})
+"""Topics without which no step can be rebuilt."""
+StepKey = tuple[str, int, int]
+"""Actor, session, sequence number."""
+
+
+@dataclass
+class Comparison:
+    """Steps rebuilt from the sensors against the messages to the learner.
+
+    Attributes:
+        rebuilt, sent: digests by step.
+    """
+
+    rebuilt: dict[StepKey, bytes] = field(default_factory=dict)
+    sent: dict[StepKey, bytes] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> int:
+        """Steps that agree to the bit."""
+        return sum(self.sent.get(key) == digest for key, digest in self.rebuilt.items())
+
+    @property
+    def different(self) -> list[StepKey]:
+        """Steps that are on both sides and differ."""
+        shared = self.rebuilt.keys() & self.sent.keys()
+        return sorted(key for key in shared if self.rebuilt[key] != self.sent[key])
+
+    @property
+    def only_sent(self) -> list[StepKey]:
+        """Steps that the sensors in the bag do not give."""
+        return sorted(self.sent.keys() - self.rebuilt.keys())
+
+    @property
+    def only_rebuilt(self) -> list[StepKey]:
+        """Steps whose message to the learner is not in the bag."""
+        return sorted(self.rebuilt.keys() - self.sent.keys())
+
+
+@dataclass
+class Replayed:
+    """What came out of a bag.
+
+    Attributes:
+        source: ``sensors`` or ``messages``.
+        comparison: ``None`` unless the bag holds both.
+    """
+
+    source: str
+    memory: ReplayMemory
+    intake: ExperienceIntake
+    comparison: Comparison | None
+
+
+def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | None = None) -> Replayed:
+    """Rebuild the steps of a bag and put them through the learner's own intake into a memory.
+
+    Args:
+        source: ``sensors``: images, odometry and commands; ``messages``: what was sent to the learner; "": the sensors
+            where the bag holds them.
+        directory: of the memory; ``None`` keeps it in main memory.
+
+    Raises:
+        BagError: the bag does not hold what is needed, or is damaged.
+        ReplayError: the memory cannot be made.
+    """
+    there = bag.names()
+    sensors, messages = there >= SENSORS, REPLAY in there
+    source = source or ("sensors" if sensors else "messages")
+    if not (sensors if source == "sensors" else messages):
+        needed = SENSORS - there if source == "sensors" else {REPLAY}
+        raise BagError(f"{bag.path} holds no messages on {', '.join(sorted(needed))}, so no steps can be rebuilt")
+    dimension = state_dim(settings.observation)
+    memory = ReplayMemory(settings, dimension, directory)
+    intake = ExperienceIntake(settings, dimension, memory)
+    comparison = Comparison()
+    course = _Course(settings)
+    wanted = ({*SENSORS, COLLISION} if sensors else set()) | ({REPLAY} if messages else set())
+    for origin, step in course.steps(bag.messages(wanted)):
+        digests = comparison.rebuilt if origin == "sensors" else comparison.sent
+        digests.setdefault((step.actor_id, step.session_id, step.sequence), step_digest(step))
+        if origin == source:
+            intake.accept(step)
+    memory.flush()
+    return Replayed(source, memory, intake, comparison if sensors and messages else None)
+
+
+class _Course:
+    """Deals the messages of a bag out to one :class:`Rebuilder` per actor."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._several = settings.run.num_actors > 1
+        self._actors: dict[str, Rebuilder] = defaultdict(lambda: Rebuilder(settings))
+
+    def steps(self, messages: Iterator[Heard]) -> Iterator[tuple[str, Experience]]:
+        """Steps with their origin, ``sensors`` or ``messages``.
+
+        Raises:
+            BagError: a message cannot have come from a run.
+        """
+        try:
+            for heard in messages:
+                if heard.name == REPLAY:
+                    yield "messages", experience(heard.message)
+                    continue
+                shared = heard.name == START and self._several
+                space = f"/{heard.message.actor_id}" if shared else heard.space
+                for step in _add(self._actors[space], heard):
+                    yield "sensors", step
+            for actor in self._actors.values():
+                for step in actor.finish():
+                    yield "sensors", step
+        except (RebuildError, OverflowError) as error:
+            raise BagError(f"the bag cannot be from a run: {error}") from error
+
+
+def _add(actor: Rebuilder, heard: Heard) -> list[Experience]:
+    if heard.name == IMAGE:
+        return actor.add_image(heard.message)
+    if heard.name == ODOMETRY:
+        return actor.add_odometry(heard.message)
+    if heard.name == COMMAND:
+        return actor.add_command(heard.message)
+    if heard.name == COLLISION:
+        return actor.add_collision(heard.message)
+    return actor.add_start(heard.message)

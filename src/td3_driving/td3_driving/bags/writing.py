@@ -1,0 +1,83 @@
+"""Writes messages, serialised as they came, into an MCAP bag that rosbag2 and its tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+CONFIG_KEY = "td3_driving/config.yaml"
+"""Entry of the bag's custom data that holds the configuration of the run."""
+
+
+class MissingDefinitionError(ValueError):
+    """No text of a message definition is installed."""
+
+
+class BagWriter:
+    """A bag that is being written; a context manager.
+
+    Args:
+        folder: must not exist yet.
+        topics: full name -> message type.
+        config: the run's configuration as the text of a parameter file.
+        prefixes: installation folders that hold ``share/PACKAGE/msg/*.msg``.
+
+    Raises:
+        MissingDefinitionError: a message type is neither part of ROS 2 nor installed in ``prefixes``.
+    """
+
+    def __init__(self, folder: Path, topics: Mapping[str, str], config: str, prefixes: Iterable[Path]) -> None:
+        self._topics = topics
+        self._store = definitions(set(topics.values()), list(prefixes))
+        self._writer = Writer(folder, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.set_custom_data(CONFIG_KEY, config)
+        self._connections: dict[str, Any] = {}
+        self.count = 0
+
+    def __enter__(self) -> BagWriter:
+        self._writer.open()
+        for topic, kind in self._topics.items():
+            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._store)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, value, trace)
+
+    def write(self, topic: str, wall_ns: int, data: bytes) -> None:
+        """Append the CDR bytes ``data`` that came at ``wall_ns`` [ns]."""
+        self._writer.write(self._connections[topic], wall_ns, data)
+        self.count += 1
+
+
+def definitions(kinds: set[str], prefixes: list[Path]) -> Any:
+    """A type store that knows ``kinds``: the types of ROS 2, and the others from their installed texts.
+
+    Raises:
+        MissingDefinitionError: one is nowhere to be found.
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for package in sorted({kind.split("/")[0] for kind in kinds if kind not in store.fielddefs}):
+        store.register(_package_types(package, prefixes))
+    missing = sorted(kind for kind in kinds if kind not in store.fielddefs)
+    if missing:
+        raise MissingDefinitionError(f"no definition of {missing[0]} is installed; build the workspace and source it")
+    return store
+
+
+def _package_types(package: str, prefixes: list[Path]) -> dict[str, Any]:
+    types: dict[str, Any] = {}
+    for prefix in prefixes:
+        files = sorted((prefix / "share" / package / "msg").glob("*.msg"))
+        for file in files:
+            types.update(get_types_from_msg(file.read_text(encoding="utf-8"), f"{package}/msg/{file.stem}"))
+        if files:
+            return types
+    return types
