@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
 from carla_msgs.msg import CarlaEgoVehicleControl
-from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.clock import Clock, ClockType
@@ -23,32 +21,26 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
-from shape_msgs.msg import SolidPrimitive
-from std_msgs.msg import Header
-from td3_driving_msgs.msg import LearnerStatus, RewardComponents
+from td3_driving_msgs.msg import GateStatus, LearnerStatus, RewardComponents
 from visualization_msgs.msg import MarkerArray
 
-from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.entry import leave, run, spin
 from td3_driving.nodes.markers import marker_array
 from td3_driving.nodes.optional_messages import message
+from td3_driving.nodes.view_conversions import bgr_image, camera_model, gate_of, stamped, traffic_boxes
 from td3_driving.nodes.visualizer_options import read_options
-from td3_driving.view.camera_model import CameraModel, rotation_matrix
 from td3_driving.view.odom_frame import OdomFrame, Transform
 from td3_driving.view.overlay import draw
 from td3_driving.view.scene import Gate, Scene
-from td3_driving.view.shapes import RED, Box
 
 EGO = "carla/ego_vehicle"
 LOOK = 0.2
 """Wall time between two looks at who watches [s]."""
-GATE = "gate: "
-"""How the names of the command gate's statuses begin."""
-SEVERITY = ("OK", "STALE", "WARN", "ERROR")
-"""Levels from the least to the most worth seeing."""
-LEVELS = {level: name for name, level in conversions.LEVELS.items()}
+GATE_SILENT = 1.0
+"""Wall time without a word from a command gate after which it counts as gone [s]."""
+GATE_SENDS_NOTHING = (GateStatus.WAITING, GateStatus.DISENGAGED)
 REFUSALS = (ValueError, OSError, ImportError, ParameterException)
 """What bad parameters and a bad installation raise: one sentence, exit code 2."""
 
@@ -82,6 +74,7 @@ class VisualizerNode(Node):
         self._intrinsics: CameraInfo | None = None
         self._mount: TransformStamped | None = None
         self._objects: Any = None
+        self._gate_at = 0.0
         self._tf_message = message("tf2_msgs", "TFMessage")
         self._wire()
 
@@ -89,14 +82,14 @@ class VisualizerNode(Node):
         self._image = self.create_publisher(Image, "td3/view/image", qos.BRIDGE)
         self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
         self._tf = self.create_publisher(self._tf_message, "tf", qos.TF)
-        looking, latched, each = qos.ONLOOKER, qos.BRIDGE_LATCHED_ONE, qos.DIAGNOSTICS
+        looking, latched = qos.ONLOOKER, qos.BRIDGE_LATCHED_ONE
         self._frame_taps = [Tap(self, Odometry, f"{EGO}/odometry", self._on_odometry, looking)]
         self._scene_taps = [
             Tap(self, Path, f"{EGO}/waypoints", self._on_route, latched),
             Tap(self, CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, looking),
             Tap(self, RewardComponents, "td3/reward", self._on_reward, looking),
             Tap(self, LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS),
-            Tap(self, DiagnosticArray, "/diagnostics", self._on_diagnostics, each),
+            Tap(self, GateStatus, "gate/status", self._on_gate, looking),
         ]
         if self._options.traffic:
             objects = message("derived_object_msgs", "ObjectArray")
@@ -132,8 +125,10 @@ class VisualizerNode(Node):
         self._scene.take_route(conversions.path_points(sent))
 
     def _on_command(self, sent: CarlaEgoVehicleControl) -> None:
-        action = sent.steer, sent.throttle - sent.brake
-        self._scene.action = action if all(map(math.isfinite, action)) else None
+        self._take_action(sent.steer, sent.throttle - sent.brake)
+
+    def _take_action(self, steer: float, drive: float) -> None:
+        self._scene.action = (steer, drive) if math.isfinite(steer) and math.isfinite(drive) else None
 
     def _on_reward(self, sent: RewardComponents) -> None:
         if self._options.actor_id in ("", sent.actor_id):
@@ -144,10 +139,10 @@ class VisualizerNode(Node):
             values = dict(zip(sent.tags, sent.values))
             self._scene.q_value = values.get("train/q1_value", self._scene.q_value)
 
-    def _on_diagnostics(self, sent: DiagnosticArray) -> None:
-        found = [Gate(LEVELS[status.level], status.message) for status in sent.status if status.name.startswith(GATE)]
-        if found:
-            self._scene.gate = max(found, key=lambda gate: SEVERITY.index(gate.level))
+    def _on_gate(self, sent: GateStatus) -> None:
+        self._gate_at, self._scene.gate = time.monotonic(), gate_of(sent)
+        if sent.mode not in GATE_SENDS_NOTHING:
+            self._take_action(sent.steer, sent.throttle - sent.brake)
 
     def _on_objects(self, sent: Any) -> None:
         self._objects = sent
@@ -190,30 +185,28 @@ class VisualizerNode(Node):
             self._pending = None
 
     def _draw(self, sent: Image, vehicle: VehicleState | None) -> None:
-        self._refresh_traffic()
+        self._refresh()
         try:
-            picture = draw(bgr_image(sent), self._scene, vehicle, self._camera(), self._options.image_height)
-        except ObservationError as error:
-            self.get_logger().warning(f"unusable camera image: {error}", throttle_duration_sec=10.0)
+            camera = camera_model(self._intrinsics, self._mount) if self._intrinsics and self._mount else None
+            picture = draw(bgr_image(sent), self._scene, vehicle, camera, self._options.image_height)
+        except ValueError as error:
+            self.get_logger().warning(f"camera image not shown: {error}", throttle_duration_sec=10.0)
             return
         height, width, channels = picture.shape
         shown = Image(header=sent.header, height=height, width=width, encoding="bgr8", step=channels * width)
         shown.data = array.array("B", picture.tobytes())
         self._image.publish(shown)
 
-    def _camera(self) -> CameraModel | None:
-        if self._intrinsics is None or self._mount is None:
-            return None
-        k, at, q = self._intrinsics.k, self._mount.transform.translation, self._mount.transform.rotation
-        position = np.array((at.x, at.y, at.z))
-        return CameraModel(k[0], k[4], k[2], k[5], rotation_matrix(q.x, q.y, q.z, q.w), position)
-
     def _publish_markers(self) -> None:
         if self._markers.get_subscription_count() > 0:
-            self._refresh_traffic()
+            self._refresh()
             self._markers.publish(marker_array(self._scene.shapes()))
 
-    def _refresh_traffic(self) -> None:
+    def _refresh(self) -> None:
+        """What need not be done for every message."""
+        silent = time.monotonic() - self._gate_at
+        if self._scene.gate is not None and silent > GATE_SILENT:
+            self._scene.gate = Gate("ERROR", f"silent for {silent:.0f} s")
         if self._objects is not None:
             self._scene.traffic = traffic_boxes(self._objects)
             self._objects = None
@@ -228,7 +221,7 @@ class VisualizerNode(Node):
         pose = Transform(at.x, at.y, at.z, q.x, q.y, q.z, q.w)
         links = (sent.header.frame_id, options.odom_frame), (options.odom_frame, options.base_frame)
         split = self._odom_frame.split(vehicle.stamp_ns, pose, vehicle.speed)
-        transforms = [_stamped(sent.header, *link, part) for link, part in zip(links, split)]
+        transforms = [stamped(sent.header, *link, part) for link, part in zip(links, split)]
         self._tf.publish(self._tf_message(transforms=transforms))
 
     def live(self) -> None:
@@ -237,40 +230,6 @@ class VisualizerNode(Node):
 
     def close(self) -> None:
         """Nothing to save."""
-
-
-def bgr_image(sent: Image) -> np.ndarray:
-    """The pixels (height, width, 3) with blue first; a view where the encoding allows it.
-
-    Raises:
-        ObservationError: unknown encoding, or sizes that do not fit the data.
-    """
-    pixels = conversions.image_array(sent)
-    if sent.encoding == "mono8":
-        return np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
-    return pixels[:, :, 2::-1] if sent.encoding.startswith("rgb") else pixels[:, :, :3]
-
-
-def traffic_boxes(objects: Any) -> list[Box]:
-    """The boxes of a ``derived_object_msgs/ObjectArray``; their poses are on the ground."""
-    boxes = []
-    for entry in objects.objects:
-        if entry.shape.type != SolidPrimitive.BOX or len(entry.shape.dimensions) != 3:
-            continue
-        at, q = entry.pose.position, entry.pose.orientation
-        length, width, height = entry.shape.dimensions
-        yaw = Transform(qx=q.x, qy=q.y, qz=q.z, qw=q.w).yaw
-        boxes.append(Box("traffic", entry.id, at.x, at.y, at.z + height / 2.0, yaw, length, width, height, RED))
-    return boxes
-
-
-def _stamped(header: Header, parent: str, child: str, transform: Transform) -> TransformStamped:
-    filled = TransformStamped(child_frame_id=child)
-    filled.header.stamp, filled.header.frame_id = header.stamp, parent
-    at, rotation = filled.transform.translation, filled.transform.rotation
-    at.x, at.y, at.z = transform.x, transform.y, transform.z
-    rotation.x, rotation.y, rotation.z, rotation.w = transform.qx, transform.qy, transform.qz, transform.qw
-    return filled
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from td3_driving.settings import Scalar
-from td3_driving.starting.viewing import ROOT_TOPICS, rviz_arguments, rviz_file, shared_topics
+from td3_driving.starting.viewing import rviz_arguments, rviz_file
 
 SIMULATORS = ("embedded", "carla", "none")
 OnExit = Literal["main", "respawn", "required", "optional", "last"]
@@ -105,10 +105,15 @@ def verdict(options: RunOptions) -> ProcessSpec:
     return ProcessSpec("doctor", "doctor", arguments=(str(folder), "--brief", *reports), on_exit="last")
 
 
+def shared_topics(namespace: str) -> tuple[tuple[str, str], ...]:
+    """Remappings that lead a node in an actor's namespace to the topics that all actors share."""
+    return tuple((f"td3/{topic}", f"/td3/{topic}") for topic in ROOT_TOPICS) if namespace else ()
+
+
 def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
     alone = options.num_actors == 1
     suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
-    shared = () if alone else tuple((f"td3/{topic}", f"/td3/{topic}") for topic in ROOT_TOPICS)
+    shared = shared_topics(namespace)
     identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index}
     policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
     if options.simulator != "embedded":
@@ -119,13 +124,19 @@ def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
 
 def _companions(options: RunOptions) -> list[ProcessSpec]:
     """Programs that watch; the run does not depend on them."""
-    directory = str(options.run_directory)
-    programs = {
-        "tensorboard": (options.tensorboard, ("--logdir", directory)),
-        "rviz2": (options.rviz, ()),
-    }
+    watching = []
+    if options.tensorboard:
+        logs = ("--logdir", str(options.run_directory))
+        watching.append(ProcessSpec("tensorboard", "tensorboard", arguments=logs, on_exit="optional"))
+    return watching + (_view(options) if options.rviz else [])
+
+
+def _view(options: RunOptions) -> list[ProcessSpec]:
+    """What shows the run, or its first actor."""
+    namespace = "" if options.num_actors == 1 else "/actor_0"
+    whose = {"actor_id": "actor_0"}
+    shared = shared_topics(namespace)
     return [
-        ProcessSpec(program, program, arguments=arguments, on_exit="optional")
-        for program, (wanted, arguments) in programs.items()
-        if wanted
+        ProcessSpec("visualizer", "visualizer", namespace, whose, remappings=shared, on_exit="optional"),
+        ProcessSpec("rviz2", "rviz2", arguments=rviz_arguments(rviz_file(), namespace), on_exit="optional"),
     ]
