@@ -1,0 +1,197 @@
+"""What an export leaves: the same network, the same bytes, and a way back to the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cryptography.hazmat.primitives import serialization
+from policy_bundle import KEY, make_bundle, random_weights, small_settings
+
+from td3_driving.cli import COMMANDS
+from td3_driving.deploy.bundle import MANIFEST, MEMBERS, SIGNATURE, read_bundle
+from td3_driving.deploy.contract import ContractError, contract_of, read_contract
+from td3_driving.deploy.runtime import InferenceError, PolicyRuntime, load, start
+from td3_driving.learning import export
+from td3_driving.learning.checkpoint import save_checkpoint
+from td3_driving.learning.inference import ActorPolicy
+from td3_driving.learning.networks import initialise, make_actor
+from td3_driving.learning.onnx_graph import model_bytes
+from td3_driving.settings import Settings
+from td3_driving.starting.profiles import config_directory, load_profile, parameter_file
+
+PROFILES = sorted(path.stem for path in config_directory().glob("*.yaml") if "/**" in path.read_text())
+VARIANTS = {
+    "sac": small_settings(learning__algorithm="sac", network__hidden_layers=3),
+    "odd frame": small_settings(observation__frame_width=47, observation__frame_height=53, network__layer_norm=True),
+    "one frame": small_settings(observation__stack=1, network__encoder="nature"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def worst_difference(settings: Settings, weights: bytes) -> float:
+    """Between torch and onnxruntime, over observations that the export did not look at."""
+    contract = contract_of(settings)
+    policy = ActorPolicy(settings, contract.state_size)
+    policy.load(weights)
+    actor = make_actor(settings, contract.state_size)
+    export.load_into(actor, weights)
+    runtime = PolicyRuntime(model_bytes(actor, contract), contract)
+    frames, states = export.observations(contract, 40, seed=99)
+    actions = np.stack([policy.act(*pair) for pair in zip(frames, states)])
+    assert actions.std(axis=0).min() > 0.01, "actions that do not differ prove nothing"
+    return float(np.abs(actions - np.stack([runtime.act(*pair) for pair in zip(frames, states)])).max())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_acts_the_same_in_torch_and_onnxruntime(profile: str) -> None:
+    settings = load_profile(config_directory() / f"{profile}.yaml")
+    settings = replace(settings, network=replace(settings.network, action_init=0.5))
+    assert worst_difference(settings, random_weights(settings)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_form_of_network_acts_the_same(name: str) -> None:
+    assert worst_difference(VARIANTS[name], random_weights(VARIANTS[name], seed=3)) <= 1e-5
+
+
+def test_equal_policies_have_equal_bytes_and_others_have_other_names() -> None:
+    first, again, other = make_bundle(key=KEY), make_bundle(key=KEY), make_bundle(seed=1, key=KEY)
+    assert first == again
+    assert read_bundle(first).digest != read_bundle(other).digest
+
+
+def test_archive_lists_size_and_hash_of_every_member() -> None:
+    archive = zipfile.ZipFile(BytesIO(make_bundle(key=KEY)))
+    assert sorted(archive.namelist()) == sorted(MEMBERS)
+    listed = json.loads(archive.read(MANIFEST))["members"]
+    assert set(listed) == set(MEMBERS) - {MANIFEST, SIGNATURE}
+    for name, entry in listed.items():
+        data = archive.read(name)
+        assert entry == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert (
+        read_bundle(make_bundle()).digest
+        == hashlib.sha256(zipfile.ZipFile(BytesIO(make_bundle())).read(MANIFEST)).hexdigest()
+    )
+
+
+def test_signature_is_told_apart_from_none_and_from_an_unchecked_one() -> None:
+    assert read_bundle(make_bundle()).signed == "no"
+    assert read_bundle(make_bundle(key=KEY)).signed == "unverified"
+    assert read_bundle(make_bundle(key=KEY), KEY.public_key()).signed == "verified"
+
+
+def test_contract_states_shapes_types_units_and_rate() -> None:
+    document = contract_of(small_settings()).as_mapping()
+    assert document["inputs"]["frames"]["shape"] == [1, 3, 36, 36]
+    assert document["inputs"]["frames"]["dtype"] == "uint8"
+    elements = document["inputs"]["state"]["elements"]
+    assert document["inputs"]["state"]["shape"] == [1, len(elements)] == [1, 26]
+    assert (elements[0]["unit"], elements[0]["divided_by"], elements[0]["bound"]) == ("m/s", 10.0, 5.0)
+    assert (elements[25]["name"], elements[25]["divided_by"]) == ("route point 10, left", 20.0)
+    assert document["rate_hz"] == 20.0
+    assert document["camera"] == {"width": 64, "height": 36, "fov_deg": 90.0, "crop": "none"}
+    assert read_contract(json.loads(json.dumps(document))) == contract_of(small_settings())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("inputs", "state", "elements", 0, "divided_by"), 20.0, "elements[0].divided_by is 20.0"),
+        (("outputs", "action", "elements", 0, "sign"), "left positive", "elements[0].sign"),
+        (("inputs", "frames", "shape"), [1, 4, 36, 36], "frames.shape[1] is 4"),
+        (("rate_hz",), 10.0, "rate_hz is 10.0"),
+        (("topics", "command", "type"), "std_msgs/msg/String", "topics.command.type"),
+        (("extra",), 1, "extra is only in the bundle"),
+        (("format",), 2, "not of format 1"),
+        (("parameters", "observation", "stack"), 99, "outside 1 .. 8"),
+        (("parameters", "observation"), None, "cannot be read"),
+        (("parameters", "frame_time"), "fast", "cannot be read"),
+        (("camera",), [], "cannot be read"),
+    ],
+)
+def test_any_difference_of_the_contract_is_named(path: tuple[str | int, ...], value: object, named: str) -> None:
+    document = json.loads(json.dumps(contract_of(small_settings()).as_mapping()))
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(ContractError, match="contract mismatch") as caught:
+        read_contract(document)
+    assert named in str(caught.value)
+
+
+def test_runtime_refuses_what_the_contract_does_not_name() -> None:
+    runtime = start(read_bundle(make_bundle())).runtime
+    stack, state = np.zeros((3, 36, 36), np.uint8), np.zeros(26, np.float32)
+    assert runtime.act(stack, state).shape == (2,)
+    for bad in (
+        (stack[:2], state),
+        (stack.astype(np.float32), state),
+        (stack, state[:5]),
+        (stack, state.astype(float)),
+    ):
+        with pytest.raises(InferenceError, match="needed"):
+            runtime.act(*bad)
+    with pytest.raises(InferenceError, match="not within"):
+        runtime.act(stack, np.full(26, np.nan, np.float32))
+
+
+def saved_run(folder: Path, settings: Settings) -> Path:
+    """A run folder as training leaves it, with an actor that has learned nothing."""
+    actor = make_actor(settings, contract_of(settings).state_size)
+    initialise(actor, torch.Generator().manual_seed(5))
+    tensors = {f"actor.{name}": tensor for name, tensor in actor.state_dict().items()}
+    (folder / "config.yaml").write_text(parameter_file(settings))
+    (folder / "manifest.json").write_text(json.dumps({"config_hash": settings.digest(), "commit": "abc"}))
+    (folder / "report.json").write_text(json.dumps({"verdict": "NO-GO", "causes": [], "insufficient": [], "rules": []}))
+    save_checkpoint(folder / "checkpoints", 40, settings.digest(), tensors, {"inserted": 900})
+    return folder
+
+
+def test_command_exports_a_run_with_its_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, output, pem = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip", tmp_path / "private.pem"
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem.write_bytes(KEY.private_bytes(serialization.Encoding.PEM, *form))
+    assert COMMANDS["export"][0] == export.__name__
+    assert export.main([str(run), "-o", str(output), "--key", str(pem)]) == 0
+    told = capsys.readouterr()
+    assert "40 updates, 900 steps, run doctor: NO-GO" in told.out and "advises against" in told.err
+    bundle = load(output, KEY.public_key()).bundle
+    assert bundle.signed == "verified" and bundle.short in told.out
+    assert bundle.provenance["config_hash"] == small_settings().digest()
+    assert bundle.provenance["manifest"]["commit"] == "abc"
+    assert bundle.provenance["doctor"] == {"verdict": "NO-GO", "causes": [], "insufficient": []}
+    assert bundle.provenance["settings"]["network.features"] == 16
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
+
+
+def test_command_refuses_what_is_no_run_and_no_key_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run = saved_run(tmp_path, small_settings())
+    (tmp_path / "key.pem").write_text("no key")
+    cases = {
+        "no config.yaml": [str(empty)],
+        "Ed25519": [str(run), "--key", str(tmp_path / "key.pem")],
+        "cannot": [str(run), "--key", str(tmp_path / "absent.pem")],
+    }
+    for index, (reason, words) in enumerate(cases.items()):
+        assert export.main([*words, "-o", str(tmp_path / "out.zip")]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1
+        assert reason in error or index == 2
+    assert not (tmp_path / "out.zip").exists()
