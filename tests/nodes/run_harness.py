@@ -95,14 +95,15 @@ class Run:
     Args:
         home: working directory; the run is in ``home/runs/run``.
         domain: ROS domain id of the run.
-        changes: settings that differ from :data:`SMALL`.
+        changes: settings that differ from :data:`SMALL`; None leaves the default.
         options: further command-line words.
     """
 
     def __init__(self, home: Path, domain: int | None, changes: dict[str, object] | None = None, *options: str) -> None:
         self.folder = home / "runs" / "run"
         settings = SMALL | (changes or {})
-        words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        given = {name: value for name, value in settings.items() if value is not None}
+        words = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
         environment = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
         environment |= {"OMP_NUM_THREADS": "1", **({} if domain is None else {"ROS_DOMAIN_ID": str(domain)})}
         base = home / "defaults.yaml"

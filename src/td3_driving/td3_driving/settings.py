@@ -191,18 +191,18 @@ class CarlaSettings(Bounded):
 
 @dataclass(frozen=True)
 class StagedSettings(Bounded):
-    """Lengths of the stages of ``train --staged``; each must be greater than the one before."""
+    """Lengths of the stages of ``train --staged``; each is greater than the one before, and 0 ends the plan."""
 
     first: int = number(5_000, 1, 10**9, "environment steps of the first stage")
-    second: int = number(50_000, 1, 10**9, "environment steps after the second stage")
-    third: int = number(100_000, 1, 10**9, "environment steps after the third stage")
-    fourth: int = number(1_000_000, 1, 10**9, "environment steps after the fourth stage")
+    second: int = number(50_000, 0, 10**9, "environment steps after the second stage")
+    third: int = number(100_000, 0, 10**9, "environment steps after the third stage")
+    fourth: int = number(1_000_000, 0, 10**9, "environment steps after the fourth stage")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.first < self.second < self.third < self.fourth:
-            sizes = f"{self.first}, {self.second}, {self.third}, {self.fourth}"
-            raise SettingsError(f"StagedSettings: the stages {sizes} do not grow")
+        sizes = (self.first, self.second, self.third, self.fourth)
+        if any(after != 0 and not 0 < before < after for before, after in zip(sizes, sizes[1:])):
+            raise SettingsError(f"StagedSettings: the stages {', '.join(map(str, sizes))} do not grow")
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Settings:
         return {f"{group}.{name}": value for group, part in asdict(self).items() for name, value in part.items()}
 
     def digest(self) -> str:
-        """SHA-256 of what makes two runs the same: neither the length, so that a run can be extended, nor the machine."""
+        """SHA-256 of what makes two runs the same: neither length, so that a run can be extended, nor machine."""
         relevant = {key: value for key, value in self.flat().items() if not key.startswith(IRRELEVANT)}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 

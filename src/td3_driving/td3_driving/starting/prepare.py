@@ -19,6 +19,9 @@ from td3_driving.starting.run_folder import RunFolder
 BRIDGE_DOMAIN = 0
 """Domain of a simulator that runs outside, unless ``ROS_DOMAIN_ID`` says otherwise: the default of ROS 2."""
 
+CARLA_PATIENCE = 600.0
+"""Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -66,7 +69,7 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
         ValueError: the request cannot be met; one sentence says why.
         OSError: the run folder cannot be written.
     """
-    settings, path = _resolve(request, now)
+    settings, path = resolve(request, now)
     options = RunOptions(
         run_directory=path,
         simulator=request.simulator,
@@ -87,11 +90,20 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
     return Prepared(folder, options, specs, discovery(domain.number, environment))
 
 
-def _resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
+def resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
+    """The settings and the run folder that a request means; nothing is written.
+
+    Raises:
+        ValueError: there are no such settings, or no run to resume.
+    """
     if request.resume:
         path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
         return override(run_folder.earlier_settings(path), request.assignments), path
-    settings = override(load_profile(profile_path(request.profile)), request.assignments)
+    profile = load_profile(profile_path(request.profile))
+    if request.simulator == "carla":
+        patience = max(profile.pacing.stall_timeout, CARLA_PATIENCE)
+        profile = override(profile, [f"pacing.stall_timeout={patience}"])
+    settings = override(profile, request.assignments)
     return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -17,7 +18,11 @@ from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
 from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
 from td3_driving.starting.profiles import DEFAULT_PROFILE
 from td3_driving.starting.progress import Screen
+from td3_driving.starting.staged import Outcome, Plan
 from td3_driving.starting.supervisor import Supervisor
+
+STAGED_PROFILE = "validation_5k"
+"""Its learning starts after 1,000 steps, so that 5,000 are enough for a verdict."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,15 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0: the run ended in good order, whatever the verdict; 1: a process failed; 2: bad input; 130: interrupted.
+        With ``--staged`` also 3 and 4: the verdict of the stage that stopped the plan.
     """
     asked = _parser().parse_args(arguments)
+    return _staged(_request(asked)) if asked.staged else _train(_request(asked)).code
+
+
+def _staged(request: Request) -> int:
+    try:
+        plan = Plan.of(request, datetime.now())
+    except (ValueError, OSError) as error:
+        return _refuse(error)
+    console = Console(soft_wrap=True, highlight=False)
+    return plan.carry_out(_train, lambda text: console.print(text, style="bold"))
+
+
+def _train(request: Request) -> Outcome:
     with ExitStack() as held:
         try:
-            prepared = prepare(_request(asked), os.environ, datetime.now(), held)
+            prepared = prepare(request, os.environ, datetime.now(), held)
         except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return BAD_INPUT
-        return _run(prepared)
+            return Outcome(_refuse(error), Path())
+        return Outcome(_run(prepared), prepared.folder.path)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def _run(prepared: Prepared) -> int:
@@ -62,7 +85,7 @@ def _request(asked: argparse.Namespace) -> Request:
     direct = {"run.steps": asked.steps, "run.seed": asked.seed, "run.num_actors": asked.num_actors}
     assignments = [f"{name}={value}" for name, value in direct.items() if value is not None]
     return Request(
-        profile=asked.profile,
+        profile=asked.profile or (STAGED_PROFILE if asked.staged else DEFAULT_PROFILE),
         assignments=(*assignments, *asked.set),
         run_directory=asked.run,
         resume=asked.resume,
@@ -77,16 +100,17 @@ def _request(asked: argparse.Namespace) -> Request:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("td3-driving train", description="Train a driving policy over ROS 2.")
     add = parser.add_argument
-    add("--profile", default=DEFAULT_PROFILE, help="name of a profile or path of a parameter file (%(default)s)")
+    add("--profile", help=f"name of a profile or path of a parameter file ({DEFAULT_PROFILE}; staged {STAGED_PROFILE})")
     add("--steps", type=int, help="environment steps to take, over all actors")
     add("--seed", type=int, help="seed of every random generator of the run")
     add("--num-actors", type=int, help="simulators that feed the one learner")
     add("--run", default="", metavar="NAME", help="name below runs/, or a path (profile, time and seed)")
     add("--resume", action="store_true", help="continue the run in that folder (the latest)")
+    add("--staged", action="store_true", help="5K, 50K, 100K, 1M steps, each stage only after a GO of the run doctor")
     add("--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="change one setting; may be repeated")
     add("--simulator", choices=SIMULATORS, default="embedded", help="what drives (%(default)s)")
     add("--faults", default="", help="faults that the embedded simulator injects, for tests of the stack")
     add("--tensorboard", action="store_true", help="serve TensorBoard during the run")
     add("--rviz", action="store_true", help="open RViz")
-    add("--record", action="store_true", help="record the run's topics, without images, into a bag in its folder")
+    add("--record", action="store_true", help="record the run's topics into a bag in its folder")
     return parser
