@@ -121,3 +121,12 @@ def test_the_doctor_of_our_own_settings():
     for step in range(1100, 2100, 100):
         doctor.feed("agent/total_iterations", step, float(step - 1000))
     assert next(status for status in doctor.statuses(1.0) if status.name == CONFIG).level == "ERROR"
+
+
+def test_a_continued_run_gets_time_for_its_first_loss():
+    doctor = LiveDoctor({"learning_starts": 100, "train_freq": 4, "log_period": 10})
+    for step in range(401, 2000):
+        doctor.feed("progress/speed_kmh", step, 20.0)
+        if step < 401 + 4 * 10 + 2 * 10:
+            assert not doctor.critical, f"alarm {step - 400} steps after the start"
+    assert doctor.alerts()["alerts/learning_not_started"] == 1

@@ -67,7 +67,7 @@ class Alive(Rule):
         slack = 10.0 * (self.history.expect.number("train_freq") or 1.0) + 2.0 * (
             self.history.expect.number("log_period") or 50.0
         )
-        late = step > start + slack if start is not None else self._long_run()
+        late = step > max(start, self._begin()) + slack if start is not None else self._long_run()
         if not late:
             return []
         asked = "" if start is None else f", learning asked to start at {start:,.0f}"
@@ -76,6 +76,10 @@ class Alive(Rule):
             f" value or update among them{asked}"
         )
         return [self.find(Severity.CRITICAL, start, text, ("learning_not_started",))]
+
+    def _begin(self) -> float:
+        """First environment step heard of; a continued run, or alarms that were reset, begin in the middle."""
+        return min((series.first.step for series in self.history.series.values() if series.first), default=0.0)
 
     def _long_run(self) -> bool:
         return self.history.step >= self.MANY_STEPS or self.history.get("episode_return").count >= self.MANY_EPISODES
