@@ -93,6 +93,7 @@ class LimitSettings(Tabled):
 class BudgetSettings(Bounded):
     """How long something may be missing before the gate acts."""
 
+    rate: float = number(50.0, 10.0, 200.0, "outputs of the gate", "1/s")
     policy_period: float = number(0.05, 0.005, 0.5, "time between two commands of the policy", "s")
     warn_ticks: int = number(2, 1, 50, "outputs without a new command that was due, after which that is a warning")
     comfortable_after: float = number(0.1, 0.02, 2.0, "age of command or odometry that begins a comfortable stop", "s")
@@ -168,9 +169,7 @@ class VehicleSettings(Tabled):
         return speed * speed * math.tan(steer * self.full_angle(speed)) / self.wheelbase
 
     def steer_of_lateral(self, lateral: float, speed: float) -> float:
-        """Inverse of :meth:`lateral`; at standstill no steering is too much."""
-        if abs(speed) < 1e-3:
-            return math.copysign(math.inf, lateral)
+        """Inverse of :meth:`lateral`, for a speed other than 0; may lie beyond [-1, 1]."""
         return math.atan(lateral * self.wheelbase / (speed * speed)) / self.full_angle(speed)
 
 

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Callable
+from typing import Any, Mapping, Protocol, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
-from td3_driving.settings import GROUPS, Settings, SettingsError, from_flat
+from td3_driving.bounded import Bounded, SettingsError
+from td3_driving.settings import GROUPS, Settings, from_flat
 
 ROS_OWN = ("use_sim_time", "start_type_description_service")
 ROS_OWN_PREFIXES = ("qos_overrides.",)
 
 
+class Flat(Protocol):
+    """Settings that can be listed."""
+
+    def flat(self) -> Mapping[str, Any]:
+        """The settings as ``{"group.name": value}``."""
+        ...
+
+
+SettingsT = TypeVar("SettingsT", bound=Flat)
+
+
 def load_settings(node: Node, extra: Mapping[str, Any] | None = None) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run from the parameters of a node, as :func:`load_groups`."""
+    return load_groups(node, from_flat, GROUPS, extra)
+
+
+def load_groups(
+    node: Node,
+    make: Callable[[Mapping[str, Any]], SettingsT],
+    groups: Mapping[str, type[Bounded]],
+    extra: Mapping[str, Any] | None = None,
+) -> tuple[SettingsT, dict[str, Any]]:
     """Read all parameters of a node made with ``automatically_declare_parameters_from_overrides=True``.
 
     Every setting becomes a read-only parameter with its range and meaning, and ``ros2 param describe`` is the manual.
 
     Args:
+        make: the settings of ``{"group.name": value}``; what is not named has its default.
+        groups: class of each group.
         extra: further parameters of this node alone, name -> default; declared, and returned as the second value.
 
     Raises:
@@ -27,12 +52,12 @@ def load_settings(node: Node, extra: Mapping[str, Any] | None = None) -> tuple[S
     own = dict(extra or {})
     given = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items() if _ours(name)}
     values = {name: value for name, value in given.items() if name not in own}
-    settings = from_flat(values)
+    settings = make(values)
     for name, default in own.items():
         own[name] = _own_value(name, given.get(name, default), default)
         _redeclare(node, name, own[name], ParameterDescriptor(read_only=True))
     for name, value in settings.flat().items():
-        _redeclare(node, name, value, _descriptor(name))
+        _redeclare(node, name, value, _descriptor(name, groups))
     return settings, own
 
 
@@ -52,9 +77,9 @@ def _redeclare(node: Node, name: str, value: Any, descriptor: ParameterDescripto
     node.declare_parameter(name, value, descriptor, ignore_override=True)
 
 
-def _descriptor(name: str) -> ParameterDescriptor:
+def _descriptor(name: str, groups: Mapping[str, type[Bounded]]) -> ParameterDescriptor:
     group, field_name = name.split(".", 1)
-    spec = GROUPS[group].__dataclass_fields__[field_name]  # type: ignore[attr-defined]
+    spec = groups[group].__dataclass_fields__[field_name]  # type: ignore[attr-defined]
     meta = spec.metadata
     unit = f" [{meta['unit']}]" if meta["unit"] else ""
     options = f"; one of {', '.join(meta['options'])}" if "options" in meta else ""

@@ -1,0 +1,255 @@
+"""The command gate: the last one before the vehicle, and independent of the policy.
+
+It lets a command through inside the limits, holds the last one for a bounded time when the next is late, and stops the
+vehicle when that time is over or an input lies. A stop is latched: only :meth:`Gate.reset` ends it, and only when the
+vehicle stands and nothing is wrong any more. A person's override wins over everything, at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from td3_driving.deploy.gate_filter import Limited, Limiter
+from td3_driving.deploy.gate_inputs import CameraInput, ClockWatch, CommandInput, Input, OdometryInput
+from td3_driving.deploy.gate_types import Fault, Instant, Mode, Output, Request, Severity, in_range
+from td3_driving.deploy.limits import GateSettings
+from td3_driving.driving.action import Command
+from td3_driving.driving.vehicle_state import VehicleState
+
+STOPS = {Severity.COMFORTABLE: Mode.COMFORTABLE_STOP, Severity.EMERGENCY: Mode.EMERGENCY_STOP}
+SILENT = (Mode.WAITING, Mode.DISENGAGED)
+"""Modes in which the gate publishes nothing to the vehicle."""
+LEAST_SPEED_FOR_YAW = 1.0
+"""Below this the yaw rate says little about the wheels [m/s]."""
+
+
+class Gate:
+    """Decides what the vehicle is told. The caller brings the inputs and the time, and publishes the outputs.
+
+    Args:
+        settings: limits, budgets, stops, vehicle.
+        needs_control_mode: the vehicle reports whether it is in autonomous mode, and the gate acts in that mode only.
+    """
+
+    def __init__(self, settings: GateSettings, needs_control_mode: bool = False) -> None:
+        self.settings = settings
+        budget, stop = settings.budget, settings.stop
+        self.command, self.camera = CommandInput(budget, stop), CameraInput(budget)
+        self.odometry, self.control_mode = OdometryInput(budget), Input("control mode", budget)
+        self.manual = Input("manual", budget)
+        self.writers = 1
+        self.mode = Mode.WAITING
+        self._needs_control_mode, self._autonomous = needs_control_mode, False
+        self._override = False
+        self._manual_request: Request | None = None
+        self._latched: Fault | None = None
+        self._severity = Severity.WARN
+        self._events: list[Fault] = []
+        self._clock = ClockWatch(budget)
+        self._limiter = Limiter(settings)
+        self._speed = 0.0
+        self._filtered: deque[bool] = deque(maxlen=settings.stop.share_window)
+
+    # Inputs.
+
+    def on_command(self, request: Request, at: Instant) -> None:
+        """A command of the policy."""
+        self.command.offer(request, at)
+
+    def on_camera(self, stamp_ns: int, fingerprint: int, at: Instant) -> None:
+        """An image, by its stamp [ns] and a number that stands for its content."""
+        self.camera.see(stamp_ns, fingerprint, at)
+
+    def on_odometry(self, state: VehicleState, at: Instant) -> None:
+        """Pose and motion of the vehicle."""
+        self.camera.move(self.odometry.measure(state, at))
+
+    def on_manual(self, request: Request, at: Instant) -> None:
+        """A command of a person; it counts while the override is on."""
+        if request.problem():
+            self.manual.refuse(request.problem())
+            return
+        self.manual.take(at.clock_ns, at)
+        self._manual_request = request
+
+    def set_override(self, on: bool) -> None:
+        """A person takes over, or hands back."""
+        self._override = on
+
+    def on_control_mode(self, autonomous: bool, at: Instant) -> None:
+        """The vehicle's own report of who drives it."""
+        self.control_mode.take(at.clock_ns, at)
+        self._autonomous = autonomous
+
+    def stop(self, reason: str) -> None:
+        """Emergency stop on request; while a person drives, it waits for the end of that."""
+        self._events.append(Fault("operator", reason, Severity.EMERGENCY))
+
+    def reset(self, at: Instant) -> str:
+        """End a latched stop; "" when done, else why not."""
+        if self._latched is None:
+            return ""
+        wrong = [fault for fault in self._faults(at) if fault.severity > Severity.WARN]
+        if wrong:
+            return f"not yet: {wrong[0]}"
+        if abs(self._speed) >= self.settings.stop.standing_speed:
+            return f"not yet: the vehicle moves at {self._speed:.1f} m/s"
+        self._latched = None
+        self.mode = Mode.ACTIVE
+        self._limiter.restart(self._limiter.steer, 0.0)
+        return ""
+
+    # Outputs.
+
+    @property
+    def filtered_share(self) -> float:
+        """Share of the last commands that a limit changed."""
+        return sum(self._filtered) / len(self._filtered) if self._filtered else 0.0
+
+    @property
+    def latched(self) -> Fault | None:
+        """The first cause of the stop that lasts until a reset."""
+        return self._latched
+
+    def tick(self, at: Instant) -> Output:
+        """Decide what the vehicle is told now."""
+        self._advance(at)
+        faults = self._faults(at)
+        self._events.clear()
+        self.mode, reason = self._next_mode(at, faults)
+        request = self.command.request
+        limited = self._drive(request, at)
+        driven = self.mode in (Mode.ACTIVE, Mode.HOLDING)
+        fresh, self.command.fresh = driven and self.command.fresh, False
+        if fresh and limited is not None:
+            self._filtered.append(bool(limited.filters))
+        manual = self._manual_request if self.mode is Mode.MANUAL else None
+        return Output(
+            mode=self.mode,
+            command=None if limited is None else limited.command,
+            acceleration=math.nan if limited is None else limited.acceleration,
+            speed=self._speed,
+            reverse=manual is not None and manual.reverse,
+            latched=self._latched is not None,
+            reason=reason,
+            faults=faults,
+            filters=() if limited is None else limited.filters,
+            request=request if driven else None,
+            fresh=fresh,
+        )
+
+    def farewell(self) -> Output | None:
+        """The last output before the gate ends: a vehicle that holds it for ever stops by it.
+
+        None where nothing was in force. The brake comes at once: nobody is left to build it up.
+        """
+        if self.mode in SILENT:
+            return None
+        stop = self.settings.stop
+        hard = self.mode is Mode.EMERGENCY_STOP
+        limited = self._limiter.brake(stop.emergency if hard else stop.comfortable, self._speed)
+        mode = Mode.EMERGENCY_STOP if hard else Mode.COMFORTABLE_STOP
+        return Output(mode, limited.command, limited.acceleration, self._speed, latched=True, reason="the gate ends")
+
+    def _advance(self, at: Instant) -> None:
+        dt, fault, jumped = self._clock.step(at)
+        if fault is not None:
+            self._events.append(fault)
+        if jumped:
+            for source in (self.command, self.camera, self.odometry, self.control_mode, self.manual):
+                source.start_anew(at)
+        self._limiter.advance(dt)
+        state = self.odometry.state
+        if state is not None and self.odometry.age(at) <= self.settings.budget.comfortable_after:
+            self._speed = state.speed
+        else:
+            slower = min(self._limiter.acceleration, 0.0) * dt
+            self._speed = math.copysign(max(abs(self._speed) + slower, 0.0), self._speed)
+
+    def _faults(self, at: Instant) -> tuple[Fault, ...]:
+        """Everything that is wrong now, the worst first."""
+        budget = self.settings.budget
+        late = min(budget.policy_period + budget.warn_ticks / budget.rate, budget.comfortable_after)
+        found = [
+            *self._events,
+            self.command.fault(at, late, budget.comfortable_after),
+            self.camera.fault(at, budget.camera_age, budget.camera_age),
+            self.odometry.fault(at, late, budget.comfortable_after),
+            self.command.flip_fault(at),
+            self.camera.frozen_fault(at),
+            self._writer_fault(),
+            *(source.event() for source in (self.command, self.camera, self.odometry)),
+        ]
+        if self._needs_control_mode and self._autonomous:
+            found.append(self._control_mode_fault(at))
+        return tuple(sorted((fault for fault in found if fault is not None), key=lambda fault: -fault.severity))
+
+    def _writer_fault(self) -> Fault | None:
+        if self.writers <= 1:
+            return None
+        return Fault("writer", f"{self.writers} publishers command the vehicle instead of one", Severity.EMERGENCY)
+
+    def _control_mode_fault(self, at: Instant) -> Fault | None:
+        age = self.control_mode.age(at)
+        if age <= self.settings.budget.control_mode_age:
+            return None
+        return Fault("control mode", f"no report for {age:.2f} s", Severity.COMFORTABLE)
+
+    def _next_mode(self, at: Instant, faults: tuple[Fault, ...]) -> tuple[Mode, str]:
+        """The mode from now on, and why it is not ACTIVE."""
+        worst = faults[0] if faults else None
+        for fault in faults:
+            if fault.source == "operator":
+                self._latch(fault)
+        if self._override:
+            return self._manual_mode(at)
+        if self._needs_control_mode and not self._autonomous:
+            return Mode.DISENGAGED, "the vehicle is not in autonomous mode"
+        grave = worst is not None and worst.severity > Severity.WARN
+        if self._latched is None and self.mode in SILENT and grave:
+            return Mode.WAITING, "; ".join(map(str, faults))
+        if grave and worst is not None:
+            self._latch(worst)
+        if self._latched is not None:
+            return STOPS[self._severity], str(self._latched)
+        return (Mode.ACTIVE, "") if worst is None else (Mode.HOLDING, str(worst))
+
+    def _manual_mode(self, at: Instant) -> tuple[Mode, str]:
+        age = self.manual.age(at)
+        if age <= self.settings.budget.manual_age:
+            return Mode.MANUAL, "a person drives"
+        text = "none yet" if age == math.inf else f"none for {age:.2f} s"
+        return Mode.COMFORTABLE_STOP, f"manual: {text}"
+
+    def _latch(self, fault: Fault) -> None:
+        if self._latched is None:
+            self._latched, self._severity = fault, fault.severity
+        self._severity = max(self._severity, fault.severity)
+
+    def _drive(self, request: Request | None, at: Instant) -> Limited | None:
+        """The command of the mode; None where nothing may be published."""
+        stop = self.settings.stop
+        if self.mode in SILENT:
+            self._limiter.restart(self._measured_steer(), self.odometry.acceleration)
+            return None
+        if self.mode is Mode.MANUAL:
+            return self._drive_manually()
+        if self.mode is Mode.COMFORTABLE_STOP:
+            return self._limiter.stop(stop.comfortable, stop.comfortable_jerk, self._speed)
+        if self.mode is Mode.EMERGENCY_STOP or request is None:
+            return self._limiter.stop(stop.emergency, stop.emergency_jerk, self._speed)
+        return self._limiter.limit(request.command, self._speed)
+
+    def _drive_manually(self) -> Limited:
+        manual = self._manual_request
+        command = in_range(manual.command if manual is not None else Command(0.0, 0.0, self._limiter.steer))
+        self._limiter.follow(command, self._speed)
+        return Limited(command, self._limiter.acceleration, ())
+
+    def _measured_steer(self) -> float:
+        """Steering from yaw rate and speed; the last one at walking pace, where they say little."""
+        state, vehicle = self.odometry.state, self.settings.vehicle
+        if state is None or abs(state.speed) < LEAST_SPEED_FOR_YAW:
+            return self._limiter.steer
+        return vehicle.steer(math.atan(vehicle.wheelbase * state.yaw_rate / state.speed), state.speed)

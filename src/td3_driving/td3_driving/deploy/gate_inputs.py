@@ -1,0 +1,216 @@
+"""How old each input of the gate is, and what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from td3_driving.deploy.gate_types import Fault, Instant, Request, Severity
+from td3_driving.deploy.limits import BudgetSettings, StopSettings
+from td3_driving.driving.vehicle_state import VehicleState
+
+TINY = 1e-6
+"""Budgets are exceeded by more than rounding [s]."""
+FASTEST = 150.0
+"""A speed beyond this is no measurement [m/s]."""
+
+
+class Input:
+    """One input: when it came last, of which moment it tells, what was refused.
+
+    Attributes:
+        refusal: why the last message was not taken, "" when it was.
+        refused: messages refused so far.
+    """
+
+    def __init__(self, name: str, budget: BudgetSettings) -> None:
+        self.name, self._budget = name, budget
+        self._arrived: float | None = None
+        self._stamp_ns: int | None = None
+        self._event: Fault | None = None
+        self.refusal = ""
+        self.refused = 0
+
+    def take(self, stamp_ns: int, at: Instant) -> bool:
+        """Note a message; False when it is refused or tells nothing new."""
+        ahead = (stamp_ns - at.clock_ns) * 1e-9
+        if self._budget.compare_stamps and ahead > self._budget.stamp_ahead:
+            self.refuse(f"its stamp is {ahead:.2f} s ahead of the clock")
+            return False
+        back = 0.0 if self._stamp_ns is None else (self._stamp_ns - stamp_ns) * 1e-9
+        if back > 0.0:
+            self._event = Fault(self.name, f"its stamp went back by {back:.2f} s", Severity.COMFORTABLE)
+        elif stamp_ns == self._stamp_ns:
+            return False
+        self._arrived, self._stamp_ns, self.refusal = at.time, stamp_ns, ""
+        return True
+
+    def refuse(self, why: str) -> None:
+        """A message cannot be used."""
+        self.refusal = why
+        self.refused += 1
+
+    def start_anew(self, at: Instant) -> None:
+        """The clock jumped: ages count from now, and any stamp is welcome."""
+        self._arrived = None if self._arrived is None else at.time
+        self._stamp_ns = None
+
+    def age(self, at: Instant) -> float:
+        """Time since the last usable message [s]: since it came or, if that is longer, since its stamp."""
+        if self._arrived is None:
+            return math.inf
+        since = at.time - self._arrived
+        if self._budget.compare_stamps and self._stamp_ns is not None:
+            since = max(since, (at.clock_ns - self._stamp_ns) * 1e-9)
+        return since
+
+    def event(self) -> Fault | None:
+        """A fault that happened since this was last asked."""
+        event, self._event = self._event, None
+        return event
+
+    def fault(self, at: Instant, warn: float, comfortable: float) -> Fault | None:
+        """What follows from the age, with the ages [s] that begin a warning and a comfortable stop."""
+        age = self.age(at)
+        if age <= warn + TINY:
+            return None
+        text = "none yet" if age == math.inf else f"none for {age:.2f} s"
+        text += f"; the last was refused: {self.refusal}" if self.refusal else ""
+        if age > self._budget.emergency_after + TINY:
+            return Fault(self.name, text, Severity.EMERGENCY)
+        return Fault(self.name, text, Severity.COMFORTABLE if age > comfortable + TINY else Severity.WARN)
+
+
+class CommandInput(Input):
+    """The policy's commands.
+
+    Attributes:
+        request: the last usable one.
+        fresh: whether no output was made from it yet.
+    """
+
+    def __init__(self, budget: BudgetSettings, stop: StopSettings) -> None:
+        super().__init__("command", budget)
+        self._stop = stop
+        self._flips: deque[float] = deque()
+        self.request: Request | None = None
+        self.fresh = False
+
+    def offer(self, request: Request, at: Instant) -> None:
+        """Take a command, or refuse it: not finite, or computed from an image that counts as missing by now."""
+        old = (at.clock_ns - request.stamp_ns) * 1e-9
+        problem = request.problem()
+        if not problem and self._budget.compare_stamps and old > self._budget.camera_age + TINY:
+            problem = f"its image is {old:.2f} s old"
+        if problem:
+            self.refuse(problem)
+        elif self.take(request.stamp_ns, at):
+            self._count_flip(request, at)
+            self.request, self.fresh = request, True
+
+    def _count_flip(self, request: Request, at: Instant) -> None:
+        before = self.request
+        if before is not None and abs(request.command.steer - before.command.steer) >= self._stop.flip:
+            self._flips.append(at.time)
+
+    def flip_fault(self, at: Instant) -> Fault | None:
+        """Whether the steering is thrown from side to side."""
+        while self._flips and not 0.0 <= at.time - self._flips[0] <= self._stop.flip_window:
+            self._flips.popleft()
+        if len(self._flips) < self._stop.flip_count:
+            return None
+        text = f"{len(self._flips)} steering changes of {self._stop.flip:g} or more in {self._stop.flip_window:g} s"
+        return Fault("command", text, Severity.COMFORTABLE)
+
+
+class CameraInput(Input):
+    """The camera: its age, and whether its images still change while the vehicle moves."""
+
+    def __init__(self, budget: BudgetSettings) -> None:
+        super().__init__("camera", budget)
+        self._fingerprint: int | None = None
+        self._changed_at = 0.0
+        self._way = 0.0
+
+    def see(self, stamp_ns: int, fingerprint: int, at: Instant) -> None:
+        """Take an image by its stamp and a number that stands for its content."""
+        if self.take(stamp_ns, at) and fingerprint != self._fingerprint:
+            self._fingerprint, self._changed_at, self._way = fingerprint, at.time, 0.0
+
+    def move(self, way: float) -> None:
+        """The vehicle drove ``way`` [m]."""
+        self._way += way
+
+    def frozen_fault(self, at: Instant) -> Fault | None:
+        """Whether the same image comes again and again on the move."""
+        since = at.time - self._changed_at
+        if self._way <= self._budget.frozen_distance or since <= self._budget.camera_age + TINY:
+            return None
+        text = f"frozen: the same image for {since:.2f} s and {self._way:.1f} m"
+        late = since > self._budget.emergency_after + TINY and self._way > 2.0 * self._budget.frozen_distance
+        return Fault("camera", text, Severity.EMERGENCY if late else Severity.COMFORTABLE)
+
+    def start_anew(self, at: Instant) -> None:
+        """The clock jumped: time without a change counts from now, too."""
+        super().start_anew(at)
+        self._changed_at = at.time
+
+
+class OdometryInput(Input):
+    """Pose and motion of the vehicle.
+
+    Attributes:
+        state: the last usable one.
+        acceleration: along the vehicle, from the last two [m/s^2].
+    """
+
+    def __init__(self, budget: BudgetSettings) -> None:
+        super().__init__("odometry", budget)
+        self.state: VehicleState | None = None
+        self.acceleration = 0.0
+
+    def measure(self, state: VehicleState, at: Instant) -> float:
+        """Take a state, or refuse it; the way [m] driven since the one before."""
+        if not state.finite():
+            self.refuse("it is not finite")
+            return 0.0
+        if abs(state.speed) > FASTEST:
+            self.refuse(f"its speed is {state.speed:.0f} m/s")
+            return 0.0
+        before = self.state
+        if not self.take(state.stamp_ns, at):
+            return 0.0
+        self.state = state
+        dt = 0.0 if before is None else (state.stamp_ns - before.stamp_ns) * 1e-9
+        if before is None or dt <= 0.0 or dt > self._budget.emergency_after:
+            self.acceleration = 0.0
+            return 0.0
+        self.acceleration = min(max((state.speed - before.speed) / dt, -10.0), 10.0)
+        return abs(state.speed) * dt
+
+
+class ClockWatch:
+    """Whether time does what time does."""
+
+    def __init__(self, budget: BudgetSettings) -> None:
+        self._budget = budget
+        self._last: Instant | None = None
+        self._moved = 0.0
+
+    def step(self, at: Instant) -> tuple[float, Fault | None, bool]:
+        """Time since the last step [s], never negative; a fault; whether a clock jumped."""
+        last, self._last = self._last, at
+        if last is None:
+            self._moved = at.wall
+            return 0.0, None, False
+        dt = at.time - last.time
+        drift = (at.clock_ns - last.clock_ns) * 1e-9 - dt
+        self._moved = at.wall if dt != 0.0 else self._moved
+        if dt < 0.0:
+            return 0.0, Fault("clock", f"it went back by {-dt:.2f} s", Severity.COMFORTABLE), True
+        if abs(drift) > self._budget.clock_jump:
+            return dt, Fault("clock", f"it jumped by {drift:+.2f} s", Severity.COMFORTABLE), True
+        if at.wall - self._moved > self._budget.clock_stall:
+            stood = at.wall - self._moved
+            return dt, Fault("clock", f"it stands still since {stood:.1f} s", Severity.EMERGENCY), False
+        return dt, None, False

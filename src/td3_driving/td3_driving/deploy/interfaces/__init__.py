@@ -1,0 +1,1 @@
+"""From the gate's decision to what a vehicle's interface takes, without its messages."""

@@ -1,0 +1,235 @@
+"""The gate node: the only one that commands the vehicle. All decisions are those of :mod:`td3_driving.deploy.gate`."""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NoReturn
+
+from carla_msgs.msg import CarlaEgoVehicleControl
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from td3_driving_msgs.msg import GateStatus, PolicyTick
+
+from td3_driving.bounded import SettingsError
+from td3_driving.deploy.gate import Gate
+from td3_driving.deploy.gate_report import GateReport
+from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
+from td3_driving.deploy.limits import GATE_GROUPS, gate_settings
+from td3_driving.driving.action import Command
+from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.ending import Ending
+from td3_driving.nodes.entry import leave, run
+from td3_driving.nodes.parameters import load_groups
+from td3_driving.nodes.vehicle_ackermann import AckermannVehicle
+from td3_driving.nodes.vehicle_autoware import AutowareVehicle
+from td3_driving.nodes.vehicle_carla import CarlaVehicle
+from td3_driving.nodes.vehicle_interface import Maker, VehicleInterface
+
+EGO = "carla/ego_vehicle"
+INTERFACES: dict[str, Maker] = {
+    "carla": CarlaVehicle,
+    "autoware": AutowareVehicle,
+    "ackermann": AckermannVehicle,
+}
+REFUSALS = (ValueError, OSError, ImportError)
+"""What bad settings and missing message packages raise: one sentence, exit code 2."""
+TICKS_KEPT = 16
+"""Timings of the policy kept until the command that they belong to has passed."""
+LAST_WORDS = 0.5
+"""Longest wait for the vehicle to acknowledge the last command [s]."""
+NOT_KNOWN = (math.nan, math.nan)
+NOTHING = Command(math.nan, math.nan, math.nan)
+
+
+class GateNode(Node):
+    """Brings inputs and time to :class:`Gate`, and its outputs to the vehicle."""
+
+    def __init__(self) -> None:
+        super().__init__("gate", automatically_declare_parameters_from_overrides=True)
+        settings, own = load_groups(self, gate_settings, GATE_GROUPS, {"interface": "carla"})
+        if own["interface"] not in INTERFACES:
+            raise SettingsError(f"parameter interface: {own['interface']!r} is not one of {', '.join(INTERFACES)}")
+        self._interface: str = own["interface"]
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
+        self._vehicle: VehicleInterface = INTERFACES[self._interface](self, settings, self._on_control_mode)
+        self._gate = Gate(settings, self._vehicle.needs_control_mode)
+        self._report = GateReport(self._gate)
+        self._timings: OrderedDict[int, tuple[float, float]] = OrderedDict()
+        self._mode: Mode | None = None
+        self._command_arrived = 0.0
+        self._wire(settings.budget.rate)
+
+    def _wire(self, rate: float) -> None:
+        self._status = self.create_publisher(GateStatus, "gate/status", qos.STATUS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        subscribe = self.create_subscription
+        subscribe(CarlaEgoVehicleControl, "policy/command", self._on_command, qos.BRIDGE)
+        subscribe(PolicyTick, "policy/tick", self._on_policy_tick, qos.STATUS)
+        # Best effort takes from reliable and from best-effort sensors.
+        subscribe(Image, f"{EGO}/rgb_front/image", self._on_image, qos_profile_sensor_data)
+        subscribe(Odometry, f"{EGO}/odometry", self._on_odometry, qos_profile_sensor_data)
+        subscribe(CarlaEgoVehicleControl, "manual/command", self._on_manual, qos.BRIDGE)
+        # An override is heard from every publisher, and from a latched one also if it came before the gate.
+        subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE)
+        subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE_LATCHED_ONE)
+        self.create_service(Trigger, "gate/reset", self._on_reset)
+        self.create_service(Trigger, "gate/stop", self._on_stop)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / rate, self._on_timer, clock=steady)
+        self.create_timer(1.0, self._publish_diagnostics, clock=steady)
+
+    def _now(self) -> Instant:
+        wall, clock_ns = time.monotonic(), self.get_clock().now().nanoseconds
+        return Instant(clock_ns * 1e-9 if self._simulated else wall, clock_ns, wall)
+
+    # Inputs.
+
+    def _on_command(self, message: CarlaEgoVehicleControl) -> None:
+        at = self._now()
+        self._command_arrived = at.wall
+        self._gate.on_command(_request(message), at)
+        self._tick(at)
+
+    def _on_policy_tick(self, message: PolicyTick) -> None:
+        stamp_ns = conversions.nanoseconds(message.sensor_stamp)
+        self._timings[stamp_ns] = message.observation_ms, message.inference_ms
+        while len(self._timings) > TICKS_KEPT:
+            self._timings.popitem(last=False)
+
+    def _on_image(self, message: Image) -> None:
+        fingerprint = zlib.crc32(memoryview(message.data))
+        self._gate.on_camera(conversions.nanoseconds(message.header.stamp), fingerprint, self._now())
+
+    def _on_odometry(self, message: Odometry) -> None:
+        self._gate.on_odometry(conversions.vehicle_state(message), self._now())
+
+    def _on_manual(self, message: CarlaEgoVehicleControl) -> None:
+        at = self._now()
+        self._gate.on_manual(_request(message), at)
+        self._tick(at)
+
+    def _on_override(self, message: Bool) -> None:
+        self._gate.set_override(message.data)
+        self._tick(self._now())
+
+    def _on_control_mode(self, autonomous: bool) -> None:
+        self._gate.on_control_mode(autonomous, self._now())
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.message = self._gate.reset(self._now())
+        response.success = not response.message
+        self.get_logger().info(f"reset: {response.message or 'done'}")
+        return response
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._gate.stop("emergency stop asked for")
+        self._tick(self._now())
+        response.success, response.message = True, "stopping; gate/reset ends it"
+        return response
+
+    # Outputs.
+
+    def _on_timer(self) -> None:
+        self._gate.writers = self.count_publishers(self._vehicle.publisher.topic_name)
+        self._tick(self._now())
+
+    def _tick(self, at: Instant) -> None:
+        output = self._gate.tick(at)
+        if output.command is not None:
+            self._vehicle.publish(output, at.clock_ns)
+        self._report.note(output, at)
+        self._status.publish(self._status_message(output, at))
+        if output.mode is not self._mode:
+            self._mode = output.mode
+            self._say(output)
+            self._publish_diagnostics()
+
+    def _say(self, output: Output) -> None:
+        text = f"{output.mode.name.lower().replace('_', ' ')}{': ' if output.reason else ''}{output.reason}"
+        if output.mode in (Mode.COMFORTABLE_STOP, Mode.EMERGENCY_STOP):
+            self.get_logger().error(text)
+        else:
+            self.get_logger().info(text)
+
+    def _status_message(self, output: Output, at: Instant) -> GateStatus:
+        command = NOTHING if output.command is None else output.command
+        message = GateStatus(
+            header=conversions.header(at.clock_ns, self._interface),
+            mode=int(output.mode),
+            latched=output.latched,
+            reason=output.reason,
+            faults=[str(fault) for fault in output.faults],
+            steer=command.steer,
+            throttle=command.throttle,
+            brake=command.brake,
+            acceleration=output.acceleration,
+            speed=output.speed,
+            filters=list(output.filters),
+            filtered_share=self._gate.filtered_share,
+            command_age=self._gate.command.age(at),
+            camera_age=self._gate.camera.age(at),
+            odometry_age=self._gate.odometry.age(at),
+            limits_hash=self._report.limits_hash,
+        )
+        self._fill_ages(message, output, at)
+        return message
+
+    def _fill_ages(self, message: GateStatus, output: Output, at: Instant) -> None:
+        message.age_ms = message.observation_ms = message.inference_ms = message.gate_ms = math.nan
+        if output.request is None:
+            return
+        stamp_ns = output.request.stamp_ns
+        message.sensor_stamp = conversions.time_message(stamp_ns)
+        message.age_ms = (at.clock_ns - stamp_ns) * 1e-6
+        message.observation_ms, message.inference_ms = self._timings.get(stamp_ns, NOT_KNOWN)
+        message.gate_ms = (time.monotonic() - self._command_arrived) * 1e3
+
+    def _publish_diagnostics(self) -> None:
+        statuses = self._report.statuses(self._now())
+        message = DiagnosticArray(status=[conversions.diagnostic_status(s, self._interface) for s in statuses])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def live(self) -> None:
+        """Handle messages and timers until a signal comes; the ROS context outlives it for the last command."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(self)
+        ending = Ending()
+        ending.listen()
+        while self.context.ok() and not ending.asked:
+            executor.spin_once(timeout_sec=0.1)
+
+    def close(self) -> None:
+        """A vehicle that holds its last command for ever shall stop by it."""
+        last = self._gate.farewell()
+        if last is None or not self.context.ok():
+            return
+        self._vehicle.publish(last, self._now().clock_ns)
+        self._vehicle.publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS))
+
+
+def _request(message: CarlaEgoVehicleControl) -> Request:
+    command = Command(throttle=message.throttle, brake=message.brake, steer=message.steer)
+    return Request(command, conversions.nanoseconds(message.header.stamp), message.reverse)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``gate``."""
+    leave(run(GateNode, arguments, REFUSALS))
+
+
+if __name__ == "__main__":
+    main()
