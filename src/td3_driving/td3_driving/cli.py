@@ -13,6 +13,7 @@ COMMANDS = {
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run and compare them with what was learned from"),
     "evaluate": ("td3_driving.evaluation.cli", "drive fixed routes with policies and reference drivers"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
+    "fit-pedals": ("td3_driving.deploy.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
     "export": ("td3_driving.learning.export", "pack a trained policy into a bundle for a vehicle"),
 }
 """Name of each command: the module whose ``main(arguments)`` it is, and what it does."""

@@ -16,6 +16,7 @@ MODULES = {
     "simulator": "td3_driving.nodes.simulator",
     "visualizer": "td3_driving.nodes.visualizer",
     "recorder": "td3_driving.nodes.recorder",
+    "gate": "td3_driving.nodes.gate",
     "doctor": "td3_driving.doctor.cli",
 }
 """Module of each executable of the package; each has a ``main``."""
