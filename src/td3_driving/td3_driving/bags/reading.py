@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 
 from td3_driving.bags.topics import TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
@@ -20,8 +20,6 @@ MAX_MESSAGE = 64 * 2**20
 MAX_CONFIG = 2**20
 """Longest configuration [characters]."""
 _KINDS = {topic.name: topic.kind for topic in TOPICS}
-# What rosbags lets through beside its own errors when bytes or metadata are not what they should be.
-_BROKEN = (AnyReaderError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError)
 
 
 class BagError(ValueError):
@@ -61,7 +59,7 @@ class Bag:
         try:
             self._reader = AnyReader([path])
             self._reader.open()
-        except _BROKEN as error:
+        except Exception as error:  # Damaged bytes make the reader raise almost anything.
             raise BagError(f"{path} cannot be read as a bag: {_line(error)}") from error
 
     def __enter__(self) -> Bag:
@@ -109,7 +107,7 @@ class Bag:
                 yield Heard(*_split(connection.topic), self._reader.deserialize(data, connection.msgtype))
         except BagError:
             raise
-        except _BROKEN as error:
+        except Exception as error:  # As above.
             raise BagError(f"{self.path} is damaged: {_line(error)}") from error
 
     def _wanted(self, names: set[str]) -> list[Any]:

@@ -1,0 +1,129 @@
+"""A drive as its topics show it, and the steps that the driver made of it: the two sides of a bag."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from td3_driving.driving.action import to_command
+from td3_driving.driving.decoding import image_array, vehicle_state
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.pilot import Pilot
+from td3_driving.driving.route import Route
+from td3_driving.settings import Settings, from_flat
+
+FRAME_NS = 50_000_000
+SMALL = {
+    "observation.frame_height": 36,
+    "observation.frame_width": 36,
+    "observation.stack": 3,
+    "observation.route_points": 4,
+    "episode.max_steps": 12,
+    "replay.capacity": 500,
+    "run.steps": 1000,
+}
+ROUTE = np.column_stack((np.arange(0.0, 300.0), np.zeros(300)))
+
+
+def settings(**changes: Any) -> Settings:
+    return from_flat(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def at(stamp_ns: int) -> Any:
+    """A header."""
+    return SimpleNamespace(stamp=SimpleNamespace(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9), frame_id="")
+
+
+@dataclass
+class Drive:
+    """Drives a car along the x axis, with random actions, and keeps what it publishes.
+
+    Attributes:
+        heard: (topic, message) in the order of publication.
+        sent: the steps.
+    """
+
+    options: Settings = field(default_factory=settings)
+    heard: list[tuple[str, Any]] = field(default_factory=list)
+    sent: list[Experience] = field(default_factory=list)
+    now_ns: int = 10**9
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng(3)
+        self._pilot = Pilot(self.options, "actor_0", 77, lambda *_: (self._action, 0))
+        self._x = 0.0
+
+    def reset(self) -> None:
+        """A new episode: the next frame is its first."""
+        self._x = 0.0
+        record_id, sequence = self._pilot.episodes, self._pilot.steps
+        self._pilot.start(Route(ROUTE), 1, 5)
+        self._start_ns = self.now_ns + FRAME_NS
+        start = SimpleNamespace(
+            header=at(self._start_ns),
+            actor_id="actor_0",
+            session_id=77,
+            episode_id=record_id,
+            sequence=sequence,
+            session_steps=self.options.run.steps,
+            scenario=1,
+            seed=5,
+            route_x=ROUTE[:, 0],
+            route_y=ROUTE[:, 1],
+        )
+        self.heard.append(("start", start))
+
+    def frame(self, lose: str = "", collide: bool = False) -> ExitReason | None:
+        """One frame and the answer to it; ``lose`` names what never arrives or is of no use. How the episode ended."""
+        self.now_ns += FRAME_NS
+        self._x += 0.3
+        image, odometry = self._image(), self._odometry()
+        if collide:
+            self.heard.append(("collision", SimpleNamespace(header=at(self.now_ns))))
+        if lose == "odometry":
+            odometry.twist.twist.linear.x = math.nan
+        self.heard += [] if lose == "image" else [("image", image)]
+        self.heard.append(("odometry", odometry))
+        if lose:
+            self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+            return ExitReason.SIMULATOR_FAULT
+        grey = grey_frame(image_array(image), image.encoding, self.options.observation)
+        sight = self._pilot.see(grey, vehicle_state(odometry))
+        scored = self._pilot.score(sight, collide)
+        if scored is not None:
+            self.sent.append(scored.experience)
+            if scored.exit_reason is not None:
+                return scored.exit_reason
+        self._action = self._rng.uniform(-1.0, 1.0, 2).astype(np.float32)
+        command = to_command(self._pilot.act(sight))
+        fields = {"throttle": command.throttle, "brake": command.brake, "steer": command.steer}
+        self.heard.append(("command", SimpleNamespace(header=at(self.now_ns), **fields)))
+        return None
+
+    def episode(self) -> ExitReason:
+        """A whole episode."""
+        self.reset()
+        while (reason := self.frame()) is None:
+            pass
+        return reason
+
+    def _image(self) -> Any:
+        pixels = self._rng.integers(0, 256, (36, 36, 4), dtype=np.uint8)
+        values = {"width": 36, "height": 36, "step": 144, "encoding": "bgra8", "data": pixels.ravel()}
+        return SimpleNamespace(header=at(self.now_ns), **values)
+
+    def _odometry(self) -> Any:
+        point = SimpleNamespace(x=self._x, y=0.1 * math.sin(self._x), z=0.0)
+        rotation = SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)
+        linear, angular = SimpleNamespace(x=6.0, y=0.0, z=0.0), SimpleNamespace(x=0.0, y=0.0, z=0.01)
+        return SimpleNamespace(
+            header=at(self.now_ns),
+            pose=SimpleNamespace(pose=SimpleNamespace(position=point, orientation=rotation)),
+            twist=SimpleNamespace(twist=SimpleNamespace(linear=linear, angular=angular)),
+        )

@@ -1,0 +1,175 @@
+"""Bags on disk: written, read back, and refused when something is wrong with them."""
+
+from __future__ import annotations
+
+import array
+from pathlib import Path
+from random import Random
+
+import pytest
+from recorded_drive import Drive, settings
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
+
+pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
+
+from rclpy.serialization import serialize_message
+
+from td3_driving.bags.cli import main
+from td3_driving.bags.digest import memory_digest
+from td3_driving.bags.reading import Bag, BagError
+from td3_driving.bags.replaying import replay
+from td3_driving.bags.topics import TOPICS, recorded_topics
+from td3_driving.bags.writing import BagWriter, MissingDefinitionError
+from td3_driving.driving.experience import Experience
+from td3_driving.learning.intake import ExperienceIntake
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.nodes.conversions import experience_message
+from td3_driving.starting.profiles import parameter_file
+
+INSTALLED = [path for path in (Path(__file__).resolve().parents[2] / "install").glob("*") if path.is_dir()]
+
+
+def write(folder: Path, steps: list[Experience], config: str) -> Path:
+    """A bag of what the learner was sent."""
+    with BagWriter(folder, {"/td3/replay": "td3_driving_msgs/msg/Experience"}, config, INSTALLED) as bag:
+        for number, step in enumerate(steps):
+            bag.write("/td3/replay", 10**18 + number, serialize_message(experience_message(step, number)))
+    return folder
+
+
+@pytest.fixture
+def drive() -> Drive:
+    """Three episodes of twelve steps, in frames of 36x36 with a state of 14."""
+    made = Drive(settings(replay__on_disk=True))
+    for _ in range(3):
+        made.episode()
+    return made
+
+
+@pytest.fixture
+def bag(tmp_path: Path, drive: Drive) -> Path:
+    return write(tmp_path / "bag", drive.sent, parameter_file(drive.options))
+
+
+def test_a_bag_gives_the_memory_that_the_learner_had(bag: Path, drive: Drive) -> None:
+    memory = ReplayMemory(drive.options, 14, None)
+    intake = ExperienceIntake(drive.options, 14, memory)
+    for step in drive.sent:
+        assert intake.accept(step).inserted
+    with Bag(bag) as opened:
+        assert opened.settings() == drive.options
+        replayed = replay(opened, opened.settings())
+    assert (replayed.source, replayed.memory.inserted, replayed.comparison) == ("messages", 36, None)
+    assert memory_digest(replayed.memory) == memory_digest(memory)
+
+
+def test_a_message_lost_on_the_way_is_lost_to_both(tmp_path: Path, drive: Drive) -> None:
+    """Without step 5 of the first episode, steps 4 (no successor), 5, 6 and 7 (no whole stack of 3) are gone."""
+    arrived = drive.sent[:5] + drive.sent[6:]
+    with Bag(write(tmp_path / "bag", arrived, parameter_file(drive.options))) as opened:
+        replayed = replay(opened, drive.options)
+    assert (replayed.intake.counters.lost, replayed.intake.counters.received) == (1, 35)
+    assert replayed.memory.sampleable == 36 - 4
+
+
+def test_one_changed_pixel_changes_the_digest(drive: Drive) -> None:
+    digests = []
+    for change in (0, 1):
+        memory = ReplayMemory(drive.options, 14, None)
+        intake = ExperienceIntake(drive.options, 14, memory)
+        drive.sent[20].frame[3, 4] ^= change
+        for step in drive.sent:
+            intake.accept(step)
+        digests.append(memory_digest(memory))
+    assert digests[0] != digests[1]
+
+
+def test_a_memory_is_filled_to_train_on(
+    bag: Path, tmp_path: Path, drive: Drive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "filled"
+    assert main([str(bag), "--into", str(run)]) == 0
+    assert "36 steps" in capsys.readouterr().out
+    assert ReplayMemory(drive.options, 14, run / "replay").sampleable == 36
+    assert main([str(bag), "--against", str(run)]) == 0
+    assert "equal" in capsys.readouterr().out
+    assert main([str(bag), "--into", str(run)]) == 2
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_another_memory_is_told_apart(bag: Path, tmp_path: Path, drive: Drive) -> None:
+    drive.sent[7].frame[0, 0] ^= 1
+    other = write(tmp_path / "other", drive.sent, parameter_file(drive.options))
+    assert main([str(bag), "--into", str(tmp_path / "filled")]) == 0
+    assert main([str(other), "--against", str(tmp_path / "filled")]) == 1
+
+
+def test_foreign_and_missing_bags_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    with Writer(tmp_path / "foreign", version=9) as writer:
+        connection = writer.add_connection("/chatter", "std_msgs/msg/String", typestore=store)
+        message = store.types["std_msgs/msg/String"](data="x")
+        writer.write(connection, 0, store.serialize_cdr(message, "std_msgs/msg/String"))
+    (tmp_path / "empty").mkdir()
+    for name, reason in (("foreign", "no configuration"), ("empty", "no metadata.yaml"), ("nowhere", "not the folder")):
+        assert main([str(tmp_path / name)]) == 2
+        said = capsys.readouterr().err
+        assert (reason in said, said.startswith("error: "), said.count("\n")) == (True, True, 1)
+
+
+def test_a_topic_of_another_type_is_refused(tmp_path: Path, drive: Drive) -> None:
+    kinds = {"/td3/replay": "std_msgs/msg/String"}
+    with BagWriter(tmp_path / "bag", kinds, parameter_file(drive.options), INSTALLED):
+        pass
+    with Bag(tmp_path / "bag") as opened, pytest.raises(BagError, match="std_msgs/msg/String, not td3_driving_msgs"):
+        replay(opened, drive.options)
+
+
+def test_messages_that_lie_about_their_size_are_refused(tmp_path: Path, drive: Drive) -> None:
+    message = experience_message(drive.sent[0], 0)
+    message.frame_height, message.frame = 65535, array.array("B", bytes(10))
+    with BagWriter(
+        tmp_path / "bag", {"/td3/replay": "td3_driving_msgs/msg/Experience"}, parameter_file(drive.options), INSTALLED
+    ) as bag:
+        bag.write("/td3/replay", 1, serialize_message(message))
+    with Bag(tmp_path / "bag") as opened:
+        replayed = replay(opened, drive.options)
+    assert (replayed.intake.counters.rejected, replayed.memory.inserted) == (1, 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_bags_are_one_sentence(bag: Path, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cut off, overwritten in places, in the messages or in the description."""
+    random = Random(seed)
+    file = bag / ("metadata.yaml" if seed % 3 == 0 else "bag.mcap")
+    content = bytearray(file.read_bytes())
+    if seed % 2:
+        content = content[: random.randrange(len(content))]
+    for _ in range(20 if content else 0):
+        content[random.randrange(len(content))] = random.randrange(256)
+    file.write_bytes(content)
+    code = main([str(bag)])
+    said = capsys.readouterr().err
+    assert code in (0, 1, 2)
+    assert code != 2 or (said.startswith("error: ") and said.count("\n") == 1)
+
+
+def test_definitions_must_be_installed(tmp_path: Path) -> None:
+    with pytest.raises(MissingDefinitionError, match="no definition of td3_driving_msgs/msg/Experience is installed"):
+        BagWriter(tmp_path / "bag", {"/x": "td3_driving_msgs/msg/Experience"}, "", [])
+
+
+def test_every_recorded_topic_has_a_definition(tmp_path: Path) -> None:
+    kinds = {name: topic.kind for name, topic in recorded_topics(1)}
+    with BagWriter(tmp_path / "bag", kinds, "", INSTALLED):
+        pass
+    with Bag(tmp_path / "bag"):
+        pass
+
+
+def test_several_actors_share_what_the_learner_hears() -> None:
+    names = {name for name, _ in recorded_topics(2)}
+    assert {"/td3/replay", "/actor_0/carla/ego_vehicle/odometry", "/actor_1/carla/ego_vehicle/odometry"} <= names
+    assert "/carla/ego_vehicle/odometry" not in names
+    assert len(names) == sum(1 if topic.shared else 2 for topic in TOPICS)

@@ -1,0 +1,130 @@
+"""Steps rebuilt from topics equal those that were made of them, to the bit."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from recorded_drive import Drive, settings
+
+from td3_driving.bags.digest import step_digest
+from td3_driving.bags.rebuild import Rebuilder, RebuildError, action_of
+from td3_driving.driving.action import to_command
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.experience import Experience
+
+
+def rebuilt(drive: Drive, heard: list[tuple[str, Any]] | None = None) -> list[Experience]:
+    rebuilder = Rebuilder(drive.options)
+    steps = []
+    for topic, message in drive.heard if heard is None else heard:
+        steps += getattr(rebuilder, f"add_{topic}")(message)
+    return steps + rebuilder.finish()
+
+
+def same(left: list[Experience], right: list[Experience]) -> bool:
+    keys = [[(step.episode_id, step.step_index, step.sequence) for step in side] for side in (left, right)]
+    return keys[0] == keys[1] and list(map(step_digest, left)) == list(map(step_digest, right))
+
+
+def test_episodes_one_after_another() -> None:
+    drive = Drive()
+    reasons = [drive.episode() for _ in range(6)]
+    assert reasons == [ExitReason.TIME_LIMIT] * 6
+    assert len(drive.sent) == 6 * 12
+    assert same(rebuilt(drive), drive.sent)
+
+
+def test_a_collision_closes_the_episode_where_it_did() -> None:
+    drive = Drive()
+    drive.reset()
+    for _ in range(4):
+        drive.frame()
+    assert drive.frame(collide=True) is ExitReason.COLLISION
+    drive.episode()
+    assert len(drive.sent) == 4 + 12
+    assert same(rebuilt(drive), drive.sent)
+    without = [pair for pair in drive.heard if pair[0] != "collision"]
+    assert not same(rebuilt(drive, without), drive.sent)
+
+
+@pytest.mark.parametrize("lost", ["image", "odometry"])
+def test_a_lost_frame_cuts_the_episode_where_it_did(lost: str) -> None:
+    drive = Drive()
+    drive.reset()
+    for _ in range(5):
+        drive.frame()
+    drive.frame(lose=lost)
+    drive.now_ns += 7 * 50_000_000
+    drive.episode()
+    assert len(drive.sent) == 4 + 12
+    assert same(rebuilt(drive), drive.sent)
+
+
+def test_a_frame_that_only_the_policy_missed_is_not_scored() -> None:
+    """The recorder heard a frame that the policy did not: no command answers it, so there is no step to it."""
+    drive = Drive()
+    drive.reset()
+    for _ in range(5):
+        drive.frame()
+    made = list(drive.sent)
+    drive.frame()
+    drive.heard.pop()
+    drive.sent = made
+    drive.episode()
+    keys = [step.step_index for step in rebuilt(drive)]
+    assert keys == [0, 1, 2, 3, *range(12)]
+
+
+def test_a_simulator_that_starts_anew_starts_its_clock_anew() -> None:
+    drive = Drive(now_ns=90 * 10**9)
+    drive.episode()
+    drive.reset()
+    for _ in range(7):
+        drive.frame()
+    drive.now_ns = 5 * 10**9
+    drive.episode()
+    assert same(rebuilt(drive), drive.sent)
+
+
+def test_the_last_step_of_the_run_closes_its_episode() -> None:
+    drive = Drive(settings(run__steps=5))
+    drive.reset()
+    for _ in range(6):
+        drive.frame()
+    steps = rebuilt(drive)
+    assert [step.truncated for step in steps] == [False] * 4 + [True]
+    assert steps[-1].final_frame is not None
+
+
+@examples(max_examples=25, deadline=None)
+@given(jitter=st.lists(st.integers(0, 8), min_size=1, max_size=50))
+def test_topics_may_overtake_each_other(jitter: list[int]) -> None:
+    drive = Drive()
+    for _ in range(3):
+        drive.episode()
+    late = [index + jitter[index % len(jitter)] * 4 for index in range(len(drive.heard))]
+    mixed = [drive.heard[index] for index in np.argsort(late, kind="stable")]
+    assert same(rebuilt(drive, mixed), drive.sent)
+
+
+@given(st.floats(-1.0, 1.0, width=32), st.floats(-1.0, 1.0, width=32))
+def test_a_command_gives_its_action_back_to_the_bit(steer: float, drive: float) -> None:
+    action = np.array((steer, drive), np.float32)
+    command = to_command(action)
+    wire = {name: float(np.float32(getattr(command, name))) for name in ("throttle", "brake", "steer")}
+    assert action_of(SimpleNamespace(**wire)).tobytes() == action.tobytes()
+
+
+@pytest.mark.parametrize("y", [np.zeros(3), np.full(300, np.nan)])
+def test_routes_that_nobody_can_have_driven_are_refused(y: np.ndarray) -> None:
+    drive = Drive()
+    drive.episode()
+    drive.heard[0][1].route_y = y
+    with pytest.raises(RebuildError, match="route"):
+        rebuilt(drive)
