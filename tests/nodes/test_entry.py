@@ -45,20 +45,3 @@ def test_a_signal_ends_the_context_and_breaks_nothing_in_its_midst(number: signa
     assert out.splitlines() == ["finished its sentence", "closed"]
     assert "Traceback" not in err
     assert child.returncode == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_with_last_words_the_context_outlives_the_signal(number: signal.Signals) -> None:
-    program = NODE.replace("while self.context.ok():", "while not asked_to_end():")
-    program = program.replace("import run", "import asked_to_end, run").replace(
-        "run(Busy)", "run(Busy, last_words=True)"
-    )
-    program = program.replace('print("closed", flush=True)', 'print("closed", self.context.ok(), flush=True)')
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "busy\n"
-    child.send_signal(number)
-    out, err = child.communicate(timeout=30.0)
-    assert out.splitlines() == ["finished its sentence", "closed True"]
-    assert "Traceback" not in err
-    assert child.returncode == 0

@@ -14,12 +14,9 @@ from rclpy.exceptions import InvalidHandle, NotInitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 # What rclpy raises where a signal has ended the context meanwhile, also between a check and a publication.
 _CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
-_asked: list[int] = []
-"""Signals that came while nobody else handles them; a list, because a signal may strike anywhere."""
 
 
 class RunEnd(Exception):
@@ -56,24 +53,13 @@ def run(
     make_node: Callable[[], RunNode],
     arguments: Sequence[str] | None = None,
     refusals: tuple[type[Exception], ...] = (ValueError, OSError),
-    last_words: bool = False,
 ) -> int:
     """Initialise ROS, make the node, spin it to its end; the exit code of the process.
 
     Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
-
-    Args:
-        last_words: a signal does not end the context; the node asks :func:`asked_to_end`, leaves :meth:`RunNode.live`,
-            and can still publish in :meth:`RunNode.close`.
     """
-    words = None if arguments is None else list(arguments)
-    if last_words:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _note)
-        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
-    else:
-        signal.signal(signal.SIGINT, _leave_it_to_ros)
-        rclpy.init(args=words)
+    signal.signal(signal.SIGINT, _leave_it_to_ros)
+    rclpy.init(args=None if arguments is None else list(arguments))
     try:
         node = make_node()
     except _CONTEXT_GONE:
@@ -93,11 +79,6 @@ def run(
             rclpy.try_shutdown()
 
 
-def asked_to_end() -> bool:
-    """Whether a signal came to a process that :func:`run` started with ``last_words``."""
-    return bool(_asked)
-
-
 def leave(code: int) -> NoReturn:
     """End the process with ``code``, at once.
 
@@ -114,10 +95,6 @@ def spin(node: Node) -> None:
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     executor.spin()
-
-
-def _note(number: int, _frame: FrameType | None) -> None:
-    _asked.append(number)
 
 
 def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
