@@ -24,6 +24,16 @@ def shared_data() -> Path:
 @pytest.fixture
 def domain_id() -> int:
     """A ROS domain that nobody on this machine uses; the first domains are left to people."""
+    return _free_domain()
+
+
+@pytest.fixture(scope="module")
+def module_domain_id() -> int:
+    """The same for tests that share one running graph."""
+    return _free_domain()
+
+
+def _free_domain() -> int:
     first = 10 + os.getpid() % (len(DOMAINS) - 10)
     for number in [*range(first, len(DOMAINS)), *range(10, first)]:
         try:

@@ -42,8 +42,17 @@ def test_outside_simulators_are_not_started(simulator: str) -> None:
 
 
 def test_companions_only_when_asked_for() -> None:
-    assert names(RunOptions(RUN, tensorboard=True, rviz=True))[4:] == ["tensorboard", "rviz2"]
+    assert names(RunOptions(RUN, tensorboard=True, rviz=True))[4:] == ["tensorboard", "visualizer", "rviz2"]
     assert names(RunOptions(RUN, record=True)) == ["diagnostics", "learner", "recorder", "simulator", "policy"]
+
+
+def test_view_of_several_actors_shows_the_first() -> None:
+    specs = {spec.name: spec for spec in processes(RunOptions(RUN, num_actors=2, rviz=True))}
+    view = specs["visualizer"]
+    assert (view.namespace, view.parameters) == ("/actor_0", {"actor_id": "actor_0"})
+    assert view.remappings == specs["policy_0"].remappings
+    assert "/td3/markers:=/actor_0/td3/markers" in (specs["rviz2"].arguments or ())
+    assert {spec.on_exit for spec in (view, specs["rviz2"])} == {"optional"}, "a viewer must not end a run"
 
 
 def test_unknown_simulator_is_refused() -> None:

@@ -1,0 +1,131 @@
+"""What a scene shows, with numbers that one can work out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.view.scene import BARS_LEFT, LIFT, Gate, Scene
+from td3_driving.view.shapes import BLUE, GREEN, RED, YELLOW, Box, Line, Shape, Text
+
+ROUTE = np.column_stack((np.arange(0.0, 101.0), np.zeros(101), np.zeros(101)))
+
+
+def at(x: float, y: float, yaw: float = 0.0, speed: float = 10.0, z: float = 0.0) -> VehicleState:
+    return VehicleState(0, x, y, z, yaw, speed, 0.0, 0.0)
+
+
+def by_name(scene: Scene) -> dict[str, Shape]:
+    return {shape.name: shape for shape in scene.shapes()}
+
+
+def full_scene() -> Scene:
+    scene = Scene(action=(0.0, 0.5), reward=0.931, q_value=12.34, gate=Gate("OK", "active"))
+    scene.take_route(ROUTE)
+    scene.take_vehicle(at(10.0, 1.5))
+    return scene
+
+
+def test_an_empty_scene_shows_nothing() -> None:
+    assert Scene().shapes() == []
+
+
+def test_everything_is_there_once_it_came() -> None:
+    scene = full_scene()
+    scene.traffic = [Box("traffic", 7, 1.0, 2.0, 0.75, 0.0, 4.0, 2.0, 1.5, RED)]
+    assert set(by_name(scene)) == {"route", "lane error", "predicted path", "drive", "value", "gate", "traffic"}
+
+
+def test_lane_error_leads_from_the_vehicle_to_the_route() -> None:
+    scene = full_scene()
+    assert scene.lateral_error == pytest.approx(1.5)
+    line = by_name(scene)["lane error"]
+    assert isinstance(line, Line)
+    assert line.points == pytest.approx(np.array(((10.0, 1.5, LIFT), (10.0, 0.0, LIFT))))
+
+
+def test_predicted_path_goes_where_the_wheel_points() -> None:
+    scene = full_scene()
+    scene.action = (0.0, 0.0)
+    assert scene.path()[-1] == pytest.approx((30.0, 1.5, LIFT)), "2 s at 10 m/s"
+    scene.action = (0.05, 0.0)
+    assert scene.path()[-1, 1] < 1.5, "positive steer is right"
+
+
+def test_bars_point_right_for_a_right_wheel_and_ahead_for_throttle() -> None:
+    scene = full_scene()
+    scene.action = (1.0, 0.5)
+    steer, drive = by_name(scene)["steer"], by_name(scene)["drive"]
+    assert isinstance(steer, Line) and isinstance(drive, Line)
+    assert steer.points[1] - steer.points[0] == pytest.approx((0.0, -2.0, 0.0))
+    assert drive.points[1] - drive.points[0] == pytest.approx((1.0, 0.0, 0.0))
+    assert steer.points[0] == pytest.approx((10.0, 1.5 + BARS_LEFT, LIFT))
+    assert (steer.colour, drive.colour) == (YELLOW, GREEN)
+    scene.action = (0.0, -1.0)
+    brake = by_name(scene)["drive"]
+    assert isinstance(brake, Line)
+    assert brake.points[1] - brake.points[0] == pytest.approx((-2.0, 0.0, 0.0))
+    assert brake.colour == RED
+    assert "steer" not in by_name(scene)
+
+
+def test_heights_follow_the_road() -> None:
+    scene = full_scene()
+    scene.take_vehicle(at(10.0, 1.5, z=8.0))
+    path, value = by_name(scene)["predicted path"], by_name(scene)["value"]
+    assert isinstance(path, Line) and isinstance(value, Text)
+    assert path.points[:, 2] == pytest.approx(8.0 + LIFT)
+    assert (value.z, path.colour) == (11.0, BLUE)
+
+
+def test_readings_and_their_dashes() -> None:
+    assert full_scene().readings() == ("36 km/h   lane +1.50 m", "r +0.93   Q 12.3")
+    assert Scene().readings() == ("– km/h   lane – m", "r –   Q –")
+
+
+def test_gate_has_the_colour_of_its_level() -> None:
+    scene = full_scene()
+    for level, colour in (("OK", GREEN), ("WARN", YELLOW), ("ERROR", RED)):
+        scene.gate = Gate(level, "emergency stop")
+        text = by_name(scene)["gate"]
+        assert isinstance(text, Text)
+        assert (text.text, text.colour) == ("gate: emergency stop", colour)
+
+
+def test_vehicle_that_is_not_finite_leaves_the_route_alone() -> None:
+    scene = full_scene()
+    scene.take_vehicle(at(math.nan, 0.0))
+    assert set(by_name(scene)) == {"route"}
+    assert math.isnan(scene.lateral_error)
+    scene.take_vehicle(at(20.0, -0.5))
+    assert scene.lateral_error == pytest.approx(-0.5)
+
+
+def test_route_that_cannot_be_driven_measures_nothing() -> None:
+    scene = full_scene()
+    scene.take_route(np.zeros((0, 3)))
+    scene.take_vehicle(at(10.0, 1.5))
+    assert math.isnan(scene.lateral_error)
+    assert not {"route", "lane error"} & set(by_name(scene))
+
+
+def test_vehicle_is_found_again_after_a_reset_far_along_the_route() -> None:
+    scene = Scene()
+    # There and back, 40 m apart.
+    there = np.column_stack((np.arange(0.0, 201.0), np.zeros(201), np.zeros(201)))
+    back = np.column_stack((np.arange(200.0, -1.0, -1.0), np.full(201, 40.0), np.zeros(201)))
+    scene.take_route(np.vstack((there, back)))
+    scene.take_vehicle(at(10.0, 0.2))
+    assert scene.lateral_error == pytest.approx(0.2)
+    scene.take_vehicle(at(150.0, 40.5, yaw=math.pi))
+    assert scene.lateral_error == pytest.approx(-0.5), "heading west, north is to the right"
+
+
+def test_corners_of_a_turned_box() -> None:
+    corners = Box("traffic", 1, 10.0, 20.0, 1.0, math.pi / 2.0, 4.0, 2.0, 1.6, RED).corners()
+    assert corners[0] == pytest.approx((9.0, 22.0, 0.2)), "front left of a box that looks north"
+    assert corners[4] == pytest.approx((9.0, 22.0, 1.8))
+    assert corners.mean(axis=0) == pytest.approx((10.0, 20.0, 1.0))
