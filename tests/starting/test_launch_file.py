@@ -1,17 +1,12 @@
-"""The launch file, against stand-ins that record what it makes of launch's classes.
-
-``launch`` cannot be installed beside the wheels; what matters here is that the launch file and the supervisor start the
-same processes and draw the same conclusions.
-"""
+"""The launch file and the supervisor start the same processes and draw the same conclusions."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,42 +15,10 @@ from td3_driving.starting.child import command
 from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, RunOptions, processes, verdict
 from td3_driving.starting.prepare import Prepared, Request, prepare
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MODULES = (
-    *("launch", "launch.action", "launch.actions", "launch.event_handler", "launch.event_handlers", "launch.events"),
-    *("launch.events.process", "launch.substitutions", "launch_ros", "launch_ros.actions", "launch_ros.substitutions"),
-)
-
-
-class Recorded:
-    """An instance of any class of launch: its name and what it was made with."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self.arguments = arguments
-        self.named = named
-
-
-class StandIn(ModuleType):
-    """A module in which every name is a class that records."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        made = type(name, (Recorded,), {})
-        setattr(self, name, made)
-        return made
-
 
 @pytest.fixture
-def launch_file(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in MODULES:
-        monkeypatch.setitem(sys.modules, name, StandIn(name))
-    spec = importlib.util.spec_from_file_location("train_launch", REPOSITORY / "launch" / "train.launch.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def launch_file(load_launch_file: Callable[[str], Any]) -> Any:
+    return load_launch_file("train")
 
 
 @pytest.fixture
@@ -65,7 +28,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield prepare(Request(assignments=("run.num_actors=2",)), {}, datetime(2030, 1, 1), held)
 
 
-def kind(action: Recorded) -> str:
+def kind(action: Any) -> str:
     return type(action).__name__
 
 
@@ -115,7 +78,7 @@ def test_arguments_become_the_request(launch_file: Any) -> None:
     assert launch_file._request(changed) == wanted
 
 
-def exits(run: Any, name: str, code: int) -> list[Recorded]:
+def exits(run: Any, name: str, code: int) -> list[Any]:
     handler = run._exited(name)
     return list(handler(SimpleNamespace(returncode=code), SimpleNamespace(is_shutdown=False)))
 
