@@ -1,0 +1,83 @@
+"""The command ``td3-driving evaluate``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from td3_driving.cli import main
+from td3_driving.settings import Settings
+from td3_driving.starting.profiles import parameter_file
+
+FAST = ("--map", "straight", "--routes", "1", "--ending", "violation", "--set", "episode.max_steps=60")
+
+
+def test_tables_json_page_and_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "html", "gif")}
+    words = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
+    small = (
+        "--set",
+        "simulator.vehicles=3",
+        "--set",
+        "simulator.camera_width=64",
+        "--set",
+        "simulator.camera_height=36",
+    )
+    assert main(["evaluate", "lane_keeper", "parked", *FAST, *small, *words]) == 0
+    shown = capsys.readouterr().out
+    assert "driving score" in shown and "lane_keeper" in shown and "parked" in shown
+    documents = json.loads(files["json"].read_text())["evaluations"]
+    assert [document["td3_driving"]["agent"] for document in documents] == ["lane_keeper", "parked"]
+    scores = [document["_checkpoint"]["global_record"]["scores_mean"]["score_composed"] for document in documents]
+    assert scores[0] > scores[1] == 0.0
+    page = files["html"].read_text()
+    assert page.startswith("<!DOCTYPE html>") and "CARLA leaderboard 2.1" in page and "figure-0-0" in page
+    film = Image.open(files["gif"])
+    assert film.size == (64 + 36, 36)
+    assert film.n_frames == 15, "60 frames of 0.05 s, a picture every 0.2 s"
+
+
+def test_delay_and_loss_are_columns_and_repeat_themselves(tmp_path: Path) -> None:
+    words = ["evaluate", "lane_keeper", *FAST, "--set", "simulator.vehicles=0", "--delay-ms", "0,100", "--drop", "0.1"]
+    documents = []
+    for name in ("first", "second"):
+        path = tmp_path / name
+        assert main([*words, "--json", str(path)]) == 0
+        whole = json.loads(path.read_text())["evaluations"]
+        assert [entry["td3_driving"].pop("machine_dependent") is not None for entry in whole] == [True] * 3
+        documents.append(whole)
+    plans = [(entry["td3_driving"]["plan"]["delay"], entry["td3_driving"]["plan"]["drop"]) for entry in documents[0]]
+    assert plans == [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)]
+    assert documents[0] == documents[1]
+    actions = [entry["td3_driving"]["metrics"]["mean_speed"] for entry in documents[0]]
+    assert actions[1] < actions[0], "the delayed driver starts later"
+
+
+def test_a_single_result_is_the_document_itself(tmp_path: Path, settings: Callable[..., Settings]) -> None:
+    (tmp_path / "config.yaml").write_text(parameter_file(settings(episode__max_steps=20)))
+    path = tmp_path / "one.json"
+    words = ("--profile", str(tmp_path / "config.yaml"), "--routes", "1", "--ending", "violation")
+    assert main(["evaluate", "idm", *words, "--json", str(path)]) == 0
+    document = json.loads(path.read_text())
+    assert document["td3_driving"]["privileged"] is True
+    assert len(document["_checkpoint"]["records"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["nowhere"], "nowhere is neither a run folder"),
+        (["parked", "--scenario", "3"], "scenario 3 is outside 0 .. 2"),
+        (["parked", "--routes", "0"], "routes: 0 is less than 1"),
+        (["parked", "--delay-ms", "70"], "70 ms is no multiple of a frame"),
+        (["parked", "--drop", "2"], "drop: 2.0 is outside 0 .. 1"),
+        (["parked", "--map", "nowhere"], "nowhere"),
+        (["parked", "--set", "simulator.mapp=town"], "did you mean 'simulator.map'"),
+    ],
+)
+def test_unusable_input_is_one_sentence(words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said.splitlines()[-1] and "Traceback" not in said
