@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from run_harness import Ear, Run
 from sensor_msgs.msg import Image
-from td3_driving_msgs.msg import GateStatus
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -37,14 +36,14 @@ NUMBERS = {"boolean", "double", "float", *(f"{sign}int{bits}" for sign in ("", "
 
 
 class Viewer(Ear):
-    """Looks at everything that the visualizer makes, and speaks as a command gate."""
+    """Looks at everything that the visualizer makes."""
 
     def __init__(self, domain: int, run: Run) -> None:
         super().__init__(domain)
         self._run = run
         self.heard: dict[str, list[Any]] = {"image": [], "markers": [], "tf": [], "odometry": []}
         self._looks: list[Any] = []
-        self.gate = self.node.create_publisher(GateStatus, "/gate/status", qos.STATUS)
+        self.gate_stop = self.node.create_client(Trigger, "/gate/stop")
 
     def look(self) -> None:
         """Begin to watch."""
@@ -82,21 +81,28 @@ class Viewer(Ear):
         return node in {info.node_name for info in self.node.get_subscriptions_info_by_topic(topic)}
 
 
+def start(executable: str, domain: int, *words: str) -> subprocess.Popen[bytes]:
+    """A node beside the run."""
+    command = [sys.executable, "-m", "td3_driving.starting.child", executable, "--ros-args", *words]
+    return subprocess.Popen(command, env={**os.environ, "ROS_DOMAIN_ID": str(domain)})
+
+
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory, module_domain_id: int) -> Iterator[SimpleNamespace]:
-    """A training run, the visualizer and a viewer in one domain."""
+    """A training run, the visualizer, a command gate whose output nobody hears, and a viewer in one domain."""
     home, domain = tmp_path_factory.mktemp("graph"), module_domain_id
-    words = [sys.executable, "-m", "td3_driving.starting.child", "visualizer", "--ros-args", "-p", "image_height:=72"]
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
     with Run(home, domain, {"run.steps": 10**6}) as run, Viewer(domain, run) as viewer:
-        process = subprocess.Popen(words, env=environment)
+        visualizer = start("visualizer", domain, "-p", "image_height:=72")
+        gate = start("gate", domain, "-r", "carla/ego_vehicle/vehicle_control_cmd:=gate/unheard")
         try:
             viewer.look()
             viewer.wait(lambda: viewer.heard["image"] and "predicted path" in viewer.shown, "an image and markers")
-            yield SimpleNamespace(run=run, viewer=viewer, process=process)
+            viewer.wait(lambda: viewer.gate_stop.service_is_ready(), "a gate")
+            yield SimpleNamespace(run=run, viewer=viewer, visualizer=visualizer, gate=gate)
         finally:
-            process.kill()
-            process.wait(10.0)
+            for process in (visualizer, gate):
+                process.kill()
+                process.wait(10.0)
 
 
 def check(wish: Wish, node: Node) -> None:
@@ -157,15 +163,12 @@ def test_a_field_that_does_not_exist_is_noticed(graph: SimpleNamespace) -> None:
         check(Wish("/td3/reward", field="actor_id"), graph.viewer.node)
 
 
-def test_statuses_of_a_run_are_those_that_the_aggregator_expects(graph: SimpleNamespace) -> None:
-    document = yaml.safe_load((CONFIG / "diagnostics" / "training.yaml").read_text())
-    analyzers = [part for part in document["analyzers"]["ros__parameters"].values() if isinstance(part, dict)]
-    expected = {name for analyzer in analyzers for name in analyzer["expected"]}
-    graph.viewer.wait(lambda: set(graph.viewer.statuses) >= expected, "every expected status")
-    for name in graph.viewer.statuses:
-        takers = [analyzer["path"] for analyzer in analyzers if name.startswith(tuple(analyzer["startswith"]))]
-        assert len(takers) == 1, f"{name} goes to {takers}"
-    assert set(graph.viewer.statuses) == expected
+def test_statuses_are_those_that_the_aggregators_expect(graph: SimpleNamespace) -> None:
+    files = [yaml.safe_load((CONFIG / "diagnostics" / name).read_text()) for name in ("training.yaml", "vehicle.yaml")]
+    run, vehicle = ({name for part in parts(file) for name in part.get("expected", ())} for file in files)
+    gate = {name for name in vehicle if name.startswith("gate: ")}
+    graph.viewer.wait(lambda: set(graph.viewer.statuses) >= run | gate, "every expected status")
+    assert set(graph.viewer.statuses) == run | gate
 
 
 def test_scene_shows_route_action_reward_and_traffic(graph: SimpleNamespace) -> None:
@@ -188,14 +191,13 @@ def test_gate_shows_while_it_speaks_and_is_missed_when_it_falls_silent(graph: Si
     def told(text: str) -> bool:
         return "gate" in viewer.shown and viewer.shown["gate"].text.startswith(text)
 
-    stop = GateStatus(mode=GateStatus.EMERGENCY_STOP, latched=True, reason="no camera image for 0.3 s")
-
-    def speaking() -> bool:
-        viewer.gate.publish(stop)
-        return told("gate: emergency stop (latched): no camera image for 0.3 s")
-
-    viewer.wait(speaking, "the state of the gate")
-    assert viewer.shown["gate"].color.r > viewer.shown["gate"].color.g
+    viewer.wait(lambda: told("gate: waiting"), "a gate that waits for a policy")
+    asked = viewer.gate_stop.call_async(Trigger.Request())
+    viewer.wait(asked.done, "the answer of the gate")
+    viewer.wait(lambda: told("gate: emergency stop (latched): "), "the stop of the gate")
+    colour = viewer.shown["gate"].color
+    assert colour.r > colour.g and colour.r > colour.b
+    graph.gate.kill()
     viewer.wait(lambda: told("gate: silent for"), "the silence of the gate")
 
 
@@ -259,8 +261,8 @@ def test_nothing_is_listened_to_while_nobody_looks(graph: SimpleNamespace) -> No
 
 def test_run_goes_on_and_diagnostics_draws_when_the_visualizer_is_killed(graph: SimpleNamespace) -> None:
     viewer = graph.viewer
-    graph.process.send_signal(signal.SIGKILL)
-    graph.process.wait(10.0)
+    graph.visualizer.kill()
+    graph.visualizer.wait(10.0)
     step = viewer.step
     viewer.wait(lambda: viewer.listens("diagnostics", "/carla/ego_vehicle/odometry"), "diagnostics that takes over")
     viewer.heard["markers"].clear()
@@ -274,7 +276,7 @@ def test_run_goes_on_and_diagnostics_draws_when_the_visualizer_is_killed(graph: 
     [("rate:=0.01", "rate"), ("image_height:=big", "image_height"), ("traffic:=3", "traffic")],
 )
 def test_bad_parameter_is_one_sentence(given: str, complaint: str, module_domain_id: int) -> None:
-    words = [sys.executable, "-m", "td3_driving.starting.child", "visualizer", "--ros-args", "-p", given]
+    words = [sys.executable, "-m", "td3_driving.nodes.visualizer", "--ros-args", "-p", given]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(module_domain_id)}
     answer = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert answer.returncode == 2

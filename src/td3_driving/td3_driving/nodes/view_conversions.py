@@ -24,7 +24,7 @@ GATE_MODES = {
     GateStatus.HOLDING: ("WARN", "holding"),
     GateStatus.COMFORTABLE_STOP: ("ERROR", "comfortable stop"),
     GateStatus.EMERGENCY_STOP: ("ERROR", "emergency stop"),
-    GateStatus.MANUAL: ("WARN", "manual"),
+    GateStatus.MANUAL: ("OK", "manual"),
     GateStatus.DISENGAGED: ("STALE", "disengaged"),
 }
 """Mode -> level and word."""
