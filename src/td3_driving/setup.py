@@ -10,7 +10,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "td3_driving"
-NODES = ("policy", "learner", "diagnostics", "simulator", "recorder", "visualizer", "gate")
+NODES = ("policy", "learner", "diagnostics", "simulator", "scenario", "recorder", "visualizer", "gate")
 
 
 def shared(folder: str, pattern: str) -> Iterator[tuple[str, list[str]]]:

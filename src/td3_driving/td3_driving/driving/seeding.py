@@ -20,5 +20,11 @@ def evaluation_seed(seed: int, route: int) -> int:
     return _draw(seed, 3, route)
 
 
+def episode_generators(scenario: int, seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """Generators of an episode's route and of its traffic: equal routes on every simulator with equal roads."""
+    route, traffic = (np.random.default_rng([part, scenario, seed]) for part in (0, 1))
+    return route, traffic
+
+
 def _draw(*words: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

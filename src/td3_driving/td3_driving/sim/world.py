@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from td3_driving.driving.seeding import episode_generators
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.collision import Box, corners, overlaps
@@ -143,7 +144,7 @@ class World:
         """
         if not 0 <= scenario < len(SCENARIO_VEHICLES):
             raise ValueError(f"scenario {scenario} is outside 0 .. {len(SCENARIO_VEHICLES) - 1}")
-        route_rng, traffic_rng = (np.random.default_rng([part, scenario, seed]) for part in (0, 1))
+        route_rng, traffic_rng = episode_generators(scenario, seed)
         self.route = plan_route(self.roads, self.settings.route, scenario, route_rng)
         x, y, yaw, _ = (float(value) for value in self.route[0])
         self.car = Car(x=x, y=y, yaw=math.remainder(yaw, 2.0 * math.pi))

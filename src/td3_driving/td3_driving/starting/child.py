@@ -14,6 +14,7 @@ MODULES = {
     "learner": "td3_driving.nodes.learner",
     "diagnostics": "td3_driving.nodes.diagnostics",
     "simulator": "td3_driving.nodes.simulator",
+    "scenario": "td3_driving.nodes.scenario",
     "visualizer": "td3_driving.nodes.visualizer",
     "recorder": "td3_driving.nodes.recorder",
     "gate": "td3_driving.nodes.gate",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import IO, Protocol
 
 OUTPUT_GRACE = 1.0
 """Wall time [s] to read what is left of the output of a process that has ended."""
@@ -51,7 +51,7 @@ class ChildProcess:
     async def live(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """Start, pass the output on, and return the exit code (minus the signal number after a signal)."""
         try:
-            self._process = _start(command, environment)
+            self._process = start_process(command, environment)
         except OSError as error:
             self._output.line(self._name, f"cannot start {command[0]}: {error.strerror}")
             self._gone.set()
@@ -94,7 +94,17 @@ class ChildProcess:
             self._output_over.set()
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_process(
+    command: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own that dies with the thread that calls this.
+
+    Args:
+        output: where its stdout and stderr go.
+
+    Raises:
+        OSError: it cannot be started.
+    """
     parent = os.getpid()
 
     def die_with_parent() -> None:
@@ -106,7 +116,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
         command,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=die_with_parent,

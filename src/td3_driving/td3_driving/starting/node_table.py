@@ -53,8 +53,8 @@ class RunOptions:
 
     Attributes:
         run_directory: folder of the run; holds ``config.yaml``, the parameter file of every node.
-        simulator: ``embedded``: one is started per actor; ``carla``: the CARLA bridge that runs already is used;
-            ``none``: whatever publishes the bridge's topics.
+        simulator: ``embedded``: one is started per actor; ``carla``: the scenario node brings up a CARLA server and
+            its bridge, or finds them; ``none``: whatever publishes the bridge's topics.
         num_actors: policies, each with its simulator.
         faults: faults that the embedded simulators inject, for tests; "" for none.
         tensorboard, rviz, record: show or record the run beside training it.
@@ -116,10 +116,17 @@ def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
     shared = shared_topics(namespace)
     identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index}
     policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
-    if options.simulator != "embedded":
+    if options.simulator == "carla":
+        return [scenario(options.run_directory), policy]
+    if options.simulator == "none":
         return [policy]
     faults = {"faults": options.faults} if options.faults else {}
     return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn"), policy]
+
+
+def scenario(run_directory: Path) -> ProcessSpec:
+    """The process that brings up CARLA; it ends with a refusal where that is not possible."""
+    return ProcessSpec("scenario", "scenario", parameters={"run_dir": str(run_directory)}, on_exit="respawn")
 
 
 def _companions(options: RunOptions) -> list[ProcessSpec]:

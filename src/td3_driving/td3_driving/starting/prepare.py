@@ -82,7 +82,7 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
     specs = processes(options)
     _require_programs(specs)
     wanted = wanted_domain(environment)
-    if wanted is None and request.simulator != "embedded":
+    if wanted is None and _others_speak(request, settings):
         wanted = BRIDGE_DOMAIN
     domain = held.enter_context(claim_domain(wanted))
     make = run_folder.resume if request.resume else run_folder.create
@@ -105,6 +105,11 @@ def resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
         profile = override(profile, [f"pacing.stall_timeout={patience}"])
     settings = override(profile, request.assignments)
     return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
+
+
+def _others_speak(request: Request, settings: Settings) -> bool:
+    """Whether the bridge's topics come from a program that this run does not start."""
+    return request.simulator == "none" or (request.simulator == "carla" and settings.carla.bridge == "attach")
 
 
 def _require_programs(specs: list[ProcessSpec]) -> None:

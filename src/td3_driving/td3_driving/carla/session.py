@@ -1,0 +1,183 @@
+"""One session on CARLA: everything started in order, resets, a watch over it, and an orderly end.
+
+A session lives in a thread of its own, in plain blocking steps; every wait has a limit and a reason. Each stage of the
+start has the wall time ``carla.stage_timeout``, and an error that tells what to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from td3_driving.carla.errors import CarlaError, ServerLost
+from td3_driving.carla.sightings import Sightings
+from td3_driving.carla.stack import Stack
+from td3_driving.carla.teleport import CLEARANCE, Ego, Pose, teleport
+from td3_driving.driving.route import RouteError
+from td3_driving.driving.seeding import episode_generators
+from td3_driving.settings import Settings
+from td3_driving.sim.roads import MapError, RoadMap
+from td3_driving.sim.routes import plan_route
+from td3_driving.sim.world import SCENARIO_VEHICLES
+
+WATCH_PERIOD = 0.5
+"""Wall time between two looks at what runs while nothing is asked for [s]."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reset came to.
+
+    Attributes:
+        success: whether an episode may begin.
+        message: why not.
+        stamp_ns: earliest stamp of the new episode [ns].
+        route: (N, 4) x, y [m], heading [rad], lane width [m] in the map frame; (0, 4) without success.
+    """
+
+    success: bool
+    message: str
+    stamp_ns: int
+    route: np.ndarray
+
+
+@dataclass(frozen=True)
+class Order:
+    """A reset that somebody waits for."""
+
+    scenario: int
+    seed: int
+    done: Callable[[Answer], None]
+
+
+class Session:
+    """A CARLA server, its bridge, the ego vehicle and the traffic.
+
+    Args:
+        settings: of the run.
+        api: gives the module ``carla``; raises ImportError where there is none.
+        ego: the ego vehicle through the bridge's topics.
+        sightings: what is seen of the bridge.
+        folder: for log files, parameters and the map.
+        config: the folder that holds ``scenarios``.
+        environment: of the programs that are started.
+        say: tells the person.
+
+    Attributes:
+        failure: why the session ended by itself; None while it goes on.
+        ready: whether resets are carried out at once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: Callable[[], Any],
+        ego: Ego,
+        sightings: Sightings,
+        folder: Path,
+        config: Path,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._ego, self._sightings, self._say = ego, sightings, say
+        self._stopping = Event()
+        self._orders: SimpleQueue[Order] = SimpleQueue()
+        self._stack = Stack(settings, api, ego, sightings, folder, config, environment, say, self._stopping)
+        self._restarts = 0
+        self.failure: Exception | None = None
+        self.ready = False
+
+    def order(self, order: Order) -> None:
+        """Ask for a reset; its ``done`` is called from the session's thread, or never when the session ends before."""
+        self._orders.put(order)
+
+    def live(self) -> None:
+        """Start, serve and watch until :meth:`stop`; never raises."""
+        try:
+            self._start()
+            while not self._stopping.is_set():
+                self._serve()
+        except (CarlaError, MapError, ImportError, OSError) as error:
+            if not self._stopping.is_set():
+                self.failure = error
+        finally:
+            self._stack.stop()
+
+    def stop(self) -> None:
+        """Ask the session to end; it then leaves the server running asynchronously."""
+        self._stopping.set()
+        self._sightings.wake()
+
+    def _start(self) -> None:
+        self._stack.start()
+        self._sightings.restart_silence()
+        self.ready = True
+        self._say("CARLA is ready for episodes")
+
+    def _serve(self) -> None:
+        try:
+            order = self._orders.get(timeout=WATCH_PERIOD)
+        except Empty:
+            trouble = self._trouble()
+            if trouble:
+                self._recover(trouble)
+            return
+        while not self._stopping.is_set():
+            try:
+                order.done(self._reset(order))
+                return
+            except ServerLost as error:
+                self._recover(str(error))
+
+    def _trouble(self) -> str:
+        limit = self._settings.carla.silence_timeout
+        silence = self._sightings.silence
+        return self._stack.trouble() or (f"no frame for {silence:.0f} s" if silence > limit else "")
+
+    def _recover(self, trouble: str) -> None:
+        """Start all anew; the policy has cut its episode by then, because frames stopped coming."""
+        self.ready = False
+        while not self._stopping.is_set():
+            self._restarts += 1
+            limit = self._settings.carla.restarts
+            if self._restarts > limit:
+                raise CarlaError(f"gave up after {limit} new starts; the last reason: {trouble}")
+            self._say(f"{trouble}; new start {self._restarts} of {limit}")
+            self._stack.stop()
+            try:
+                return self._start()
+            except ServerLost as error:
+                trouble = str(error)
+
+    def _reset(self, order: Order) -> Answer:
+        """One reset.
+
+        Raises:
+            ServerLost: the server or the bridge is gone.
+        """
+        simulator = self._settings.simulator
+        if not 0 <= order.scenario < len(SCENARIO_VEHICLES):
+            return _refusal(f"scenario {order.scenario} is outside 0 .. {len(SCENARIO_VEHICLES) - 1}")
+        roads: RoadMap = self._stack.roads
+        route_rng, _ = episode_generators(order.scenario, order.seed)
+        try:
+            route = plan_route(roads, simulator.route, order.scenario, route_rng)
+        except RouteError as error:
+            return _refusal(str(error))
+        x, y, yaw, _ = (float(value) for value in route[0])
+        start = Pose(x, y, self._stack.world.height(x, y) + CLEARANCE, yaw)
+        count = simulator.vehicles if simulator.vehicles >= 0 else SCENARIO_VEHICLES[order.scenario]
+        self._stack.traffic.prepare(count, order.seed, x, y)
+        discard, timeout = self._settings.carla.discard_frames, self._settings.carla.silence_timeout
+        return Answer(True, "", teleport(self._ego, self._sightings, start, discard, timeout), route)
+
+
+def _refusal(message: str) -> Answer:
+    return Answer(False, message, 0, np.zeros((0, 4)))

@@ -1,0 +1,216 @@
+"""The stages in which a CARLA session comes up, and the order in which it goes down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from td3_driving.carla import bridge, objects, server, versions
+from td3_driving.carla.calls import Calls
+from td3_driving.carla.errors import CarlaError, ServerLost
+from td3_driving.carla.programs import Program, find_executable
+from td3_driving.carla.sightings import Sightings
+from td3_driving.carla.teleport import Ego
+from td3_driving.carla.traffic import Traffic
+from td3_driving.carla.world import World
+from td3_driving.settings import Settings
+from td3_driving.sim.roads import RoadMap, load_map
+
+LOOK_PERIOD = 0.25
+"""Wall time between two looks [s]."""
+LAST_CALLS = 3.0
+"""Wall time of each call while going down [s]: the server may be dead."""
+
+
+class Stack:
+    """Server, world, bridge, ego vehicle and traffic manager.
+
+    Arguments are those of :class:`td3_driving.carla.session.Session`.
+
+    Attributes:
+        world, traffic, roads: there after :meth:`start`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: Callable[[], Any],
+        ego: Ego,
+        sightings: Sightings,
+        folder: Path,
+        config: Path,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+        stopping: Event,
+    ) -> None:
+        self._settings, self._carla = settings, settings.carla
+        self._api, self._ego, self._sightings = api, ego, sightings
+        self._folder, self._config, self._environment = folder, config, environment
+        self._say, self._stopping = say, stopping
+        self._calls = Calls(settings.carla.rpc_timeout + 1.0)
+        self._programs: dict[str, Program] = {}
+        self._client = ""
+        self.world: World = None  # type: ignore[assignment]
+        self.traffic: Traffic = None  # type: ignore[assignment]
+        self.roads: RoadMap = None  # type: ignore[assignment]
+
+    def start(self) -> None:
+        """Go through all stages.
+
+        Raises:
+            CarlaError: a stage failed; the message names it and tells what to check.
+        """
+        where = f"{self._carla.host}:{self._carla.port}"
+        self._stage("client", self._check_client, "the Python package carla and its version")
+        self._stage("server", self._bring_up_server, f"that a CARLA server runs at {where} and no firewall is between")
+        self._stage("town", self._prepare_world, "the server's log, its memory, and carla.town")
+        self._stage("bridge", self._bring_up_bridge, "that carla-simulator/ros-bridge is built, sourced and patched")
+        self._stage("ego", self._bring_up_ego, "the bridge's log, and that no other node spawns an ego_vehicle")
+        self._stage(
+            "traffic manager", self._bring_up_traffic, "that no other program hosts a traffic manager on port 8000"
+        )
+
+    def trouble(self) -> str:
+        """What ended of what was started; "" when all runs."""
+        dead = next((program for program in self._programs.values() if not program.alive), None)
+        return dead.account() if dead else ""
+
+    def stop(self) -> None:
+        """Everything down, in the order that leaves nothing behind; the server goes on asynchronously. Never raises."""
+        ours = self._carla.bridge == "start"
+        if self.world is not None:
+            self._calls.timeout = LAST_CALLS
+            self._quietly(self.traffic.leave if self.traffic else None)
+        for name in ("spawner", "bridge"):
+            self._end(name)
+        if self.world is not None and ours:
+            self._quietly(self.world.set_asynchronous)
+            self._quietly(self.world.clear)
+        healthy = self.world is not None and self.world.answers()
+        if self._stopping.is_set() or not healthy:
+            self._end("server")
+        self._calls.timeout = self._carla.rpc_timeout + 1.0
+        self.world = self.traffic = None  # type: ignore[assignment]
+
+    # The stages.
+
+    def _check_client(self) -> None:
+        self._client = versions.installed()
+        self._module = self._api()
+
+    def _bring_up_server(self) -> None:
+        if "server" not in self._programs and server.must_start(self._carla):
+            path = server.executable(self._carla, self._environment)
+            self._run("server", server.server_command(path, self._carla))
+        host, port = self._carla.host, self._carla.port
+        self._look(lambda: server.listening(host, port), self._carla.stage_timeout, f"nothing listens at {host}:{port}")
+        self.world = World(self._module, self._carla, self._calls)
+        self._look(self.world.answers, self._carla.stage_timeout, f"the server at {host}:{port} does not answer")
+        warning = versions.check_pair(*self.world.versions())
+        if warning:
+            self._say(warning)
+
+    def _prepare_world(self) -> None:
+        if self._carla.bridge == "start":
+            self.world.set_asynchronous()
+            self.world.use_town(self._carla.town, self._carla.stage_timeout, self._look)
+            if left := self.world.clear():
+                self._say(f"{left} actors of an earlier session were removed")
+        elif versions.short_name(self.world.town) != versions.short_name(self._carla.town):
+            raise CarlaError(
+                f"the bridge runs on {self.world.town}, carla.town is {self._carla.town}; start it with that town"
+            )
+        self.world.set_weather(self._carla.weather)
+        path = self._folder / f"{versions.short_name(self.world.town)}.xodr"
+        path.write_text(self.world.opendrive(), encoding="utf-8")
+        self.roads = load_map(str(path))
+
+    def _bring_up_bridge(self) -> None:
+        if self._carla.bridge == "start":
+            bridge.check_version_gate(self._client)
+            self._run_node("bridge", bridge.BRIDGE, bridge.bridge_parameters(self._settings, self.world.town))
+        frames = self._sightings.frames
+        self._look(lambda: self._sightings.frames > frames + 1, self._carla.stage_timeout, "the bridge makes no frames")
+
+    def _bring_up_ego(self) -> None:
+        if self._carla.bridge == "start":
+            source = objects.objects_file(self._carla.objects, self._config)
+            path = self._folder / "objects.json"
+            path.write_text(objects.objects_text(source, self._settings.simulator), encoding="utf-8")
+            self._run_node("spawner", bridge.SPAWNER, bridge.spawner_parameters(path))
+        states, images = self._sightings.states, self._sightings.images
+        timeout = self._carla.stage_timeout
+        self._look(lambda: self._sightings.states > states, timeout, "the ego vehicle sends no odometry")
+        self._look(lambda: self._sightings.images > images, timeout, f"the ego's camera {objects.CAMERA} sends nothing")
+        self._look(lambda: not self._ego.missing(), timeout, "the ego's topics are not all there", self._ego.missing)
+
+    def _bring_up_traffic(self) -> None:
+        self.traffic = Traffic(self.world, self._say)
+        if self._settings.simulator.vehicles == 0:
+            return
+        if self._carla.bridge == "start" and self.traffic.manager_runs():
+            raise CarlaError("another program hosts a traffic manager on port 8000, where the bridge's must be; end it")
+        self._look(self._manager_runs, self._carla.stage_timeout, "the bridge hosts no traffic manager")
+        self.traffic.join()
+
+    def _manager_runs(self) -> bool:
+        """Ask and look: the bridge may not hear the first request."""
+        if self.traffic.manager_runs():
+            return True
+        self._ego.join_traffic_manager()
+        return False
+
+    # Their tools.
+
+    def _stage(self, name: str, work: Callable[[], None], advice: str) -> None:
+        began = time.monotonic()
+        try:
+            work()
+        except ServerLost as error:
+            raise ServerLost(f"CARLA, stage {name}: {error}; check {advice}") from error
+        except CarlaError as error:
+            raise CarlaError(f"CARLA, stage {name}: {error}") from error
+        self._say(f"CARLA, stage {name}: done in {time.monotonic() - began:.1f} s")
+
+    def _look(
+        self,
+        condition: Callable[[], bool],
+        timeout: float,
+        complaint: str,
+        details: Callable[[], object] = lambda: "",
+    ) -> None:
+        """Look until the condition holds; an end of what was started, or of the session, ends the look."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            trouble = self.trouble()
+            if trouble:
+                raise ServerLost(trouble)
+            if time.monotonic() > deadline:
+                more = details()
+                raise ServerLost(f"{complaint} within {timeout:g} s{f' ({more})' if more else ''}")
+            if self._stopping.wait(LOOK_PERIOD):
+                raise CarlaError("the session was asked to end")
+
+    def _run_node(self, name: str, which: tuple[str, str], parameters: str) -> None:
+        path = self._folder / f"{name}.yaml"
+        path.write_text(parameters, encoding="utf-8")
+        executable = find_executable(*which, self._environment)
+        self._run(name, bridge.node_command(executable, which[0], path))
+
+    def _run(self, name: str, command: list[str]) -> None:
+        self._programs[name] = Program(name, command, self._folder, self._environment)
+
+    def _end(self, name: str) -> None:
+        program = self._programs.pop(name, None)
+        if program is not None:
+            program.stop()
+
+    def _quietly(self, work: Callable[[], object] | None) -> None:
+        """While going down the server may be dead already; that is no news."""
+        with suppress(CarlaError):
+            if work is not None:
+                work()

@@ -1,0 +1,90 @@
+"""Moving the ego vehicle to the start of an episode through the topics of the bridge.
+
+The bridge acknowledges nothing, a teleport keeps the velocity, and CARLA keeps the last command for ever. So the ego is
+told to stand before and after, and is looked at until it does. Every frame is answered, or the bridge would wait.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from td3_driving.carla.errors import ServerLost
+from td3_driving.carla.sightings import Sightings
+from td3_driving.driving.vehicle_state import VehicleState
+
+CLEARANCE = 0.1
+"""Height above the road at which the ego appears [m]: below it would fall through, much above it would bounce."""
+NEAR = 1.0
+"""Distance from the start within which the ego counts as there [m]."""
+SLOW = 0.2
+"""Speed below which it counts as standing [m/s]."""
+MOST_FRAMES = 200
+"""Frames after which the reset has failed: 10 s at 0.05 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the ego stands: position [m] and heading [rad] in the map frame."""
+
+    x: float
+    y: float
+    z: float
+    yaw: float
+
+
+class Ego(Protocol):
+    """The ego vehicle, as the bridge lets others act on it. Nothing here waits for an effect."""
+
+    def brake(self) -> None:
+        """Answer the frame with full brakes."""
+
+    def stop_motion(self) -> None:
+        """Ask for zero velocity."""
+
+    def teleport(self, pose: Pose) -> None:
+        """Ask for a pose; the velocity is kept."""
+
+    def join_traffic_manager(self) -> None:
+        """Make the bridge's process the host of CARLA's traffic manager; see :mod:`td3_driving.carla.traffic`."""
+
+    def missing(self) -> list[str]:
+        """Topics of the ego that nobody publishes yet."""
+
+
+def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, timeout: float) -> int:
+    """Put the ego at rest at ``start``, ``discard`` frames long at least.
+
+    Returns:
+        The earliest stamp of the new episode [ns]: just after the last frame that was braked.
+
+    Raises:
+        ServerLost: frames stopped coming, or the ego does not come to rest there.
+    """
+    seen = sightings.states
+    ego.brake()
+    ego.stop_motion()
+    ego.teleport(start)
+    ego.stop_motion()
+    settled = 0
+    for _ in range(MOST_FRAMES):
+        state = _next_state(sightings, seen, timeout)
+        seen = sightings.states
+        arrived = math.hypot(state.x - start.x, state.y - start.y) < NEAR
+        still = math.hypot(state.speed, state.lateral_speed) < SLOW
+        settled = settled + 1 if arrived and still else 0
+        if not arrived:
+            ego.teleport(start)
+        if not settled:
+            ego.stop_motion()
+        ego.brake()
+        if settled >= discard:
+            return state.stamp_ns + 1
+    raise ServerLost(f"the ego vehicle did not come to rest at ({start.x:.1f}, {start.y:.1f}) in {MOST_FRAMES} frames")
+
+
+def _next_state(sightings: Sightings, seen: int, timeout: float) -> VehicleState:
+    if not sightings.wait(lambda: sightings.states > seen, timeout) or sightings.state is None:
+        raise ServerLost(f"no frame within {timeout:g} s in the middle of a reset")
+    return sightings.state

@@ -1,0 +1,160 @@
+"""The scenario node: episodes on a CARLA server, through its client and its ROS bridge.
+
+All decisions are those of :class:`td3_driving.carla.session.Session`, which lives in a thread of its own. This node
+tells it what the bridge's topics show, and publishes what it wants done.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any, NoReturn
+
+from carla_msgs.msg import CarlaEgoVehicleControl, CarlaStatus
+from geometry_msgs.msg import Point, Twist
+from geometry_msgs.msg import Pose as PoseMessage
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Bool
+from td3_driving_msgs.srv import ResetEpisode
+
+from td3_driving.carla.session import Answer, Order, Session
+from td3_driving.carla.sightings import Sightings
+from td3_driving.carla.teleport import Pose
+from td3_driving.nodes import bridge_messages as convert
+from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.entry import RunEnd, leave, run
+from td3_driving.nodes.parameters import load_settings
+from td3_driving.starting.profiles import config_directory
+
+EGO = "carla/ego_vehicle"
+NEEDED = ("odometry", "rgb_front/image", "collision", "lane_invasion")
+"""Topics of the ego that the policy cannot do without."""
+HOUSEKEEPING = 0.1
+"""Wall time between two looks at the session [s]."""
+END_TIMEOUT = 13.0
+"""Wall time for the session to end [s]: less than what a starter gives before it insists."""
+
+
+class ScenarioNode(Node):
+    """Wires a session to the topics of the bridge and to the reset service."""
+
+    def __init__(self) -> None:
+        super().__init__("scenario", automatically_declare_parameters_from_overrides=True)
+        settings, own = load_settings(self, {"run_dir": ""})
+        folder = (
+            Path(own["run_dir"]) / "carla" if own["run_dir"] else Path(tempfile.mkdtemp(prefix="td3_driving_carla_"))
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self._sightings = Sightings()
+        self._waiting: dict[tuple[int, int], Future] = {}
+        self._session = Session(
+            settings, _carla, EgoTopics(self), self._sightings, folder, config_directory(), dict(os.environ), self._say
+        )
+        self._thread = Thread(target=self._session.live, name="session", daemon=True)
+        self._route = self.create_publisher(PathMessage, f"{EGO}/waypoints", qos.BRIDGE_LATCHED_ONE)
+        self.create_subscription(CarlaStatus, "carla/status", self._on_status, qos.BRIDGE)
+        self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
+        self.create_subscription(CameraInfo, f"{EGO}/rgb_front/camera_info", self._on_camera, qos.BRIDGE)
+        self.create_service(ResetEpisode, "td3/reset_episode", self._on_reset)
+
+    def live(self) -> None:
+        """Serve until the context ends; :class:`RunEnd` when the session gives up."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(self)
+        self._thread.start()
+        while self.context.ok():
+            executor.spin_once(timeout_sec=HOUSEKEEPING)
+            if self._session.failure is not None:
+                raise RunEnd(2, str(self._session.failure))
+
+    def _say(self, text: str) -> None:
+        self.get_logger().info(text)
+
+    def _on_status(self, message: CarlaStatus) -> None:
+        self._sightings.on_status(message.frame, message.synchronous_mode_running or not message.synchronous_mode)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        self._sightings.on_state(conversions.vehicle_state(message))
+
+    def _on_camera(self, _: CameraInfo) -> None:
+        self._sightings.on_camera()
+
+    async def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
+        """Whoever asks for the same episode while it is being prepared gets the same answer: it lost patience."""
+        key = int(request.scenario), int(request.seed)
+        if key not in self._waiting:
+            future = self._waiting[key] = Future(executor=self.executor)
+            self._session.order(Order(*key, done=future.set_result))
+        answer = await self._waiting[key]
+        assert isinstance(answer, Answer)
+        self._waiting.pop(key, None)
+        response.success, response.message = answer.success, answer.message
+        response.stamp = conversions.time_message(answer.stamp_ns)
+        response.route = convert.path(answer.route, answer.stamp_ns)
+        if answer.success:
+            self._route.publish(response.route)
+        return response
+
+    def close(self) -> None:
+        """End the session: the server runs on asynchronously, nothing that was started is left."""
+        self._session.stop()
+        if self._thread.ident is not None:
+            self._thread.join(END_TIMEOUT)
+
+
+class EgoTopics:
+    """The ego vehicle through the bridge's topics; see :class:`td3_driving.carla.teleport.Ego`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        publisher = partial(node.create_publisher, qos_profile=qos.BRIDGE)
+        self._control = publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd")
+        self._transform = publisher(PoseMessage, f"{EGO}/control/set_transform")
+        self._velocity = publisher(Twist, f"{EGO}/control/set_target_velocity")
+        self._autopilot = publisher(Bool, f"{EGO}/enable_autopilot")
+
+    def brake(self) -> None:
+        """Full brakes; the steering straight."""
+        self._control.publish(CarlaEgoVehicleControl(brake=1.0))
+
+    def stop_motion(self) -> None:
+        """Zero velocity in all axes."""
+        self._velocity.publish(Twist())
+
+    def teleport(self, pose: Pose) -> None:
+        """A pose in the map frame."""
+        position = Point(x=pose.x, y=pose.y, z=pose.z)
+        self._transform.publish(PoseMessage(position=position, orientation=conversions.quaternion(pose.yaw)))
+
+    def join_traffic_manager(self) -> None:
+        """An autopilot that is switched off needs a traffic manager too, and the bridge makes one."""
+        self._autopilot.publish(Bool(data=False))
+
+    def missing(self) -> list[str]:
+        """Needed topics without a publisher."""
+        names = (self._node.resolve_topic_name(f"{EGO}/{name}") for name in NEEDED)
+        return [name for name in names if self._node.count_publishers(name) == 0]
+
+
+def _carla() -> Any:
+    import carla
+
+    return carla
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``scenario``."""
+    leave(run(ScenarioNode, arguments))
+
+
+if __name__ == "__main__":
+    main()
