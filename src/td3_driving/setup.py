@@ -60,6 +60,7 @@ setup(
     entry_points={
         "console_scripts": [
             *(f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES),
+            f"drive = {PACKAGE}.nodes.deploy_policy:main",
             f"doctor = {PACKAGE}.doctor.cli:main",
         ]
     },

@@ -64,6 +64,11 @@ class Eyes:
         self._place = None
         self.last_action = np.zeros(ACTION_DIM, dtype=np.float32)
 
+    def reroute(self, route: Route) -> None:
+        """Another route in the midst of driving: the place on it is looked for anew, the memory is kept."""
+        self.route = route
+        self._place = None
+
     def see(self, frame: np.ndarray, vehicle: VehicleState) -> Sight:
         """Take the grey frame (height, width) uint8 and the vehicle state of one instant.
 

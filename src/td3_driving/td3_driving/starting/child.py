@@ -18,6 +18,7 @@ MODULES = {
     "visualizer": "td3_driving.nodes.visualizer",
     "recorder": "td3_driving.nodes.recorder",
     "gate": "td3_driving.nodes.gate",
+    "drive": "td3_driving.nodes.deploy_policy",
     "doctor": "td3_driving.doctor.cli",
 }
 """Module of each executable of the package; each has a ``main``."""

@@ -1,0 +1,195 @@
+"""Driving by a bundle: the observation code of training, the network, and when there is nothing to act on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from td3_driving.deploy.bundle_archive import BundleError
+from td3_driving.deploy.contract import Contract, first_difference
+from td3_driving.deploy.runtime import InferenceError, Loaded
+from td3_driving.driving.action import FULL_STOP, Command, to_command
+from td3_driving.driving.episode import GOAL_DISTANCE
+from td3_driving.driving.observation import LATERAL_SCALE, STATE_BOUND, Observation, ObservationError, grey_frame
+from td3_driving.driving.pilot import Eyes, Sight
+from td3_driving.driving.route import Route
+from td3_driving.driving.vehicle_state import VehicleState
+
+FARTHEST = LATERAL_SCALE * STATE_BOUND
+"""Distance from the route beyond which the state vector no longer tells how far it is [m]."""
+GAP = 0.5
+"""Time without a frame after which the stack of frames tells nothing any more [s]."""
+JUMP = 3.0
+"""Distance by which a pose may differ from what the speed explains [m]; beyond it the vehicle was moved."""
+TRIAL = 100
+"""Frames after a swap during which the bundle before is kept to fall back on."""
+RATIO_TOLERANCE = 0.02
+"""Relative difference that the shape of the camera image may have from that in training."""
+STOP_ACTION = np.array([0.0, -1.0], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy does at one frame.
+
+    Attributes:
+        action: (2,) float32: steer (right positive), drive.
+        command: the action as the vehicle takes it.
+        observation_s, inference_s: wall time that observing and the network took [s].
+        fingerprint: SHA-256 of the observation, see :func:`fingerprint`.
+        goal: the end of the route is reached; the command is to stop.
+    """
+
+    action: np.ndarray
+    command: Command
+    sight: Sight
+    observation_s: float
+    inference_s: float
+    fingerprint: str
+    goal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A camera image as the policy sees it, and the wall time that this took [s]."""
+
+    frame: np.ndarray
+    seconds: float
+
+
+class DeployedDriver:
+    """Frames in, commands out, by the bundle that is in use.
+
+    Args:
+        clock: wall time [s], for measuring alone.
+
+    Attributes:
+        loaded: the bundle in use.
+        swaps, rollbacks: bundles taken over, and bundles given up again because they failed while driving.
+        restarts: times at which the memory of past frames was dropped.
+    """
+
+    def __init__(self, loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.loaded = loaded
+        self.swaps = self.rollbacks = self.restarts = 0
+        self._clock = clock
+        self._eyes = Eyes(loaded.bundle.contract.settings)
+        self._before: Loaded | None = None
+        self._trial = 0
+        self._last: VehicleState | None = None
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the bundle in use; a swap does not change it."""
+        return self.loaded.bundle.contract
+
+    @property
+    def has_route(self) -> bool:
+        """Whether a route was given."""
+        return self._eyes.route is not None
+
+    def take_route(self, route: Route) -> None:
+        """Drive along ``route`` from the next frame on; past frames stay in memory."""
+        self._eyes.reroute(route)
+
+    def restart(self) -> None:
+        """Forget past frames and the last action: what comes next does not follow from them."""
+        self._last = None
+        if self._eyes.route is not None:
+            self._eyes.start(self._eyes.route)
+
+    def look(self, image: np.ndarray, encoding: str) -> Picture:
+        """The grey frame of a camera image (rows, columns[, channels]).
+
+        Raises:
+            ObservationError: its shape is not that of the camera in training, so it would be distorted.
+        """
+        begin = self._clock()
+        width, height, _ = self.contract.camera
+        rows, columns = image.shape[:2]
+        if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
+            raise ObservationError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
+        frame = grey_frame(image, encoding, self.contract.observation)
+        return Picture(frame, self._clock() - begin)
+
+    def decide(self, picture: Picture, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:
+        """The decision for one instant.
+
+        Args:
+            in_charge: the last action of whoever drives, where that is not this policy.
+
+        Raises:
+            ObservationError: there is nothing to act on: no route, a state that is not finite, too far from the route.
+            InferenceError: the network failed, and there is no bundle to fall back on.
+        """
+        begin = self._clock()
+        if self._eyes.route is None:
+            raise ObservationError("no route yet")
+        self._restart_after_break(vehicle)
+        if in_charge is not None:
+            self._eyes.last_action = in_charge
+        sight = self._eyes.see(picture.frame, vehicle)
+        self._last = vehicle
+        if abs(sight.place.lateral) > FARTHEST:
+            raise ObservationError(f"the vehicle is {abs(sight.place.lateral):.1f} m away from its route")
+        seen = self._clock()
+        goal = sight.place.s >= self._eyes.route.length - GOAL_DISTANCE
+        action = STOP_ACTION if goal else self._act(sight.observation)
+        self._eyes.last_action = action
+        decided = self._clock()
+        command = FULL_STOP if goal else to_command(action)
+        mark, spent = fingerprint(sight.observation), picture.seconds + seen - begin
+        return Decision(action, command, sight, spent, decided - seen, mark, goal)
+
+    def check_swap(self, other: Loaded) -> None:
+        """Refuse a bundle that does not see and act as the one in use.
+
+        Raises:
+            BundleError: their contracts differ.
+        """
+        difference = first_difference(other.bundle.contract.as_mapping(), self.contract.as_mapping())
+        if difference:
+            text = difference.replace("the software", "the one in use")
+            raise BundleError(f"contract mismatch with the bundle in use: {text}")
+
+    def swap(self, other: Loaded) -> None:
+        """Drive by ``other`` from the next frame on; the one in use stays at hand until ``other`` has proved itself."""
+        self._before, self._trial, self.loaded = self.loaded, TRIAL, other
+        self.swaps += 1
+
+    def _act(self, observation: Observation) -> np.ndarray:
+        try:
+            action = self.loaded.runtime.act(observation.stack, observation.state)
+        except InferenceError:
+            if self._before is None:
+                raise
+            self.loaded, self._before = self._before, None
+            self.rollbacks += 1
+            return self.loaded.runtime.act(observation.stack, observation.state)
+        if self._before is not None:
+            self._trial -= 1
+            self._before = self._before if self._trial > 0 else None
+        return action
+
+    def _restart_after_break(self, vehicle: VehicleState) -> None:
+        """Drop the memory where time or place do not go on from the last frame."""
+        last = self._last
+        if last is None or not vehicle.finite():
+            return
+        gap = (vehicle.stamp_ns - last.stamp_ns) * 1e-9
+        moved = float(np.hypot(vehicle.x - last.x, vehicle.y - last.y))
+        explained = max(abs(last.speed), abs(vehicle.speed)) * max(gap, 0.0)
+        if not 0.0 < gap <= GAP or moved > explained + JUMP:
+            self.restarts += 1
+            self.restart()
+
+
+def fingerprint(observation: Observation) -> str:
+    """Hexadecimal SHA-256 of the stack (uint8) and the state vector (little-endian float32)."""
+    digest = hashlib.sha256(observation.stack.tobytes())
+    digest.update(observation.state.astype("<f4").tobytes())
+    return digest.hexdigest()

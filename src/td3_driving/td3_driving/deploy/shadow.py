@@ -1,0 +1,44 @@
+"""What the driver in charge does, for a policy that only watches."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from td3_driving.driving.action import ACTION_DIM
+
+KEPT = 64
+"""Commands kept: more than a second of a gate at 50 Hz."""
+COUNTS_FOR = 1.0
+"""Wall time after which a command tells nothing any more [s]."""
+
+
+class DriverInCharge:
+    """The commands of whoever drives, by their stamps.
+
+    A command may be heard before or after the frame that it answers, so stamps decide, not the order of arrival.
+    """
+
+    def __init__(self) -> None:
+        self._heard: deque[tuple[int, np.ndarray, float]] = deque(maxlen=KEPT)
+
+    def forget(self) -> None:
+        """Nobody was heard."""
+        self._heard.clear()
+
+    def hear(self, stamp_ns: int, action: np.ndarray, now: float) -> None:
+        """An action (2,) stamped ``stamp_ns`` [ns], heard at wall time ``now`` [s]; what is not finite is left out."""
+        if np.isfinite(action).all():
+            self._heard.append((stamp_ns, action, now))
+
+    def before(self, stamp_ns: int, now: float) -> np.ndarray:
+        """The last action before a frame; zeros where there is none, as at the start of an episode."""
+        for stamp, action, heard_at in reversed(self._heard):
+            if stamp < stamp_ns and now - heard_at < COUNTS_FOR:
+                return action
+        return np.zeros(ACTION_DIM, dtype=np.float32)
+
+    def answer_to(self, stamp_ns: int) -> np.ndarray | None:
+        """The first action at or after a frame; None where it has not been heard."""
+        return next((action for stamp, action, _ in self._heard if stamp >= stamp_ns), None)
