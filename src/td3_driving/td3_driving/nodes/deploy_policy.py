@@ -72,6 +72,7 @@ class DriveNode(LifecycleNode):
         self._route: Route | None = None
         self._in_charge = DriverInCharge()
         self._held: tuple[PolicyTick, int] | None = None
+        self._unanswered: tuple[Picture, VehicleState] | None = None
         self._last_stamp_ns = 0
         self._reported_at = 0.0
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -136,7 +137,7 @@ class DriveNode(LifecycleNode):
         self._driver.restart()
         self._sync.restart()
         self._in_charge.forget()
-        self._held = None
+        self._held = self._unanswered = None
         self._driving = True
         self.get_logger().info("shadow: commands nothing" if self.settings.shadow else "driving")
         return super().on_activate(state)
@@ -182,8 +183,13 @@ class DriveNode(LifecycleNode):
         except RouteError as error:
             self.get_logger().error(f"route refused, going on with the last: {error}", throttle_duration_sec=1.0)
             return
-        if self._driver is not None:
-            self._driver.take_route(self._route)
+        if self._driver is None:
+            return
+        self._driver.take_route(self._route)
+        if self._unanswered is not None and self._driving:
+            # The frame overtook the route that it needs; whoever sent it may be waiting for its answer.
+            self._driver.restart()
+            self._on_frame(*self._unanswered)
 
     def _on_image(self, message: Image) -> None:
         if self._driver is None or not self._driving:
@@ -216,10 +222,12 @@ class DriveNode(LifecycleNode):
         assert self._driver is not None
         self._swap.hand_over()
         self._publish_held()
+        self._unanswered = None
         rollbacks = self._driver.rollbacks
         try:
             decision = self._driver.decide(picture, vehicle, self._last_action(vehicle.stamp_ns))
         except (ObservationError, InferenceError) as error:
+            self._unanswered = picture, vehicle
             self._refuse(str(error))
             return
         if not self.settings.shadow:
