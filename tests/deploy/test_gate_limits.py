@@ -18,7 +18,7 @@ from td3_driving.bounded import SettingsError
 from td3_driving.deploy import fit_pedals
 from td3_driving.deploy.gate_types import Mode, Output
 from td3_driving.deploy.interfaces.motion import motion
-from td3_driving.deploy.limits import GATE_GROUPS, GateSettings, PedalSettings, gate_settings
+from td3_driving.deploy.limits import GATE_GROUPS, GateSettings, PedalSettings, gate_settings, interpolate
 from td3_driving.deploy.pedals import PedalMap, fit
 from td3_driving.driving.action import Command
 from td3_driving.sim.vehicle import CarParameters, Control, curvature, next_speed
@@ -57,6 +57,12 @@ def test_tables_interpolate_and_end_flat() -> None:
     assert limits.at("steer", 7.5) == pytest.approx(0.75), "between 1.0 at 5 m/s and 0.5 at 10 m/s"
     assert limits.at("steer", -7.5) == limits.at("steer", 7.5)
     assert (limits.at("steer", 0.0), limits.at("steer", 99.0)) == (1.0, 0.1)
+
+
+@given(value=st.floats(-10.0, 50.0), row=st.lists(st.floats(-9.0, 9.0), min_size=4, max_size=4))
+def test_interpolation_is_that_of_numpy(value: float, row: list[float]) -> None:
+    axis = (0.0, 5.0, 7.0, 30.0)
+    assert interpolate(value, axis, row) == pytest.approx(float(np.interp(value, axis, row)), abs=1e-12)
 
 
 def test_hash_changes_with_any_setting() -> None:

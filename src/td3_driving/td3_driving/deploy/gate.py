@@ -173,13 +173,13 @@ class Gate:
         late = min(budget.policy_period + budget.warn_ticks / budget.rate, budget.comfortable_after)
         found = [
             *self._events,
+            *(source.event() for source in (self.command, self.camera, self.odometry)),
             self.command.fault(at, late, budget.comfortable_after),
             self.camera.fault(at, budget.camera_age, budget.camera_age),
             self.odometry.fault(at, late, budget.comfortable_after),
             self.command.flip_fault(at),
             self.camera.frozen_fault(at),
             self._writer_fault(),
-            *(source.event() for source in (self.command, self.camera, self.odometry)),
         ]
         if self._needs_control_mode and self._autonomous:
             found.append(self._control_mode_fault(at))

@@ -143,7 +143,7 @@ class CameraInput(Input):
 
     def frozen_fault(self, at: Instant) -> Fault | None:
         """Whether the same image comes again and again on the move."""
-        since = at.time - self._changed_at
+        since = 0.0 if self._fingerprint is None else at.time - self._changed_at
         if self._way <= self._budget.frozen_distance or since <= self._budget.camera_age + TINY:
             return None
         text = f"frozen: the same image for {since:.2f} s and {self._way:.1f} m"
@@ -208,7 +208,7 @@ class ClockWatch:
         self._moved = at.wall if dt != 0.0 else self._moved
         if dt < 0.0:
             return 0.0, Fault("clock", f"it went back by {-dt:.2f} s", Severity.COMFORTABLE), True
-        if abs(drift) > self._budget.clock_jump:
+        if abs(drift) > self._budget.clock_jump + TINY:
             return dt, Fault("clock", f"it jumped by {drift:+.2f} s", Severity.COMFORTABLE), True
         if at.wall - self._moved > self._budget.clock_stall:
             stood = at.wall - self._moved

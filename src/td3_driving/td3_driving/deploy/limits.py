@@ -8,14 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Mapping
 
-import numpy as np
-
 from td3_driving.bounded import Bounded, SettingsError, flag, group_values, number
 
-GRAVITY = 9.81
+
+def interpolate(value: float, axis: Sequence[float], row: Sequence[float]) -> float:
+    """``row`` at ``value``, between the entries of the rising ``axis``; beyond its ends the end counts.
+
+    The same as ``numpy.interp``, which takes ten times as long for a single number.
+    """
+    above = bisect_right(axis, value)
+    if above == 0:
+        return row[0]
+    if above == len(axis):
+        return row[-1]
+    low, high = axis[above - 1], axis[above]
+    return row[above - 1] + (row[above] - row[above - 1]) * (value - low) / (high - low)
 
 
 def table(default: tuple[float, ...], low: float, high: float, meaning: str, unit: str = "") -> Any:
@@ -86,7 +98,7 @@ class LimitSettings(Tabled):
 
     def at(self, name: str, speed: float) -> float:
         """The entry of table ``name`` for a speed [m/s] of either sign; beyond its ends the end counts."""
-        return float(np.interp(abs(speed), self.speeds, getattr(self, name)))
+        return interpolate(abs(speed), self.speeds, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -154,7 +166,7 @@ class VehicleSettings(Tabled):
 
     def full_angle(self, speed: float) -> float:
         """Angle of the front wheels [rad] that full steering stands for at a speed [m/s]."""
-        return self.max_wheel_angle * float(np.interp(abs(speed), self.curve_speeds, self.curve_shares))
+        return self.max_wheel_angle * interpolate(abs(speed), self.curve_speeds, self.curve_shares)
 
     def wheel_angle(self, steer: float, speed: float) -> float:
         """Angle of the front wheels [rad], left positive, for a steering in [-1, 1], right positive."""

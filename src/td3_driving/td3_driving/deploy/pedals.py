@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from td3_driving.bounded import SettingsError
-from td3_driving.deploy.limits import PedalSettings
+from td3_driving.deploy.limits import PedalSettings, interpolate
 
 LEAST_RISE = 1e-6
 """Least rise of the acceleration from one pedal of the table to the next [m/s^2]."""
@@ -30,31 +30,28 @@ class PedalMap:
     def __init__(self, settings: PedalSettings) -> None:
         settings.require_equal_lengths("speeds")
         settings.require_equal_lengths("pedals")
-        self._speeds, self._pedals = np.array(settings.speeds), np.array(settings.pedals)
-        count = len(self._speeds) * len(self._pedals)
+        self._speeds, self._pedals, width = settings.speeds, settings.pedals, len(settings.pedals)
+        count = len(self._speeds) * width
         if len(settings.accelerations) != count:
             raise SettingsError(f"PedalSettings.accelerations: {len(settings.accelerations)} values for {count} points")
-        self._table = np.array(settings.accelerations).reshape(len(self._speeds), len(self._pedals))
-        if len(self._pedals) > 1 and np.diff(self._table, axis=1).min() < LEAST_RISE:
-            raise SettingsError("PedalSettings.accelerations: the acceleration does not rise with the pedal everywhere")
         if (self._pedals[0], self._pedals[-1]) != (-1.0, 1.0):
             raise SettingsError(f"PedalSettings.pedals: {list(settings.pedals)} does not go from -1 to 1")
+        rows = [settings.accelerations[at : at + width] for at in range(0, count, width)]
+        if any(after - before < LEAST_RISE for row in rows for before, after in zip(row, row[1:])):
+            raise SettingsError("PedalSettings.accelerations: the acceleration does not rise with the pedal everywhere")
+        self._columns = tuple(zip(*rows))
 
-    def _row(self, speed: float) -> np.ndarray:
-        """Accelerations (pedals,) at ``speed`` [m/s]."""
-        place = float(np.interp(abs(speed), self._speeds, np.arange(len(self._speeds))))
-        low = min(int(place), max(len(self._speeds) - 2, 0))
-        high = min(low + 1, len(self._speeds) - 1)
-        row: np.ndarray = self._table[low] + (place - low) * (self._table[high] - self._table[low])
-        return row
+    def _row(self, speed: float) -> list[float]:
+        """Acceleration of each pedal of the table at ``speed`` [m/s]."""
+        return [interpolate(abs(speed), self._speeds, column) for column in self._columns]
 
     def acceleration(self, pedal: float, speed: float) -> float:
         """Acceleration [m/s^2] that ``pedal`` in [-1, 1] gives at ``speed`` [m/s]."""
-        return float(np.interp(pedal, self._pedals, self._row(speed)))
+        return interpolate(pedal, self._pedals, self._row(speed))
 
     def pedal(self, acceleration: float, speed: float) -> float:
         """The pedal in [-1, 1] for an acceleration [m/s^2]; one out of reach gets the nearer end."""
-        return float(np.interp(acceleration, self._row(speed), self._pedals))
+        return interpolate(acceleration, self._row(speed), self._pedals)
 
 
 @dataclass(frozen=True, slots=True)
