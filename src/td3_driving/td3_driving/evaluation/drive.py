@@ -76,6 +76,12 @@ class Stage:
             self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
         return self._camera.render(frame.ego, frame.vehicles)
 
+    def close(self) -> None:
+        """Give the renderer back."""
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+
 
 def evaluate(
     settings: Settings, agent: Agent, plan: Plan, watch: Callable[[int], Watcher | None] = lambda route: None
@@ -91,9 +97,12 @@ def evaluate(
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
     stage = Stage(settings, plan.scenario)
-    for route, seed in enumerate(plan.seeds):
-        link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
-        yield _drive_route(stage, agent, plan, seed, link, watch(route))
+    try:
+        for route, seed in enumerate(plan.seeds):
+            link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
+            yield _drive_route(stage, agent, plan, seed, link, watch(route))
+    finally:
+        stage.close()
 
 
 def _drive_route(
