@@ -81,15 +81,6 @@ def test_the_parameter_file_lists_every_setting_with_its_default() -> None:
     assert gate_settings(flat) == GateSettings()
 
 
-def test_diagnostics_files_name_the_statuses_of_the_gate() -> None:
-    folder = REPOSITORY / "config/diagnostics"
-    analyzer = yaml.safe_load((folder / "gate.yaml").read_text())["analyzers"]["ros__parameters"]["gate"]
-    assert analyzer["expected"] == [f"gate: {name}" for name in ("command", "inputs", "writer", "age")]
-    units = {unit["path"]: unit for unit in yaml.safe_load((folder / "gate_units.yaml").read_text())["units"]}
-    assert [link["link"] for link in units["/td3_driving/gate"]["list"]] == list(units)[1:]
-    assert {f"{unit['node']}: {unit['name']}" for unit in list(units.values())[1:]} < set(analyzer["expected"])
-
-
 def test_every_setting_is_read_by_the_gate() -> None:
     """A name counts as read where code asks an object for it, or a table for its row."""
     read: set[str] = set()
