@@ -172,7 +172,7 @@ def test_statuses_are_those_that_the_aggregators_expect(graph: SimpleNamespace) 
 
 
 def test_scene_shows_route_action_reward_and_traffic(graph: SimpleNamespace) -> None:
-    wanted = {"route", "lane error", "predicted path", "value", "traffic"}
+    wanted = {"route", "vehicle", "lane error", "predicted path", "value", "traffic"}
     graph.viewer.wait(lambda: wanted <= set(graph.viewer.shown), "the whole scene")
     array = graph.viewer.heard["markers"][-1].markers
     assert array[0].action == Marker.DELETEALL
@@ -181,7 +181,7 @@ def test_scene_shows_route_action_reward_and_traffic(graph: SimpleNamespace) -> 
     graph.viewer.wait(lambda: "r –" not in graph.viewer.shown["value"].text, "a reward in the text")
     graph.viewer.wait(lambda: "Q –" not in graph.viewer.shown["value"].text, "a Q value in the text")
     path = graph.viewer.shown["predicted path"].points
-    assert len(path) == 11
+    assert len(path) == 21
     assert all(math.isfinite(value) for point in path for value in (point.x, point.y, point.z))
 
 

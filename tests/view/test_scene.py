@@ -36,7 +36,9 @@ def test_an_empty_scene_shows_nothing() -> None:
 def test_everything_is_there_once_it_came() -> None:
     scene = full_scene()
     scene.traffic = [Box("traffic", 7, 1.0, 2.0, 0.75, 0.0, 4.0, 2.0, 1.5, RED)]
-    assert set(by_name(scene)) == {"route", "lane error", "predicted path", "drive", "value", "gate", "traffic"}
+    bars = {"steer", "steer range", "drive", "drive range"}
+    rest = {"route", "vehicle", "lane error", "predicted path", "value", "gate", "traffic"}
+    assert set(by_name(scene)) == bars | rest
 
 
 def test_lane_error_leads_from_the_vehicle_to_the_route() -> None:
@@ -50,9 +52,16 @@ def test_lane_error_leads_from_the_vehicle_to_the_route() -> None:
 def test_predicted_path_goes_where_the_wheel_points() -> None:
     scene = full_scene()
     scene.action = (0.0, 0.0)
-    assert scene.path()[-1] == pytest.approx((30.0, 1.5, LIFT)), "2 s at 10 m/s"
+    assert scene.path(at(10.0, 1.5))[-1] == pytest.approx((30.0, 1.5, LIFT)), "2 s at 10 m/s"
     scene.action = (0.05, 0.0)
-    assert scene.path()[-1, 1] < 1.5, "positive steer is right"
+    assert scene.path(at(10.0, 1.5))[-1, 1] < 1.5, "positive steer is right"
+
+
+def test_predicted_path_is_not_tighter_than_the_tyres_hold() -> None:
+    # 10 m/s and 8 m/s^2 make a circle of 12.5 m radius, however far the wheel is turned.
+    path = Scene(action=(1.0, 0.0)).path(at(0.0, 0.0))[:, :2]
+    turned = np.diff(np.arctan2(*np.diff(path, axis=0).T[::-1]))
+    assert turned == pytest.approx(np.full(19, -10.0 / 12.5 * 0.1)), "2 s in 20 steps"
 
 
 def test_bars_point_right_for_a_right_wheel_and_ahead_for_throttle() -> None:
@@ -69,7 +78,9 @@ def test_bars_point_right_for_a_right_wheel_and_ahead_for_throttle() -> None:
     assert isinstance(brake, Line)
     assert brake.points[1] - brake.points[0] == pytest.approx((-2.0, 0.0, 0.0))
     assert brake.colour == RED
-    assert "steer" not in by_name(scene)
+    whole = by_name(scene)["drive range"]
+    assert isinstance(whole, Line)
+    assert whole.points[:, 0] == pytest.approx((8.0, 12.0))
 
 
 def test_heights_follow_the_road() -> None:
@@ -78,7 +89,7 @@ def test_heights_follow_the_road() -> None:
     path, value = by_name(scene)["predicted path"], by_name(scene)["value"]
     assert isinstance(path, Line) and isinstance(value, Text)
     assert path.points[:, 2] == pytest.approx(8.0 + LIFT)
-    assert (value.z, path.colour) == (11.0, BLUE)
+    assert (value.z, path.colour) == (11.5, BLUE)
 
 
 def test_readings_and_their_dashes() -> None:

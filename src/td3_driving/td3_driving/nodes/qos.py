@@ -33,5 +33,8 @@ RECORDER = _profile(1000)
 """So deep that a recorder which is held up for a moment misses nothing."""
 RECORDER_LATCHED = _profile(1000, latched=True)
 MARKERS = _profile(10)
-ONLOOKER = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""A reader that takes what it gets and holds nobody up; any of the topics above can be read so."""
+
+
+def onlooker(depth: int) -> QoSProfile:
+    """A reader that takes what it gets and holds nobody up; any of the topics above can be read so."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)

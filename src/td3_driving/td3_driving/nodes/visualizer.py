@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -38,6 +39,10 @@ from td3_driving.view.scene import Gate, Scene
 EGO = "carla/ego_vehicle"
 LOOK = 0.2
 """Wall time between two looks at who watches [s]."""
+STATES_KEPT = 50
+"""Vehicle states among which that of an image is looked for: an image takes longer on its way than a state."""
+STATES_SILENT = 1.0
+"""Wall time without odometry after which images no longer wait for theirs [s]."""
 GATE_SILENT = 1.0
 """Wall time without a word from a command gate after which it counts as gone [s]."""
 GATE_SENDS_NOTHING = (GateStatus.WAITING, GateStatus.DISENGAGED)
@@ -70,7 +75,8 @@ class VisualizerNode(Node):
         self._scene = Scene()
         self._odom_frame = OdomFrame()
         self._pending: Image | None = None
-        self._image_due = 0.0
+        self._states: deque[VehicleState] = deque(maxlen=STATES_KEPT)
+        self._image_due = self._state_at = 0.0
         self._intrinsics: CameraInfo | None = None
         self._mount: TransformStamped | None = None
         self._objects: Any = None
@@ -82,8 +88,8 @@ class VisualizerNode(Node):
         self._image = self.create_publisher(Image, "td3/view/image", qos.BRIDGE)
         self._markers = self.create_publisher(MarkerArray, "td3/markers", qos.MARKERS)
         self._tf = self.create_publisher(self._tf_message, "tf", qos.TF)
-        looking, latched = qos.ONLOOKER, qos.BRIDGE_LATCHED_ONE
-        self._frame_taps = [Tap(self, Odometry, f"{EGO}/odometry", self._on_odometry, looking)]
+        looking, latched = qos.onlooker(1), qos.BRIDGE_LATCHED_ONE
+        self._frame_taps = [Tap(self, Odometry, f"{EGO}/odometry", self._on_odometry, qos.onlooker(STATES_KEPT))]
         self._scene_taps = [
             Tap(self, Path, f"{EGO}/waypoints", self._on_route, latched),
             Tap(self, CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, looking),
@@ -160,6 +166,8 @@ class VisualizerNode(Node):
         vehicle = conversions.vehicle_state(sent)
         self._scene.take_vehicle(vehicle)
         if vehicle.finite():
+            self._states.append(vehicle)
+            self._state_at = time.monotonic()
             self._publish_frames(sent, vehicle)
         self._draw_pending()
 
@@ -167,21 +175,22 @@ class VisualizerNode(Node):
         now = time.monotonic()
         if now < self._image_due:
             return
-        if self._pending is not None:
-            # No odometry came for it all the while.
-            self._draw(self._pending, None)
-        self._image_due, self._pending = now + 1.0 / self._options.rate, sent
+        self._image_due = now + 1.0 / self._options.rate
+        if now - self._state_at > STATES_SILENT:
+            self._draw(sent, None)
+            return
+        self._pending = sent
         self._draw_pending()
 
     # Outputs.
 
     def _draw_pending(self) -> None:
         """The image and the odometry of a frame come in either order: the image waits for its own."""
-        vehicle = self._scene.vehicle
-        if self._pending is None or vehicle is None:
+        if self._pending is None or not self._states:
             return
-        if vehicle.stamp_ns >= conversions.nanoseconds(self._pending.header.stamp):
-            self._draw(self._pending, vehicle)
+        stamp_ns = conversions.nanoseconds(self._pending.header.stamp)
+        if self._states[-1].stamp_ns >= stamp_ns:
+            self._draw(self._pending, min(self._states, key=lambda state: abs(state.stamp_ns - stamp_ns)))
             self._pending = None
 
     def _draw(self, sent: Image, vehicle: VehicleState | None) -> None:

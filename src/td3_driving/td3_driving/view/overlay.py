@@ -53,7 +53,7 @@ class _World:
         for box in scene.traffic:
             if self._near(np.array(((box.x, box.y),))).all():
                 self._box(box)
-        self._line(scene.path(), BLUE, 4.0)
+        self._line(scene.path(self._vehicle), BLUE, 4.0)
 
     def _near(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: which of (N, 2 or 3) points in the map frame are not farther away than SIGHT."""

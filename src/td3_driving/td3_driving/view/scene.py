@@ -15,6 +15,8 @@ from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, 
 
 LIFT = 0.3
 """Height of lines above the road [m]."""
+VEHICLE = (4.7, 1.9, 1.45)
+"""Length, width and height of a passenger car, as the vehicle is drawn [m]."""
 BAR_LENGTH = 2.0
 """Length of an action bar at full deflection [m]."""
 BARS_LEFT = 3.0
@@ -86,11 +88,11 @@ class Scene:
             place = self._route.locate(vehicle)
         self._s, self.lateral_error = place.s, place.lateral
 
-    def path(self) -> np.ndarray:
-        """(N, 3) points [m] where the vehicle goes with the current action held; none without one."""
-        if self.vehicle is None or self.action is None:
+    def path(self, vehicle: VehicleState) -> np.ndarray:
+        """(N, 3) points [m] where ``vehicle`` goes with the current action held; none without one."""
+        if self.action is None:
             return np.zeros((0, 3))
-        return _raised(predicted_path(self.vehicle, *self.action), self.vehicle.z)
+        return _raised(predicted_path(vehicle, *self.action), vehicle.z)
 
     def readings(self) -> tuple[str, str]:
         """Two lines for a person: how it drives, and what that is worth."""
@@ -110,31 +112,37 @@ class Scene:
     def _vehicle_shapes(self, vehicle: VehicleState) -> list[Shape]:
         here = np.array((vehicle.x, vehicle.y))
         left = np.array((-math.sin(vehicle.yaw), math.cos(vehicle.yaw)))
-        shown: list[Shape] = [self._text("value", vehicle, 3.0, "\n".join(self.readings()), WHITE)]
+        shown: list[Shape] = [_body(vehicle), self._text("value", vehicle, 3.5, "\n".join(self.readings()), WHITE)]
         if math.isfinite(self.lateral_error):
             error = np.array((here, here - self.lateral_error * left))
             shown.append(Line("lane error", _raised(error, vehicle.z), RED, 0.15))
         if self.action is not None:
-            shown.append(Line("predicted path", self.path(), BLUE, 0.15))
+            shown.append(Line("predicted path", self.path(vehicle), BLUE, 0.15))
             shown += _bars(vehicle, left, *self.action)
         if self.gate is not None:
-            shown.append(self._text("gate", vehicle, 5.0, f"gate: {self.gate.message}", self.gate.colour))
+            shown.append(self._text("gate", vehicle, 4.8, f"gate: {self.gate.message}", self.gate.colour))
         return shown
 
     def _text(self, name: str, vehicle: VehicleState, height: float, text: str, colour: Colour) -> Text:
-        return Text(name, vehicle.x, vehicle.y, vehicle.z + height, text, 0.8, colour)
+        return Text(name, vehicle.x, vehicle.y, vehicle.z + height, text, 0.5, colour)
+
+
+def _body(vehicle: VehicleState) -> Box:
+    centre = vehicle.x, vehicle.y, vehicle.z + VEHICLE[2] / 2.0
+    return Box("vehicle", 0, *centre, vehicle.yaw, *VEHICLE, WHITE)
 
 
 def _bars(vehicle: VehicleState, left: np.ndarray, steer: float, drive: float) -> list[Shape]:
-    """One bar to the side for the wheel, one along the vehicle for the pedals; no bar where there is nothing."""
+    """One bar to the side for the wheel, one along the vehicle for the pedals, each on its full range."""
     start = np.array((vehicle.x, vehicle.y)) + BARS_LEFT * left
     forward = np.array((left[1], -left[0]))
-    ends = (("steer", -steer * left, YELLOW), ("drive", drive * forward, GREEN if drive > 0.0 else RED))
-    return [
-        Line(name, _raised(np.array((start, start + BAR_LENGTH * way)), vehicle.z), colour, 0.3)
-        for name, way, colour in ends
-        if way.any()
-    ]
+    colour = GREEN if drive > 0.0 else RED
+    shown: list[Shape] = []
+    for name, axis, value, shade in (("steer", -left, steer, YELLOW), ("drive", forward, drive, colour)):
+        reach = BAR_LENGTH * axis
+        shown.append(Line(f"{name} range", _raised(np.array((start - reach, start + reach)), vehicle.z), GREY, 0.06))
+        shown.append(Line(name, _raised(np.array((start, start + value * reach)), vehicle.z), shade, 0.3))
+    return shown
 
 
 def _raised(points: np.ndarray, z: float) -> np.ndarray:
