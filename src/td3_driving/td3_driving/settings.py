@@ -169,6 +169,15 @@ class DiagnosticsSettings(Bounded):
 
 
 @dataclass(frozen=True)
+class EvaluationSettings(Bounded):
+    """Evaluations in the course of a training: the deterministic policy on routes of its own, not learned from."""
+
+    interval: int = number(0, 0, 10**9, "environment steps between two evaluations; 0 = none")
+    routes: int = number(3, 1, 1000, "routes of one evaluation")
+    seed: int = number(0, 0, 2**31 - 1, "seed of the routes and their traffic; other than those of the training")
+
+
+@dataclass(frozen=True)
 class CarlaSettings(Bounded):
     """A CARLA server and its ROS bridge; camera, route, traffic and step are those of the group ``simulator``."""
 
@@ -220,6 +229,7 @@ class Settings:
     replay: ReplaySettings = field(default_factory=ReplaySettings)
     pacing: PacingSettings = field(default_factory=PacingSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     carla: CarlaSettings = field(default_factory=CarlaSettings)
     staged: StagedSettings = field(default_factory=StagedSettings)
 
@@ -234,7 +244,7 @@ class Settings:
 
 
 IRRELEVANT = (
-    *("run.steps", "diagnostics.tensorboard", "staged."),
+    *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation."),
     *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
     *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "restarts")),
 )
