@@ -108,7 +108,7 @@ class Session:
             if not self._stopping.is_set():
                 self.failure = error
         finally:
-            self._stack.stop()
+            self._stack.stop(for_good=True)
 
     def stop(self) -> None:
         """Ask the session to end; it then leaves the server running asynchronously."""
@@ -150,7 +150,7 @@ class Session:
             if self._restarts > limit:
                 raise CarlaError(f"gave up after {limit} new starts; the last reason: {trouble}")
             self._say(f"{trouble}; new start {self._restarts} of {limit}")
-            self._stack.stop()
+            self._stack.stop(for_good=False)
             try:
                 return self._start()
             except ServerLost as error:

@@ -20,7 +20,7 @@ from td3_driving.carla.world import World
 from td3_driving.settings import Settings
 from td3_driving.sim.roads import RoadMap, load_map
 
-LOOK_PERIOD = 0.25
+LOOK_PERIOD = 0.1
 """Wall time between two looks [s]."""
 LAST_CALLS = 3.0
 """Wall time of each call while going down [s]: the server may be dead."""
@@ -79,19 +79,22 @@ class Stack:
         dead = next((program for program in self._programs.values() if not program.alive), None)
         return dead.account() if dead else ""
 
-    def stop(self) -> None:
-        """Everything down, in the order that leaves nothing behind; the server goes on asynchronously. Never raises."""
-        ours = self._carla.bridge == "start"
-        if self.world is not None:
-            self._calls.timeout = LAST_CALLS
-            self._quietly(self.traffic.leave if self.traffic else None)
+    def stop(self, for_good: bool) -> None:
+        """Everything down, in the order that leaves nothing behind; the server goes on asynchronously. Never raises.
+
+        Args:
+            for_good: also end a server that was started here; otherwise it is ended only if it does not answer.
+        """
+        self._calls.timeout = LAST_CALLS
+        healthy = self.world is not None and self.world.answers()
+        if healthy and self.traffic is not None:
+            self._quietly(self.traffic.leave)
         for name in ("spawner", "bridge"):
             self._end(name)
-        if self.world is not None and ours:
+        if healthy and self._carla.bridge == "start":
             self._quietly(self.world.set_asynchronous)
             self._quietly(self.world.clear)
-        healthy = self.world is not None and self.world.answers()
-        if self._stopping.is_set() or not healthy:
+        if for_good or not healthy:
             self._end("server")
         self._calls.timeout = self._carla.rpc_timeout + 1.0
         self.world = self.traffic = None  # type: ignore[assignment]
@@ -209,8 +212,7 @@ class Stack:
         if program is not None:
             program.stop()
 
-    def _quietly(self, work: Callable[[], object] | None) -> None:
+    def _quietly(self, work: Callable[[], object]) -> None:
         """While going down the server may be dead already; that is no news."""
         with suppress(CarlaError):
-            if work is not None:
-                work()
+            work()
