@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -259,16 +260,22 @@ def test_nothing_is_listened_to_while_nobody_looks(graph: SimpleNamespace) -> No
     viewer.wait(lambda: viewer.heard["image"], "an image for a viewer who came back")
 
 
-def test_run_goes_on_and_diagnostics_draws_when_the_visualizer_is_killed(graph: SimpleNamespace) -> None:
+def test_run_is_held_up_neither_by_a_frozen_visualizer_nor_by_a_killed_one(graph: SimpleNamespace) -> None:
+    viewer = graph.viewer
+    for how in (signal.SIGSTOP, signal.SIGKILL):
+        graph.visualizer.send_signal(how)
+        step = viewer.step
+        viewer.wait(lambda step=step: viewer.step > step + 200, f"200 further steps after {how.name}")
+
+
+def test_diagnostics_draws_when_the_visualizer_is_gone(graph: SimpleNamespace) -> None:
     viewer = graph.viewer
     graph.visualizer.kill()
     graph.visualizer.wait(10.0)
-    step = viewer.step
     viewer.wait(lambda: viewer.listens("diagnostics", "/carla/ego_vehicle/odometry"), "diagnostics that takes over")
     viewer.heard["markers"].clear()
     viewer.wait(lambda: "predicted path" in viewer.shown, "markers from diagnostics")
     assert "traffic" not in viewer.shown
-    viewer.wait(lambda: viewer.step > step + 20, "further steps of the run")
 
 
 @pytest.mark.parametrize(
