@@ -1,12 +1,13 @@
-"""Our learner against Stable-Baselines3's TD3 on the same task: same steps, routes, evaluation, threads and machine.
+"""Our learners and Stable-Baselines3's TD3 on the same task: same steps, routes, evaluation, threads and machine.
 
-    python tests/benchmarks/compare_sb3.py [--steps 8000] [--seeds 5] [--tuning same|defaults] [--algorithm td3]
+    python tests/benchmarks/compare_sb3.py [--steps 8000] [--seeds 5] [--tuning same|defaults]
+                                           [--contenders td3 ddpg sac stable_baselines3]
 
-Both train in this process without ROS, one after the other, seed by seed. Every ``--every`` steps the deterministic
-policy drives ``--routes`` routes that no training chooses; the time that this takes is not counted. Prints one JSON
-object a line: a learning curve by steps and by wall time for every seed, and at the end, for equal steps and for equal
-wall time, the interquartile mean over the seeds with its 95 % stratified bootstrap interval and the probability of
-improvement (Agarwal et al. 2021).
+All train in this process without ROS, one after the other, seed by seed; ``td3``, ``ddpg`` and ``sac`` are ours. Every
+``--every`` steps the deterministic policy drives ``--routes`` routes that no training chooses; the time that this takes
+is not counted. Prints one JSON object a line: a learning curve by steps and by wall time for every training, and at the
+end, for equal steps and for equal wall time, the interquartile mean over the seeds with its 95 % stratified bootstrap
+interval and the probability of improvement over the last contender (Agarwal et al. 2021).
 
 ``--tuning same`` gives Stable-Baselines3 our settings wherever it has the same ones (network widths, batch, discount,
 target step, update ratio, warm-up, noise; its one learning rate is ours of the critic's heads); ``defaults`` leaves it
@@ -114,8 +115,9 @@ class Watch(BaseCallback):
         return True
 
 
-def train_ours(settings: Settings, options: argparse.Namespace) -> list[Point]:
+def train_ours(settings: Settings, options: argparse.Namespace, algorithm: str) -> list[Point]:
     """Our learner."""
+    settings = replace(settings, learning=replace(settings.learning, algorithm=algorithm))
     with TemporaryDirectory() as folder:
         run = InProcessRun(settings, Path(folder))
         course = Course(settings, options)
@@ -164,17 +166,18 @@ def matched(settings: Settings) -> dict[str, Any]:
     }
 
 
-CONTENDERS = {"ours": train_ours, "stable_baselines3": train_sb3}
+OURS = ("td3", "ddpg", "sac")
+BASELINE = "stable_baselines3"
 Curves = dict[str, list[list[Point]]]
 
 
-def verdicts(curves: Curves, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """At the end of the budget of steps, and at the wall time at which the faster contender had used it up."""
+def verdicts(curves: Curves) -> Iterator[dict[str, Any]]:
+    """At the end of the budget of steps, and at the wall time at which the fastest training had used it up."""
     ends = {name: np.array([[points[-1].driving_score] for points in runs]) for name, runs in curves.items()}
-    yield verdict("at_equal_steps", ends, options)
+    yield from verdict("at_equal_steps", ends)
     budget = min(points[-1].seconds for runs in curves.values() for points in runs)
     in_time = {name: np.array([[score_at(points, budget)] for points in runs]) for name, runs in curves.items()}
-    yield verdict("at_equal_wall_time", in_time, options) | {"seconds": budget}
+    yield from (line | {"seconds": budget} for line in verdict("at_equal_wall_time", in_time))
 
 
 def score_at(points: list[Point], seconds: float) -> float:
@@ -183,19 +186,21 @@ def score_at(points: list[Point], seconds: float) -> float:
     return done[-1] if done else 0.0
 
 
-def verdict(name: str, scores: dict[str, np.ndarray], options: argparse.Namespace) -> dict[str, Any]:
-    """Interquartile mean and interval of each contender, and how often ours is ahead."""
+def verdict(name: str, scores: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Interquartile mean and interval of each contender, and how often it is ahead of the last one."""
     generator = np.random.default_rng(0)
-    estimates = {who: asdict(bootstrap(values, generator)) for who, values in scores.items()}
-    return {
-        "name": f"driving_score_{name}",
-        "value": estimates["ours"]["value"],
-        "unit": "%, interquartile mean",
-        "baseline": estimates["stable_baselines3"]["value"],
-        "intervals": {who: [estimate["low"], estimate["high"]] for who, estimate in estimates.items()},
-        "probability_of_improvement": probability_of_improvement(scores["ours"], scores["stable_baselines3"]),
-        "seeds": options.seeds,
-    }
+    estimates = {who: bootstrap(values, generator) for who, values in scores.items()}
+    *_, (last, baseline) = scores.items()
+    for who, values in scores.items():
+        yield {
+            "name": f"driving_score_{name}_{who}",
+            "value": estimates[who].value,
+            "unit": "%, interquartile mean",
+            "interval": [estimates[who].low, estimates[who].high],
+            "baseline": estimates[last].value,
+            "probability_of_improvement": probability_of_improvement(values, baseline),
+            "scores": values[:, 0].tolist(),
+        }
 
 
 def main() -> None:
@@ -209,22 +214,23 @@ def main() -> None:
     add("--every", type=int, default=1000, help="steps between two evaluations (%(default)s)")
     add("--routes", type=int, default=3, help="routes of an evaluation (%(default)s)")
     add("--tuning", choices=("same", "defaults"), default="same", help="of Stable-Baselines3 (%(default)s)")
-    add("--algorithm", choices=("td3", "ddpg", "sac"), default="td3", help="of ours (%(default)s)")
+    add(
+        "--contenders", nargs="+", choices=(*OURS, BASELINE), default=["td3", BASELINE], help="who trains (%(default)s)"
+    )
     options = parser.parse_args()
     base = override(load_profile(profile_path(options.profile)), options.set)
-    curves: Curves = {name: [] for name in CONTENDERS}
+    curves: Curves = {name: [] for name in options.contenders}
     for seed in range(options.seeds):
         settings = replace(
             base,
             run=replace(base.run, seed=seed, steps=options.steps),
-            learning=replace(base.learning, algorithm=options.algorithm),
             replay=replace(base.replay, on_disk=False),
         )
-        for name, train in CONTENDERS.items():
-            points = train(settings, options)
+        for name in options.contenders:
+            points = train_sb3(settings, options) if name == BASELINE else train_ours(settings, options, name)
             curves[name].append(points)
             print(json.dumps({"name": name, "seed": seed, "curve": [asdict(point) for point in points]}), flush=True)
-    for line in verdicts(curves, options):
+    for line in verdicts(curves):
         print(json.dumps(line), flush=True)
 
 

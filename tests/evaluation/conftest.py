@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
@@ -28,6 +29,15 @@ EMPTY = {
     "replay.on_disk": False,
     "replay.capacity": 200,
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, as the tests share their machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
