@@ -64,6 +64,17 @@ def _yaml(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value).lower()
 
 
+def state_of(client: Client) -> str:
+    """Label of the node's lifecycle state."""
+    return str(client.call(GetState, "drive/get_state", GetState.Request()).current_state.label)
+
+
+def change_state(client: Client, transition: str) -> bool:
+    """Ask the node for a lifecycle transition; whether it succeeded."""
+    request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+    return bool(client.call(ChangeState, "drive/change_state", request).success)
+
+
 class Vehicle(Client):
     """A vehicle that is where the test puts it, with a camera that sees what the test makes up."""
 
@@ -137,12 +148,11 @@ class Vehicle(Client):
 
     def change(self, transition: str) -> bool:
         """Ask the node for a lifecycle transition; whether it succeeded."""
-        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
-        return bool(self.call(ChangeState, "drive/change_state", request).success)
+        return change_state(self, transition)
 
     def state(self) -> str:
         """Label of the node's lifecycle state."""
-        return str(self.call(GetState, "drive/get_state", GetState.Request()).current_state.label)
+        return state_of(self)
 
     def swap(self, path: Path) -> SwapBundle.Response:
         """Ask for another bundle without sending frames meanwhile."""

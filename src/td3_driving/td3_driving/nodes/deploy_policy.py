@@ -6,7 +6,6 @@ the gate; the vehicle hears the gate alone.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from td3_driving.deploy.bundle import public_key
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.drive_report import DriveReport
 from td3_driving.deploy.drive_settings import DRIVE_GROUPS, drive_settings
-from td3_driving.deploy.driver import Decision, DeployedDriver, Picture
+from td3_driving.deploy.driver import DeployedDriver, Picture
 from td3_driving.deploy.runtime import InferenceError, Loaded, load
 from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving.action import FULL_STOP
@@ -43,6 +42,7 @@ from td3_driving.nodes.ending import Ending
 from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_groups
+from td3_driving.nodes.policy_tick import tick_message
 
 EGO = "carla/ego_vehicle"
 HOUSEKEEPING = 0.05
@@ -171,7 +171,7 @@ class DriveNode(LifecycleNode):
         if self.settings.shadow:
             return
         # Stamped later than the command before, or it would not count as a new one.
-        stamp_ns = self._last_stamp_ns + 1 if self._last_stamp_ns else self.get_clock().now().nanoseconds
+        stamp_ns = self._last_stamp_ns + 1 if self._last_stamp_ns else self._now_ns()
         self._command.publish(conversions.control_message(FULL_STOP, stamp_ns))
         self._command.wait_for_all_acked(Duration(seconds=LAST_WORDS))
 
@@ -233,7 +233,7 @@ class DriveNode(LifecycleNode):
         if not self.settings.shadow:
             self._command.publish(conversions.control_message(decision.command, vehicle.stamp_ns))
         self._last_stamp_ns = vehicle.stamp_ns
-        self._held = self._tick_message(decision, self._driver.loaded.bundle.short), vehicle.stamp_ns
+        self._held = tick_message(decision, self._driver.loaded.bundle.short, self._now_ns()), vehicle.stamp_ns
         if not self.settings.shadow or self._in_charge.answer_to(vehicle.stamp_ns) is not None:
             self._publish_held()
         self._report.note(decision, time.monotonic())
@@ -249,27 +249,14 @@ class DriveNode(LifecycleNode):
         if self._held is None:
             return
         (tick, stamp_ns), self._held = self._held, None
-        other = self._in_charge.answer_to(stamp_ns) if self.settings.shadow else None
+        tick.shadow = self.settings.shadow
+        other = self._in_charge.answer_to(stamp_ns) if tick.shadow else None
         if other is not None:
             tick.steer_deviation, tick.drive_deviation = tick.steer - float(other[0]), tick.drive - float(other[1])
         self._tick.publish(tick)
 
-    def _tick_message(self, decision: Decision, bundle: str) -> PolicyTick:
-        stamp_ns = decision.sight.vehicle.stamp_ns
-        steer, drive = (float(value) for value in decision.action)
-        return PolicyTick(
-            sensor_stamp=conversions.time_message(stamp_ns),
-            observation_ms=decision.observation_s * 1e3,
-            inference_ms=decision.inference_s * 1e3,
-            age_ms=(self.get_clock().now().nanoseconds - stamp_ns) * 1e-6,
-            steer=steer,
-            drive=drive,
-            shadow=self.settings.shadow,
-            observation_sha256=decision.fingerprint,
-            bundle=bundle,
-            steer_deviation=math.nan,
-            drive_deviation=math.nan,
-        )
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
     def _refuse(self, reason: str) -> None:
         self._report.refuse(reason)
