@@ -37,15 +37,16 @@ def constant_policy(settings: Settings, drive: float) -> bytes:
 
 def drive(interlude: Interlude, scene: Scene) -> int:
     """The evaluation that has begun, in the world of ``scene``; the number of frames that it took."""
-    frames = 0
-    while not interlude.complete:
-        interlude.start(Route(scene.world.reset(*interlude.next_route)))
+    frames, tour = 0, interlude.tour
+    assert tour is not None
+    while not tour.complete:
+        tour.start(Route(scene.world.reset(*tour.next_route)))
         while True:
             frame = scene.world.tick()
             frames += 1
             image = scene.camera.render(frame.ego, frame.vehicles)
             grey = grey_frame(image, CAMERA_ENCODING, scene.settings.observation)
-            action = interlude.frame(grey, frame.ego, bool(frame.collisions), len(frame.lane_invasions))
+            action = tour.frame(grey, frame.ego, bool(frame.collisions), len(frame.lane_invasions))
             if action is None:
                 break
             command = to_command(action)
@@ -72,7 +73,7 @@ def test_it_scores_as_the_evaluation_of_the_same_routes_does(scene: Scene, tmp_p
     conf, weights = scene.settings, constant_policy(scene.settings, 0.4)
     interlude = Interlude(conf, tmp_path)
     interlude.begin(weights, 130)
-    assert interlude.active and not interlude.due(199) and interlude.due(200)
+    assert not interlude.due(199) and interlude.due(200)
     assert drive(interlude, scene) == 2 * 41, "40 steps and the first frame of each episode"
     outcome = interlude.finish()
     assert (outcome.step, outcome.version, outcome.episodes, outcome.best) == (130, 5, 2, True)
@@ -81,7 +82,7 @@ def test_it_scores_as_the_evaluation_of_the_same_routes_does(scene: Scene, tmp_p
     assert outcome.values["eval/driving_score"] == pytest.approx(np.mean([result.driving_score for result in results]))
     assert outcome.values["eval/mean_reward"] == np.mean([sum(result.log.rewards) for result in results])
     assert outcome.values["eval/mean_ep_length"] == 40.0
-    assert not interlude.active
+    assert interlude.tour is None
 
 
 def test_results_and_the_best_policy_are_kept(scene: Scene, tmp_path: Path) -> None:
@@ -103,14 +104,16 @@ def test_results_and_the_best_policy_are_kept(scene: Scene, tmp_path: Path) -> N
 
 def test_a_route_that_the_simulator_failed_is_driven_again(scene: Scene) -> None:
     interlude = Interlude(scene.settings, None)
-    interlude.begin(constant_policy(scene.settings, 0.4), 100)
-    first = interlude.next_route
-    interlude.start(Route(scene.world.reset(*first)))
+    tour = interlude.begin(constant_policy(scene.settings, 0.4), 100)
+    first = tour.next_route
+    tour.start(Route(scene.world.reset(*first)))
     broken = VehicleState(0, float("nan"), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     with pytest.raises(ObservationError):
-        interlude.frame(np.zeros((36, 36), dtype=np.uint8), broken, False, 0)
-    interlude.abandon()
-    assert interlude.next_route == first
+        tour.frame(np.zeros((36, 36), dtype=np.uint8), broken, False, 0)
+    tour.abandon()
+    assert tour.next_route == first
+    with pytest.raises(RuntimeError, match="all driven"):
+        interlude.finish()
     drive(interlude, scene)
     assert interlude.finish().episodes == 2
 

@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from td3_driving import __version__
-from td3_driving.driving.route import Route
-from td3_driving.driving.seeding import evaluation_seed
-from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.evaluation.agents import View
-from td3_driving.evaluation.episode import EpisodeResult, Referee, Seen
+from td3_driving.evaluation.drive import Plan
+from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.leaderboard import document
 from td3_driving.evaluation.learned import LearnedAgent
 from td3_driving.evaluation.summary import summarise
+from td3_driving.evaluation.tour import Tour
 from td3_driving.learning.best import keep_if_better
 from td3_driving.settings import Settings
 
@@ -69,70 +67,28 @@ class Interlude:
 
     def __init__(self, settings: Settings, run_directory: Path | None, step: int = 0) -> None:
         self._settings = settings
-        self._plan = settings.evaluation
         self._directory = run_directory
         self._evaluated_at = step
-        self._agent: LearnedAgent | None = None
         self._weights = b""
-        self._referee: Referee | None = None
-        self._action: np.ndarray | None = None
-        self._results: list[EpisodeResult] = []
-
-    @property
-    def active(self) -> bool:
-        """An evaluation is going on."""
-        return self._agent is not None
+        self._version = 0
+        self.tour: Tour | None = None
 
     def due(self, step: int) -> bool:
         """Whether a multiple of the interval lies between the last evaluation and ``step``."""
-        interval = self._plan.interval
+        interval = self._settings.evaluation.interval
         return interval > 0 and step // interval > self._evaluated_at // interval
 
-    def begin(self, weights: bytes, step: int) -> None:
-        """Evaluate ``weights`` (as :func:`td3_driving.learning.weights.take_snapshot` packs them) from now on."""
-        self._agent = LearnedAgent("policy", self._settings, weights)
-        self._weights, self._evaluated_at, self._results = weights, step, []
+    def begin(self, weights: bytes, step: int) -> Tour:
+        """Evaluate ``weights`` (as :func:`td3_driving.learning.weights.take_snapshot` packs them) from now on.
 
-    @property
-    def next_route(self) -> tuple[int, int]:
-        """Scenario and seed of the episode to reset the world to."""
-        return self._settings.simulator.scenario, evaluation_seed(self._plan.seed, len(self._results))
-
-    def start(self, route: Route) -> None:
-        """The world is at the start of ``route``."""
-        assert self._agent is not None
-        half_width = self._settings.reward.lane_half_width
-        self._referee, self._action = Referee(self._settings, ENDING, route, half_width), None
-        self._agent.start(route, 0)
-
-    def frame(self, grey: np.ndarray, vehicle: VehicleState, collided: bool, crossings: int) -> np.ndarray | None:
-        """The action (2,) for the next frame of the episode; ``None`` when the episode ended with it.
-
-        Args:
-            grey: (height, width) uint8.
-            collided: a collision happened since the last frame; crossings: markings crossed since then.
-
-        Raises:
-            ObservationError: the vehicle state is not finite; nothing was taken then.
+        Returns:
+            the tour that the caller has to bring to its end, also to be had as ``tour``.
         """
-        assert self._agent is not None and self._referee is not None
-        action = self._agent.decide(View(vehicle, grey, None))
-        ended = self._referee.watch(Seen(vehicle, (0,) if collided else (), crossings), self._action)
-        if ended is not None:
-            self._results.append(self._referee.result(*self.next_route, ended))
-            self._referee = None
-            return None
-        self._action = action
-        return action
-
-    def abandon(self) -> None:
-        """The simulator failed: the route will be driven again."""
-        self._referee = None
-
-    @property
-    def complete(self) -> bool:
-        """All routes are driven."""
-        return len(self._results) >= self._plan.routes
+        asked, agent = self._settings.evaluation, LearnedAgent("policy", self._settings, weights)
+        plan = Plan(self._settings.simulator.scenario, asked.routes, asked.seed, ENDING)
+        self._weights, self._version, self._evaluated_at = weights, agent.version, step
+        self.tour = Tour(self._settings, agent, plan)
+        return self.tour
 
     def finish(self) -> Outcome:
         """End the evaluation: keep its results, and its policy if it is the best.
@@ -140,26 +96,26 @@ class Interlude:
         Raises:
             OSError: the run folder cannot be written to.
         """
-        assert self._agent is not None
-        values, version, step = series(self._results), self._agent.version, self._evaluated_at
-        best = self._directory is not None and self._keep(self._directory, values, version)
-        outcome = Outcome(step, version, len(self._results), values, best)
-        self._agent, self._weights, self._results = None, b"", []
-        return outcome
+        if self.tour is None or not self.tour.complete:
+            raise RuntimeError("finish() needs an evaluation whose routes are all driven")
+        results, self.tour = self.tour.results, None
+        values = series(results)
+        best = self._directory is not None and self._keep(self._directory, results, values)
+        return Outcome(self._evaluated_at, self._version, len(results), values, best)
 
-    def _keep(self, directory: Path, values: Mapping[str, float], version: int) -> bool:
+    def _keep(self, directory: Path, results: list[EpisodeResult], values: Mapping[str, float]) -> bool:
         about = {
-            "agent": f"update {version}",
+            "agent": f"update {self._version}",
             "map": self._settings.simulator.map,
             "step": self._evaluated_at,
             "versions": {"td3_driving": __version__},
         }
         folder = directory / "evaluations"
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(document(self._results, about, camera=True), indent=1, allow_nan=False)
+        text = json.dumps(document(results, about, camera=True), indent=1, allow_nan=False)
         (folder / f"{self._evaluated_at:09d}.json").write_text(text + "\n", encoding="utf-8")
         scores = {tag.partition("/")[2]: value for tag, value in values.items()}
-        facts = {"step": self._evaluated_at, "version": version, **scores}
+        facts = {"step": self._evaluated_at, "version": self._version, **scores}
         return keep_if_better(directory / "checkpoints", self._weights, self._settings.digest(), facts)
 
 
