@@ -5,21 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
-
-STEPS = range(100, 3100, 100)
-
-
-def found(engine, rule):
-    return [finding for finding in engine.findings() if finding.rule == rule]
-
-
-def severities(engine, rule):
-    return [finding.severity.value for finding in found(engine, rule)]
-
-
-def every(value, steps=STEPS):
-    return [(step, value(step) if callable(value) else float(value)) for step in steps]
-
+from rule_harness import every, found, severities
 
 UPDATES = {"agent/total_iterations": every(lambda step: float(step))}
 
