@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": ("td3_driving.evaluation.cli", "drive fixed routes with policies and reference drivers"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
     "fit-pedals": ("td3_driving.deploy.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
+    "deploy": ("td3_driving.starting.deploy", "drive a vehicle by a bundle, through the command gate"),
     "export": ("td3_driving.learning.export", "pack a trained policy into a bundle for a vehicle"),
 }
 """Name of each command: the module whose ``main(arguments)`` it is, and what it does."""

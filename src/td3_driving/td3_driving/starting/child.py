@@ -36,7 +36,7 @@ def _ros_arguments(spec: ProcessSpec, params_file: str) -> list[str]:
     """Node name, namespace, parameters and remappings as ``rcl`` reads them; parameter values are YAML."""
     rules = [f"__node:={spec.executable}"] + ([f"__ns:={spec.namespace}"] if spec.namespace else [])
     rules += [f"{before}:={after}" for before, after in spec.remappings]
-    arguments = ["--ros-args", "--params-file", params_file]
+    arguments = ["--ros-args", *(["--params-file", params_file] if params_file else [])]
     for name, value in spec.parameters.items():
         arguments += ["-p", f"{name}:={json.dumps(value)}"]
     for rule in rules:
