@@ -36,12 +36,17 @@ SMALL = {
 }
 
 
-def start(domain: int, arguments: tuple[str, ...] = (), **settings: Any) -> subprocess.Popen[str]:
+SIMULATOR = ("-m", "td3_driving.nodes.simulator")
+
+
+def start(
+    domain: int, arguments: tuple[str, ...] = (), program: tuple[str, ...] = SIMULATOR, **settings: Any
+) -> subprocess.Popen[str]:
     """The simulator as a process; ``settings`` names the parameters of its ``simulator`` group."""
     values = {**SMALL, **{f"simulator.{name}": value for name, value in settings.items() if name != "faults"}}
     values["faults"] = settings.get("faults", "")
     parameters = [part for name, value in values.items() for part in ("-p", f"{name}:={_yaml(value)}")]
-    command = [sys.executable, "-m", "td3_driving.nodes.simulator", "--ros-args", *arguments, *parameters]
+    command = [sys.executable, *program, "--ros-args", *arguments, *parameters]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -144,3 +149,9 @@ def stop(process: subprocess.Popen[str], how: int = signal.SIGINT) -> tuple[int,
         process.communicate()
         raise
     return process.returncode, errors
+
+
+def end(process: subprocess.Popen[str], how: int = signal.SIGINT) -> None:
+    """End a simulator, which must end well, whatever was done to it before."""
+    code, errors = stop(process, how)
+    assert (code, "Traceback" in errors) == (0, False), errors

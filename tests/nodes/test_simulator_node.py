@@ -1,12 +1,10 @@
-"""The simulator over real DDS, against the contract of the CARLA bridge."""
+"""The simulator in its usual settings over real DDS, against the contract of the CARLA bridge."""
 
 from __future__ import annotations
 
 import math
 import os
-import signal
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,17 +14,14 @@ pytest.importorskip("carla_msgs", reason="the message packages are not built; ru
 pytest.importorskip("derived_object_msgs", reason="the message packages are not built; run: make build")
 pytest.importorskip("tf2_msgs", reason="the message packages are not built; run: make build")
 
-from bridge_harness import EGO, TIMEOUT, Client, start, stop
+from bridge_harness import EGO, Client, end, start
 from carla_msgs.msg import (
-    CarlaCollisionEvent,
-    CarlaControl,
     CarlaEgoVehicleControl,
     CarlaEgoVehicleInfo,
     CarlaEgoVehicleStatus,
     CarlaStatus,
     CarlaWorldInfo,
 )
-from carla_msgs.srv import DestroyObject, GetBlueprints, SpawnObject
 from derived_object_msgs.msg import ObjectArray
 from geometry_msgs.msg import Pose, Twist
 from nav_msgs.msg import Path
@@ -41,15 +36,7 @@ from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import nanoseconds
 
 DOMAIN = 110 + os.getpid() % 60 * 2
-OTHER_DOMAIN = DOMAIN + 1
 IMAGE, ODOMETRY = f"{EGO}/rgb_front/image", f"{EGO}/odometry"
-Pair = Callable[..., Client]
-
-
-def end(process: Any, how: signal.Signals = signal.SIGINT) -> None:
-    """A simulator ends well, whatever was done to it before."""
-    code, errors = stop(process, how)
-    assert (code, "Traceback" in errors) == (0, False), errors
 
 
 @pytest.fixture(scope="module")
@@ -69,23 +56,6 @@ def client(simulator: None) -> Iterator[Client]:
     client.listen_for(0.3)
     yield client
     client.close()
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """Starts a simulator with settings of its own, and a client that has seen its first frames."""
-    started: list[tuple[Any, Client]] = []
-
-    def make(**settings: Any) -> Client:
-        process, client = start(OTHER_DOMAIN, **settings), Client(OTHER_DOMAIN)
-        started.append((process, client))
-        client.first_frame()
-        return client
-
-    yield make
-    for process, client in started:
-        client.close()
-        end(process)
 
 
 def test_a_frame_is_the_bridges(client: Client) -> None:
@@ -177,15 +147,6 @@ def test_a_frame_waits_for_its_command(client: Client) -> None:
     assert client.stamps(ODOMETRY) == sorted(set(client.stamps(ODOMETRY)))
 
 
-def test_after_the_timeout_it_goes_on_with_the_last_command(pair: Pair) -> None:
-    client = pair(control_timeout=0.3)
-    client.step(throttle=1.0)
-    count = len(client.heard[ODOMETRY])
-    client.until(lambda: len(client.heard[ODOMETRY]) >= count + 3)
-    speeds = [message.twist.twist.linear.x for message in client.heard[ODOMETRY][count - 1 :]]
-    assert all(later > earlier for earlier, later in zip(speeds, speeds[1:]))
-
-
 def test_a_reset_answers_a_waiting_frame(client: Client) -> None:
     for _ in range(10):
         client.step(throttle=1.0)
@@ -226,25 +187,6 @@ def test_while_overridden_only_manual_commands_count(client: Client) -> None:
     client.step()
 
 
-def test_pause_and_single_steps(pair: Pair) -> None:
-    client = pair(control_timeout=0.2)
-    client.listen("carla/status", CarlaStatus)
-    control = client.publisher(CarlaControl, "carla/control")
-    control.publish(CarlaControl(command=CarlaControl.PAUSE))
-    client.until(lambda: client.heard["carla/status"] and not client.heard["carla/status"][-1].synchronous_mode_running)
-    client.listen_for(0.3)
-    standing = len(client.heard[ODOMETRY])
-    client.listen_for(0.6)
-    assert len(client.heard[ODOMETRY]) == standing
-    control.publish(CarlaControl(command=CarlaControl.STEP_ONCE))
-    client.until(lambda: len(client.heard[ODOMETRY]) == standing + 1)
-    client.until(lambda: not client.heard["carla/status"][-1].synchronous_mode_running)
-    client.listen_for(0.6)
-    assert len(client.heard[ODOMETRY]) == standing + 1
-    control.publish(CarlaControl(command=CarlaControl.PLAY))
-    client.until(lambda: len(client.heard[ODOMETRY]) > standing + 3)
-
-
 def test_teleports_keep_the_speed_and_renew_the_route(client: Client) -> None:
     client.listen(f"{EGO}/waypoints", Path, qos.BRIDGE_LATCHED_ONE)
     place = client.publisher(Pose, f"{EGO}/control/set_transform")
@@ -262,92 +204,6 @@ def test_teleports_keep_the_speed_and_renew_the_route(client: Client) -> None:
     assert moved.pose.pose.position.x == pytest.approx(200.3, abs=0.05)
     assert moved.twist.twist.linear.x == pytest.approx(6.0, abs=0.1)
     client.until(lambda: len(client.heard[f"{EGO}/waypoints"][-1].poses) == 201)
-
-
-def test_spawned_vehicles_can_be_hit_and_removed(pair: Pair) -> None:
-    client = pair(vehicles=0)
-    client.listen(f"{EGO}/objects", ObjectArray)
-    client.listen(f"{EGO}/collision", CarlaCollisionEvent)
-    names = client.call(GetBlueprints, "carla/get_blueprints", GetBlueprints.Request(filter="vehicle.*")).blueprints
-    assert "vehicle.tesla.model3" in names
-    request = SpawnObject.Request(type="vehicle.audi.a2", id="wall")
-    request.transform.position.x, request.transform.position.y = 106.0, -1.75
-    wall = client.call(SpawnObject, "carla/spawn_object", request)
-    assert wall.id > 0, wall.error_string
-    again = client.call(SpawnObject, "carla/spawn_object", request)
-    assert (again.id, "touch" in again.error_string) == (-1, True)
-    unknown = client.call(SpawnObject, "carla/spawn_object", SpawnObject.Request(type="vehicle.bus"))
-    assert (unknown.id, "no blueprint" in unknown.error_string) == (-1, True)
-    for _ in range(40):
-        client.step(throttle=1.0)
-    assert {event.other_actor_id for event in client.heard[f"{EGO}/collision"]} == {wall.id}
-    assert set(client.stamps(f"{EGO}/collision")) <= set(client.stamps(ODOMETRY))
-    assert [thing.id for thing in client.heard[f"{EGO}/objects"][-1].objects] == [wall.id]
-    assert client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=wall.id)).success
-    assert not client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=24)).success
-    client.step()
-    client.until(lambda: client.heard[f"{EGO}/objects"][-1].objects == [])
-
-
-def test_faults_come_when_they_are_asked_for(pair: Pair) -> None:
-    client = pair(faults="frozen_camera@60:5 nan_odometry@70:2 drop@75", control_timeout=1.0)
-    while len(client.heard[ODOMETRY]) < 85 and client.last < nanoseconds(client.heard[ODOMETRY][0].header.stamp) + 5e9:
-        client.step(throttle=0.6)
-    stamps = client.stamps(ODOMETRY)
-    frame = {round(stamp / 5e7) - 100: message for stamp, message in zip(stamps, client.heard[ODOMETRY])}
-    broken = sorted(number for number, message in frame.items() if math.isnan(message.pose.pose.position.x))
-    assert broken == [70, 71]
-    assert 75 not in frame
-    assert {74, 76} <= frame.keys()
-    images = {round(nanoseconds(message.header.stamp) / 5e7) - 100: message for message in client.heard[IMAGE]}
-    assert all(bytes(images[number].data) == bytes(images[59].data) for number in range(60, 65))
-    assert bytes(images[65].data) != bytes(images[64].data)
-
-
-def test_a_crash_is_a_crash() -> None:
-    process = start(OTHER_DOMAIN, faults="crash@2", control_timeout=0.1)
-    assert process.wait(timeout=TIMEOUT) == 70
-    stop(process)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"map": "/nowhere/at/all.xodr"}, "does not exist"),
-        ({"route": "0 900 1 900"}, "more than 5 m from every lane"),
-        ({"faults": "flood@3"}, "'flood' is not one of"),
-        ({"camera_width": 5}, "outside 32 .. 1920 px"),
-    ],
-)
-def test_bad_settings_are_one_sentence_and_exit_code_2(settings: dict[str, Any], reason: str) -> None:
-    process = start(OTHER_DOMAIN, **settings)
-    _, errors = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 2
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert reason in lines[0]
-    assert "Traceback" not in errors
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it_at_once_and_well(how: signal.Signals) -> None:
-    process, client = start(OTHER_DOMAIN, wait_for_control=False), Client(OTHER_DOMAIN)
-    client.until(lambda: client.last)
-    client.close()
-    end(process, how)
-
-
-def test_names_follow_the_namespace() -> None:
-    process, client = start(OTHER_DOMAIN, ("-r", "__ns:=/actor_0")), Client(OTHER_DOMAIN, namespace="/actor_0")
-    client.first_frame()
-    client.step()
-    topics = [
-        name for name, _ in client.node.get_topic_names_and_types() if "carla" in name or name.endswith(("clock", "tf"))
-    ]
-    assert topics
-    assert all(name.startswith("/actor_0/") for name in topics)
-    client.close()
-    end(process)
 
 
 def test_image_and_odometry_always_share_a_stamp(client: Client) -> None:
