@@ -159,7 +159,7 @@ class Onlooker:
         optical = self._optical(np.array(((at.x, at.y, at.z),)))
         scale = self._camera.fx * marker.scale.z / float(optical[0, 2]) / 24.0
         ((x, y),) = self._camera.pixels(optical).tolist()
-        lines = [line.replace("–", "-").encode("ascii", "replace").decode() for line in marker.text.split("\n")]
+        lines = marker.text.split("\n")
         for number, line in enumerate(lines):
             (width, height), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
             corner = round(x - width / 2), round(y + (number - len(lines) / 2 + 0.5) * 1.6 * height)

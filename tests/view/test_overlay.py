@@ -109,7 +109,11 @@ def test_route_box_and_readings_are_where_they_belong() -> None:
     # The box's near right edge, at (12, 4): column 128 - 51.2, from row 72 (top, 2 m) to 97.6 (ground).
     assert has_colour(picture, round(4 * 76.8), 4 * 85, channel=2)
     assert not has_colour(picture, 4 * 200, 4 * 85, channel=2)
-    assert (picture[:120, :300] > 200).any(), "white letters"
+    assert (picture[:120, :300].min(axis=-1) > 200).any(), "white letters"
+    # The third line of letters, 80 of 432 rows below the top, is red: the gate stands.
+    assert has_colour(picture, 60, round(576 / 432 * 74), channel=2, around=20)
+    shown.gate = None
+    assert not has_colour(draw(grey(), shown, vehicle(), CAMERA, 576), 60, 99, channel=2, around=20)
 
 
 def test_without_camera_or_place_only_the_readings_are_drawn() -> None:

@@ -94,7 +94,7 @@ def test_heights_follow_the_road() -> None:
 
 def test_readings_and_their_dashes() -> None:
     assert full_scene().readings() == ("36 km/h   lane +1.50 m", "r +0.93   Q 12.3")
-    assert Scene().readings() == ("– km/h   lane – m", "r –   Q –")
+    assert Scene().readings() == ("- km/h   lane - m", "r -   Q -")
 
 
 def test_gate_has_the_colour_of_its_level() -> None:
@@ -104,6 +104,14 @@ def test_gate_has_the_colour_of_its_level() -> None:
         text = by_name(scene)["gate"]
         assert isinstance(text, Text)
         assert (text.text, text.colour) == ("gate: emergency stop", colour)
+
+
+def test_letters_that_viewers_lack_are_replaced() -> None:
+    scene = full_scene()
+    scene.gate = Gate("ERROR", "Kamera “vorn” – still")
+    text = by_name(scene)["gate"]
+    assert isinstance(text, Text)
+    assert text.text == "gate: Kamera ?vorn? ? still"
 
 
 def test_vehicle_that_is_not_finite_leaves_the_route_alone() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.view.camera_model import CameraModel, clipped
-from td3_driving.view.scene import Scene
+from td3_driving.view.scene import Scene, plain
 from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour
 
 SIGHT = 60.0
@@ -81,17 +81,11 @@ class _World:
 def _readings(canvas: np.ndarray, scene: Scene) -> None:
     """Texts at the top, action bars at the bottom."""
     scale = canvas.shape[0] / REFERENCE
-    for number, text in enumerate(scene.readings()):
-        # The letters of OpenCV are plain ASCII.
-        _text(canvas, text.replace("–", "-"), (12.0, 28.0 + 26.0 * number), WHITE, scale)
+    lines = [(text, WHITE) for text in scene.readings()]
     if scene.gate is not None:
-        _text(
-            canvas,
-            f"gate: {scene.gate.message}".encode("ascii", "replace").decode(),
-            (12.0, 80.0),
-            scene.gate.colour,
-            scale,
-        )
+        lines.append((f"gate: {scene.gate.message}", scene.gate.colour))
+    for number, (text, colour) in enumerate(lines):
+        _text(canvas, text, (12.0, 28.0 + 26.0 * number), colour, scale)
     if scene.action is not None:
         _bars(canvas, *scene.action, scale)
 
@@ -123,11 +117,10 @@ def _rectangle(canvas: np.ndarray, first: np.ndarray, second: np.ndarray, colour
 
 
 def _text(canvas: np.ndarray, text: str, at: tuple[float, float], colour: Colour, scale: float) -> None:
-    """Letters with a dark edge, readable on any ground; ``at`` at the nominal height. OpenCV's letters are ASCII."""
-    text = text.replace("–", "-").encode("ascii", "replace").decode()
+    """Letters with a dark edge, readable on any ground; ``at`` at the nominal height."""
     corner = round(at[0] * scale), round(at[1] * scale)
     for shade, width in (((0.0, 0.0, 0.0), 4.0), (colour, 1.5)):
-        cv2.putText(canvas, text, corner, FONT, 0.7 * scale, _bgr(shade), _pixels(width, scale), cv2.LINE_AA)
+        cv2.putText(canvas, plain(text), corner, FONT, 0.7 * scale, _bgr(shade), _pixels(width, scale), cv2.LINE_AA)
 
 
 def _pixels(width: float, scale: float) -> int:

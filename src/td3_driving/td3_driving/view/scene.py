@@ -124,7 +124,12 @@ class Scene:
         return shown
 
     def _text(self, name: str, vehicle: VehicleState, height: float, text: str, colour: Colour) -> Text:
-        return Text(name, vehicle.x, vehicle.y, vehicle.z + height, text, 0.5, colour)
+        return Text(name, vehicle.x, vehicle.y, vehicle.z + height, plain(text), 0.5, colour)
+
+
+def plain(text: str) -> str:
+    """``text`` in ASCII: neither RViz nor OpenCV has letters for much else."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _body(vehicle: VehicleState) -> Box:
@@ -151,4 +156,4 @@ def _raised(points: np.ndarray, z: float) -> np.ndarray:
 
 
 def _shown(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "–"
+    return format(value, form) if math.isfinite(value) else "-"
