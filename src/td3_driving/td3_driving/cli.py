@@ -10,8 +10,9 @@ from td3_driving import __version__
 
 COMMANDS = {
     "train": ("td3_driving.starting.train", "train a policy over ROS 2 nodes and judge the run"),
-    "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run and compare them with what was learned from"),
+    "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
     "evaluate": ("td3_driving.evaluation.cli", "drive fixed routes with policies and reference drivers"),
+    "conformance": ("td3_driving.nodes.conformance", "check a running simulator against the CARLA bridge"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
     "fit-pedals": ("td3_driving.deploy.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
     "deploy": ("td3_driving.starting.deploy", "drive a vehicle by a bundle, through the command gate"),
@@ -22,7 +23,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The help text."""
-    lines = [f"  {name:<10} {meaning}" for name, (_, meaning) in COMMANDS.items()]
+    lines = [f"  {name:<12} {meaning}" for name, (_, meaning) in COMMANDS.items()]
     head, foot = "usage: td3-driving [--version] COMMAND ...", "td3-driving COMMAND --help says more."
     return "\n".join([head, "", *lines, "", foot])
 
