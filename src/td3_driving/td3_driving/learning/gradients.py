@@ -29,7 +29,7 @@ def clip_and_measure(network: Network, max_norm: float, name: str) -> dict[str, 
         ``gradients/`` series of ``name``: the norms of the parts cnn and mlp before clipping, of the whole before and
         after, and whether clipping was needed (1 or 0).
     """
-    parameters = list(network.parameters())
+    parameters = network.part("cnn") + network.part("mlp")
     parts = {part: global_norm(network.part(part)) for part in ("cnn", "mlp")}
     before = torch.hypot(parts["cnn"], parts["mlp"])
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

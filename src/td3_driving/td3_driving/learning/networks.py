@@ -109,11 +109,19 @@ class Network(nn.Module):
 
     encoder: Encoder
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: dict[str, list[nn.Parameter]] = {}
+
     def part(self, name: str) -> list[nn.Parameter]:
         """Parameters of part ``cnn`` (the encoder) or ``mlp`` (everything else)."""
         if name not in ("cnn", "mlp"):
             raise ValueError(f"{name!r} is no part of a network; cnn and mlp are")
-        return [value for key, value in self.named_parameters() if key.startswith("encoder.") == (name == "cnn")]
+        if name not in self._parts:
+            # Every update asks several times, and a walk through all modules costs as much as a small layer.
+            parameters = self.named_parameters()
+            self._parts[name] = [value for key, value in parameters if key.startswith("encoder.") == (name == "cnn")]
+        return self._parts[name]
 
 
 class Actor(Network):
