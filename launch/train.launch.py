@@ -33,6 +33,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 from rich.console import Console
 
+from td3_driving.carla.arguments import assignments, launch_arguments
 from td3_driving.starting.child import MODULES
 from td3_driving.starting.course import Course, Decision, Restart, Say, Stop
 from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
@@ -42,7 +43,11 @@ from td3_driving.starting.progress import Screen
 
 SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {
-    "simulator": ("embedded", SIMULATORS, "embedded, carla (a bridge that runs already), or none (any other source)"),
+    "simulator": (
+        "embedded",
+        SIMULATORS,
+        "embedded, carla (server and bridge are brought up), or none (what runs already)",
+    ),
     "profile": (DEFAULT_PROFILE, None, "name of a profile in config/"),
     "params_file": ("", None, "parameter file to use instead of a profile"),
     "steps": ("", None, "environment steps to take, over all actors; empty: as the profile says"),
@@ -53,6 +58,7 @@ ARGUMENTS = {
     "rviz": ("false", SWITCH, "open RViz"),
     "record": ("false", SWITCH, "record the run's topics into a bag in its folder"),
     "tensorboard": ("false", SWITCH, "serve TensorBoard during the run"),
+    **launch_arguments(),
 }
 """Name of each argument: its default, its choices, its meaning."""
 PROGRESS_SOURCES = ("diagnostics",)
@@ -80,7 +86,7 @@ def _request(values: dict[str, str]) -> Request:
     direct = {"run.steps": "steps", "run.seed": "seed", "run.num_actors": "num_actors"}
     return Request(
         profile=values["params_file"] or values["profile"],
-        assignments=tuple(f"{key}={values[name]}" for key, name in direct.items() if values[name]),
+        assignments=(*(f"{key}={values[name]}" for key, name in direct.items() if values[name]), *assignments(values)),
         run_directory=values["run_dir"],
         simulator=values["simulator"],
         **{name: values[name].lower() == "true" for name in ("resume", "rviz", "record", "tensorboard")},

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future as ConcurrentFuture
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, NoReturn
 
 from carla_msgs.msg import CarlaEgoVehicleControl, CarlaStatus
@@ -19,9 +22,9 @@ from geometry_msgs.msg import Point, Twist
 from geometry_msgs.msg import Pose as PoseMessage
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Bool
 from td3_driving_msgs.srv import ResetEpisode
@@ -38,6 +41,10 @@ from td3_driving.starting.profiles import config_directory
 EGO = "carla/ego_vehicle"
 NEEDED = ("odometry", "rgb_front/image", "collision", "lane_invasion")
 """Topics of the ego that the policy cannot do without."""
+ASKERS = 64
+"""Requests that may wait for an answer at the same time: a policy that waits long asks again now and then."""
+CROSSING = 0.5
+"""Wall time in which a request and its answer may cross [s]."""
 HOUSEKEEPING = 0.1
 """Wall time between two looks at the session [s]."""
 END_TIMEOUT = 13.0
@@ -55,7 +62,6 @@ class ScenarioNode(Node):
         )
         folder.mkdir(parents=True, exist_ok=True)
         self._sightings = Sightings()
-        self._waiting: dict[tuple[int, int], Future] = {}
         self._session = Session(
             settings, _carla, EgoTopics(self), self._sightings, folder, config_directory(), dict(os.environ), self._say
         )
@@ -64,13 +70,14 @@ class ScenarioNode(Node):
         self.create_subscription(CarlaStatus, "carla/status", self._on_status, qos.BRIDGE)
         self.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE)
         self.create_subscription(CameraInfo, f"{EGO}/rgb_front/camera_info", self._on_camera, qos.BRIDGE)
-        self.create_service(ResetEpisode, "td3/reset_episode", self._on_reset)
+        self._episodes = EpisodeService(self, self._session.order, self._route.publish)
 
     def live(self) -> None:
         """Serve until the context ends; :class:`RunEnd` when the session gives up."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self)
         self._thread.start()
+        self._episodes.start()
         while self.context.ok():
             executor.spin_once(timeout_sec=HOUSEKEEPING)
             if self._session.failure is not None:
@@ -88,27 +95,74 @@ class ScenarioNode(Node):
     def _on_camera(self, _: CameraInfo) -> None:
         self._sightings.on_camera()
 
-    async def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
-        """Whoever asks for the same episode while it is being prepared gets the same answer: it lost patience."""
-        key = int(request.scenario), int(request.seed)
-        if key not in self._waiting:
-            future = self._waiting[key] = Future(executor=self.executor)
-            self._session.order(Order(*key, done=future.set_result))
-        answer = await self._waiting[key]
-        assert isinstance(answer, Answer)
-        self._waiting.pop(key, None)
-        response.success, response.message = answer.success, answer.message
-        response.stamp = conversions.time_message(answer.stamp_ns)
-        response.route = convert.path(answer.route, answer.stamp_ns)
-        if answer.success:
-            self._route.publish(response.route)
-        return response
-
     def close(self) -> None:
         """End the session: the server runs on asynchronously, nothing that was started is left."""
         self._session.stop()
         if self._thread.ident is not None:
             self._thread.join(END_TIMEOUT)
+
+
+class EpisodeService:
+    """The service ``td3/reset_episode``, from threads of its own: an answer takes seconds, or minutes after a crash.
+
+    It has a node and an executor of its own. A coroutine in the executor of the subscriptions would starve them while
+    it waits, and without them no episode ever becomes ready.
+
+    Args:
+        node: whose context and namespace it shares.
+        order: asks for an episode.
+        publish_route: called with the route of each.
+    """
+
+    def __init__(
+        self, node: Node, order: Callable[[Order], None], publish_route: Callable[[PathMessage], None]
+    ) -> None:
+        self._order, self._publish_route = order, publish_route
+        self._lock = Lock()
+        self._pending: dict[tuple[int, int], ConcurrentFuture[Answer]] = {}
+        self._settled_at = 0.0
+        # Global arguments rename every node of the process; those of a node come first.
+        rename = ["--ros-args", "-r", "__node:=scenario_episodes"]
+        self._node = Node("scenario_episodes", context=node.context, cli_args=rename, start_parameter_services=False)
+        group = ReentrantCallbackGroup()
+        self._node.create_service(ResetEpisode, "td3/reset_episode", self._on_reset, callback_group=group)
+        self._executor = MultiThreadedExecutor(num_threads=ASKERS, context=node.context)
+        self._executor.add_node(self._node)
+
+    def start(self) -> None:
+        """Serve until the process ends."""
+        Thread(target=self._serve, name="episodes", daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
+        """Whoever asks for an episode again while it is being prepared has lost patience, and gets the same answer."""
+        key = int(request.scenario), int(request.seed)
+        with self._lock:
+            self._forget_settled()
+            first = key not in self._pending
+            future = self._pending.setdefault(key, ConcurrentFuture())
+        if first:
+            self._order(Order(*key, done=lambda answer: self._settle(key, answer)))
+        answer = future.result()
+        response.success, response.message = answer.success, answer.message
+        response.stamp = conversions.time_message(answer.stamp_ns)
+        response.route = convert.path(answer.route, answer.stamp_ns)
+        if first and answer.success:
+            self._publish_route(response.route)
+        return response
+
+    def _settle(self, key: tuple[int, int], answer: Answer) -> None:
+        with self._lock:
+            self._settled_at = time.monotonic()
+            self._pending[key].set_result(answer)
+
+    def _forget_settled(self) -> None:
+        """An answer stands for a moment, so that a repeated request which crossed it does not begin another reset."""
+        if time.monotonic() - self._settled_at > CROSSING:
+            self._pending = {key: future for key, future in self._pending.items() if not future.done()}
 
 
 class EgoTopics:
