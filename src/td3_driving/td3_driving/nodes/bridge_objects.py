@@ -58,7 +58,9 @@ class ObjectLists:
         velocity = ego.speed * cosine - ego.lateral_speed * sine, ego.speed * sine + ego.lateral_speed * cosine
         size = [self._car.length, self._car.width, self._car.height]
         where = (ego.x, ego.y, ego.yaw)
-        array.objects.append(self._entry(array.header, EGO_ID, where, velocity, frame.acceleration, size))
+        entry = self._entry(array.header, EGO_ID, where, velocity, frame.acceleration, size)
+        entry.twist.angular.z = ego.yaw_rate
+        array.objects.append(entry)
         return array
 
     def _entry(
@@ -71,7 +73,6 @@ class ObjectLists:
         size: list[float],
     ) -> Any:
         entry = self._object(header=stamped, id=number, pose=pose(*where))
-        entry.detection_level = self._object.OBJECT_TRACKED
         entry.object_classified = True
         entry.twist.linear.x, entry.twist.linear.y = velocity
         entry.accel.linear.x, entry.accel.linear.y = acceleration
