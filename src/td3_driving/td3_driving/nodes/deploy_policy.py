@@ -134,6 +134,8 @@ class DriveNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to answer frames; whatever was seen before is forgotten."""
         assert self._driver is not None
+        # What waited while the bundle was loaded is too old to act on.
+        self._fast.drain()
         self._driver.restart()
         self._sync.restart()
         self._in_charge.forget()
