@@ -101,3 +101,12 @@ def test_a_dry_run_without_a_server_ends_with_one_sentence(
     assert run.output.count("no CARLA server listens at") == 1
     assert "set CARLA_ROOT or carla.executable" in run.output
     assert "Traceback" not in run.output
+    assert not run.folder.exists()
+
+
+def test_a_server_that_does_not_come_ends_the_run_within_its_time(tmp_path: Path, domain_id: int) -> None:
+    wanted = {"carla.port": free_port(), "carla.server": "attach", "carla.stage_timeout": 2}
+    with Run(tmp_path, domain_id, wanted, "--simulator", "carla") as run:
+        assert run.wait() == 2
+    assert run.output.count("within 2 s; check that a CARLA server runs at localhost") == 1
+    assert "scenario ended the run (exit code 2)" in run.output and "Traceback" not in run.output

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from td3_driving.carla.errors import CarlaError
+from td3_driving.carla.versions import installed
 from td3_driving.settings import CarlaSettings
 
 SCRIPT = "CarlaUE4.sh"
@@ -46,6 +47,17 @@ def executable(settings: CarlaSettings, environment: Mapping[str, str]) -> Path:
     if not path.is_file():
         raise CarlaError(f"{path} does not exist; set CARLA_ROOT or carla.executable to find the server's {SCRIPT}")
     return path
+
+
+def check_startable(settings: CarlaSettings, environment: Mapping[str, str]) -> None:
+    """Look, before anything is started, whether a session can begin at all.
+
+    Raises:
+        CarlaError: the client is not installed, or there is neither a server nor a way to start one.
+    """
+    installed()
+    if must_start(settings):
+        server_command(executable(settings, environment), settings)
 
 
 def server_command(path: Path, settings: CarlaSettings) -> list[str]:

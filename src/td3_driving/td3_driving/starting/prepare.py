@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from td3_driving.carla.errors import CarlaError
+from td3_driving.carla.server import check_startable
 from td3_driving.settings import Settings
 from td3_driving.starting import run_folder
 from td3_driving.starting.domain import claim_domain, discovery, wanted_domain
@@ -81,6 +83,8 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
     )
     specs = processes(options)
     _require_programs(specs)
+    if request.simulator == "carla":
+        _require_carla(settings, environment)
     wanted = wanted_domain(environment)
     if wanted is None and _others_speak(request, settings):
         wanted = BRIDGE_DOMAIN
@@ -116,6 +120,13 @@ def _require_programs(specs: list[ProcessSpec]) -> None:
     for spec in specs:
         if spec.arguments is not None and shutil.which(spec.executable) is None:
             raise ValueError(f"{spec.executable} is not on this machine; start the run without it")
+
+
+def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
+    try:
+        check_startable(settings.carla, environment)
+    except CarlaError as error:
+        raise ValueError(str(error)) from error
 
 
 def how_to_listen(environment: Mapping[str, str]) -> str:
