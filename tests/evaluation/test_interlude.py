@@ -65,7 +65,8 @@ def test_evaluations_are_due_at_the_multiples_of_the_interval(settings: Conf) ->
     interlude = Interlude(settings(evaluation__interval=100), None)
     assert [interlude.due(step) for step in (0, 99, 100, 250)] == [False, False, True, True]
     assert not Interlude(settings(), None).due(10**9)
-    resumed = Interlude(settings(evaluation__interval=100), None, step=250)
+    resumed = Interlude(settings(evaluation__interval=100), None)
+    resumed.resumed_at(250)
     assert [resumed.due(step) for step in (250, 299, 300)] == [False, False, True]
 
 

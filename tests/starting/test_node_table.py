@@ -28,7 +28,7 @@ def test_several_actors_feed_one_learner() -> None:
         ["diagnostics", "learner", *(f"{kind}_{i}" for kind in ("simulator", "policy") for i in range(3))]
     )
     assert specs["simulator_2"].namespace == specs["policy_2"].namespace == "/actor_2"
-    assert specs["policy_2"].parameters == {"actor_id": "actor_2", "actor_index": 2}
+    assert specs["policy_2"].parameters == {"actor_id": "actor_2", "actor_index": 2, "run_dir": str(RUN)}
     assert set(specs["policy_1"].remappings) == {(f"td3/{topic}", f"/td3/{topic}") for topic in ROOT_TOPICS}
 
 

@@ -21,6 +21,7 @@ from td3_driving.evaluation.drive import Plan, Watcher, evaluate
 from td3_driving.evaluation.episode import ENDINGS
 from td3_driving.evaluation.film import Film
 from td3_driving.evaluation.leaderboard import document
+from td3_driving.evaluation.over_ros import over_ros
 from td3_driving.evaluation.report_html import html_report
 from td3_driving.evaluation.table import Entry, print_tables
 from td3_driving.settings import Settings
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 for input that cannot be used.
     """
     asked = _parser().parse_args(arguments)
+    if asked.ros:
+        return over_ros(asked)
     console = Console(stderr=True, highlight=False)
     try:
         entries = list(_entries(asked, console))
@@ -65,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--checkpoint", default="auto", help="best, latest, or a folder in checkpoints/ (the best, else the latest)")
     add("--profile", help=f"settings where no run is given ({DEFAULT_PROFILE})")
     add("--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="change one setting; may be repeated")
+    add("--ros", action="store_true", help="over ROS: a simulator and a policy node of their own; one agent, no delay")
     add("--json", type=Path, metavar="FILE", help="write the results in the CARLA leaderboard's layout")
     add("--html", type=Path, metavar="FILE", help="write one self-contained page with figures")
     add("--gif", type=Path, metavar="FILE", help="write a film of the first agent's first route")

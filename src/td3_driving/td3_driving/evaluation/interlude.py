@@ -62,16 +62,19 @@ class Interlude:
 
     Args:
         run_directory: where results and the best policy are kept; ``None`` keeps nothing.
-        step: environment steps behind the run when it starts or goes on.
     """
 
-    def __init__(self, settings: Settings, run_directory: Path | None, step: int = 0) -> None:
+    def __init__(self, settings: Settings, run_directory: Path | None) -> None:
         self._settings = settings
         self._directory = run_directory
-        self._evaluated_at = step
+        self._evaluated_at = 0
         self._weights = b""
         self._version = 0
         self.tour: Tour | None = None
+
+    def resumed_at(self, step: int) -> None:
+        """The run goes on from ``step``; what was due before it was evaluated then."""
+        self._evaluated_at = max(self._evaluated_at, step)
 
     def due(self, step: int) -> bool:
         """Whether a multiple of the interval lies between the last evaluation and ``step``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.table import Table
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.summary import LATENCIES, METRICS, Metric, summarise
+
+HEAD_WIDTH, VALUE_WIDTH = 37, 8
+"""Characters of the first two columns, and of a value."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,33 @@ def title(scenario: int, entries: Sequence[Entry]) -> str:
 
 
 def print_tables(entries: Sequence[Entry], console: Console) -> None:
-    """One table per scenario, metrics down, agents across."""
+    """Metrics down, agents across; a table per scenario, or several where they do not fit the width."""
     for scenario, group in by_scenario(entries).items():
-        table = Table(title=title(scenario, group), title_justify="left")
-        table.add_column("metric", no_wrap=True)
-        table.add_column("unit", no_wrap=True)
-        for entry in group:
-            table.add_column(entry.label, justify="right", overflow="fold")
-        for row in rows(group):
-            table.add_row(*row)
-        console.print(table)
+        console.print(title(scenario, group), style="italic")
+        for part in _fitting(group, console.width):
+            console.print(_table(part))
+
+
+def _table(entries: Sequence[Entry]) -> Table:
+    table = Table()
+    table.add_column("metric", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    for entry in entries:
+        table.add_column(f"{entry.agent}\n{entry.condition}".strip(), justify="right", no_wrap=True)
+    for row in rows(entries):
+        table.add_row(*row)
+    return table
+
+
+def _fitting(entries: Sequence[Entry], width: int) -> Iterator[Sequence[Entry]]:
+    """The entries in groups, each of which fits into ``width`` characters, or is a single one."""
+    part: list[Entry] = []
+    used = HEAD_WIDTH
+    for entry in entries:
+        needed = 3 + max(len(entry.agent), len(entry.condition), VALUE_WIDTH)
+        if part and used + needed > width:
+            yield part
+            part, used = [], HEAD_WIDTH
+        part.append(entry)
+        used += needed
+    yield part

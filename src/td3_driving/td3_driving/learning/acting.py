@@ -80,6 +80,7 @@ class LearnedChooser:
         self._strict = settings.pacing.mode == "strict"
         self._ahead = self._strict and settings.pacing.lead > 0
         self._newest: _Offer | None = None
+        self._in_use = b""
         self._inserted_before = 0
         self._acted = 0
         self.noise = 1.0
@@ -96,6 +97,16 @@ class LearnedChooser:
     @property
     def first_step(self) -> int:
         return self._inserted_before // self._run.num_actors
+
+    @property
+    def in_use(self) -> bytes:
+        """The weights that act now, as they came; empty before the first."""
+        return self._in_use
+
+    @property
+    def newest(self) -> tuple[int, bytes]:
+        """The newest weights and the updates behind them, in use or not; version -1 before the first came."""
+        return (-1, b"") if self._newest is None else (self._newest.version, self._newest.data)
 
     def offer(self, data: bytes, version: int, inserted: int, sha256: str) -> None:
         """Keep the weights until they are due; the very first say how far the run has come."""
@@ -136,6 +147,7 @@ class LearnedChooser:
     def _load(self) -> None:
         assert self._newest is not None
         self._policy.load(self._newest.data, self._newest.sha256)
+        self._in_use = self._newest.data
 
 
 class DriverChooser:

@@ -41,6 +41,8 @@ class RunObserver:
         self._episodes = 0
         self._last_return: float | None = None
         self._q_ratio: float | None = None
+        self._paused = 0.0
+        self._evaluating_at: float | None = None
         self.finished = False
         if log is not None:
             log.layout()
@@ -68,6 +70,22 @@ class RunObserver:
         self._last_return = episode.episode_return
         self._write(dict(episode.values), self._clock.at(episode.actor_id, episode.step))
 
+    def on_evaluating(self, now: float) -> None:
+        """An evaluation goes on: the training makes no news, and the time until the next such call does not count.
+
+        Whoever evaluates may die over it: without a further call the training is stale like any other.
+        """
+        if self._evaluating_at is not None:
+            self._paused += min(now - self._evaluating_at, self._settings.diagnostics.stale_after)
+        self._evaluating_at = now
+
+    def on_evaluation(self, actor_id: str, step: int, values: Mapping[str, float], now: float) -> None:
+        """An evaluation ended, which began after ``step`` steps of the actor; ``values`` by tag."""
+        self.on_evaluating(now)
+        self._evaluating_at = None
+        self._write(dict(values), self._clock.at(actor_id, step))
+        self.flush()
+
     def on_log_point(self, step: int, values: dict[str, float]) -> None:
         """The learner measured ``values`` at environment step ``step``."""
         actor_q, replay_q = values.get("debug/q1_for_actor_mean"), values.get("train/q1_value")
@@ -90,7 +108,7 @@ class RunObserver:
     def statuses(self, now: float) -> list[Status]:
         """What `/diagnostics` says about the run at ``now`` (wall time) [s]."""
         stale_after = self._settings.diagnostics.stale_after
-        judged = [self._with_ledger(status) for status in self._doctor.statuses(now)]
+        judged = [self._with_ledger(status) for status in self._doctor.statuses(now - self._paused)]
         return [replay_status(self._account, now - self._account_at, stale_after), *judged]
 
     def progress(self, now: float) -> dict[str, float | int | list[str] | None]:
@@ -106,7 +124,7 @@ class RunObserver:
             "steps_per_second": rate,
             "updates_per_second": self._update_rate.at(now, updates),
             "q_ratio": self._q_ratio,
-            "alarms": [status.name for status in self._doctor.statuses(now) if status.level == "ERROR"],
+            "alarms": [status.name for status in self._doctor.statuses(now - self._paused) if status.level == "ERROR"],
             "seconds_left": (self._settings.run.steps - total) / rate if rate > 0 else None,
         }
 

@@ -15,7 +15,7 @@ from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
-from td3_driving_msgs.msg import EpisodeSummary, Guard, LearnerStatus, RewardComponents
+from td3_driving_msgs.msg import EpisodeSummary, EvaluationSummary, Guard, LearnerStatus, RewardComponents
 from visualization_msgs.msg import MarkerArray
 
 from td3_driving.doctor.live import LiveDoctor
@@ -53,6 +53,7 @@ class DiagnosticsNode(Node):
         self.create_subscription(LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS)
         self.create_subscription(RewardComponents, "td3/reward", self._on_reward, qos.REWARD)
         self.create_subscription(EpisodeSummary, "td3/episode", self._on_episode, qos.EPISODE)
+        self.create_subscription(EvaluationSummary, "td3/evaluation", self._on_evaluation, qos.EPISODE)
         self.create_subscription(PathMessage, f"{EGO}/waypoints", self._on_route, qos.BRIDGE_LATCHED_ONE)
         self._odometry: Subscription | None = None
         self.create_service(Trigger, "td3/reset_alarms", self._on_reset_alarms)
@@ -90,6 +91,14 @@ class DiagnosticsNode(Node):
             "episode/mean_speed": message.mean_speed,
         }
         self._observer.on_episode(EpisodePoint(message.actor_id, message.step, message.episode_return, values))
+
+    def _on_evaluation(self, message: EvaluationSummary) -> None:
+        now = time.monotonic()
+        if not message.tags:
+            self._observer.on_evaluating(now)
+            return
+        values = dict(zip(message.tags, message.values)) | {"eval/best": float(message.best)}
+        self._observer.on_evaluation(message.actor_id, message.step, values, now)
 
     def _on_route(self, message: PathMessage) -> None:
         self._scene.take_route(conversions.path_points(message))

@@ -16,7 +16,7 @@ from td3_driving.starting.viewing import rviz_arguments, rviz_file
 SIMULATORS = ("embedded", "carla", "none")
 OnExit = Literal["main", "respawn", "required", "optional", "last"]
 
-ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "episode_start", "guard")
+ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "episode_start", "guard", "evaluation")
 """Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
 
 
@@ -114,7 +114,8 @@ def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
     alone = options.num_actors == 1
     suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
     shared = shared_topics(namespace)
-    identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index}
+    run_directory = str(options.run_directory)
+    identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index, "run_dir": run_directory}
     policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
     if options.simulator == "carla":
         return [scenario(options.run_directory), policy]

@@ -1,0 +1,59 @@
+"""``td3-driving evaluate --ros``: what ``evaluate.launch.py`` does, for machines without ``launch``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from td3_driving.starting.child import command
+from td3_driving.starting.course import BAD_INPUT
+from td3_driving.starting.domain import claim_domain, discovery, wanted_domain
+from td3_driving.starting.evaluation import Evaluation, evaluation_processes
+from td3_driving.starting.progress import Screen
+from td3_driving.starting.supervisor import Supervisor
+
+
+def over_ros(asked: argparse.Namespace) -> int:
+    """Evaluate one agent over ROS.
+
+    Returns:
+        0; 1 when a process failed, 2 for input that cannot be used, 130 when a person stopped it.
+    """
+    with ExitStack() as held:
+        try:
+            folder = Path(held.enter_context(TemporaryDirectory(prefix="td3_driving_evaluation_")))
+            specs = evaluation_processes(_request(asked), folder)
+            domain = held.enter_context(claim_domain(wanted_domain(os.environ)))
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return BAD_INPUT
+        console = Console(soft_wrap=True, highlight=False)
+        environment = {**os.environ, **discovery(domain.number, os.environ), "PYTHONUNBUFFERED": "1"}
+        with Screen(console) as screen:
+            end = Supervisor(specs, lambda spec: command(spec, str(folder / "config.yaml")), screen, environment).run()
+        if end.reason:
+            console.print(f"the evaluation failed: {end.reason}", style="bold red")
+        return end.code
+
+
+def _request(asked: argparse.Namespace) -> Evaluation:
+    unfit = [name for name in ("drop", "html", "gif") if getattr(asked, name)]
+    if len(asked.agents) > 1 or len(asked.scenario) > 1 or any(asked.delay_ms) or unfit:
+        raise ValueError("--ros takes one agent and one scenario, without --delay-ms, --drop, --html and --gif")
+    chosen = [f"simulator.scenario={asked.scenario[0]}", *([f"simulator.map={asked.map}"] if asked.map else [])]
+    return Evaluation(
+        agent=asked.agents[0],
+        profile=asked.profile or "",
+        assignments=[*asked.set, *chosen],
+        routes=asked.routes,
+        seed=asked.seed,
+        ending=asked.ending,
+        checkpoint=asked.checkpoint,
+        results="" if asked.json is None else str(asked.json),
+    )

@@ -1,0 +1,77 @@
+"""An evaluation over ROS: the processes that drive a policy or a reference driver on the topics of the bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from td3_driving.settings import Scalar, Settings
+from td3_driving.starting.node_table import SIMULATORS, ProcessSpec
+from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, parameter_file, profile_path
+
+PATIENCE = 30.0
+"""Wall time for which the simulator waits for a command, unless the settings ask for more [s]."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to evaluate.
+
+    Attributes:
+        agent: run folder, or name of a reference driver.
+        profile: name or path; "" takes the settings of the run, or the default profile for a driver.
+        assignments: ``group.name=value`` on top of it.
+        simulator: ``embedded``: one is started; ``none``: the bridge's topics are there already.
+        checkpoint: of the run: auto, best, latest, or the name of a folder in ``checkpoints``.
+        results: file for the results, or "".
+    """
+
+    agent: str
+    profile: str = ""
+    assignments: Sequence[str] = ()
+    simulator: str = "embedded"
+    routes: int = 10
+    seed: int = 0
+    ending: str = "leaderboard"
+    checkpoint: str = "auto"
+    results: str = ""
+
+    def __post_init__(self) -> None:
+        if self.simulator not in SIMULATORS or self.simulator == "carla":
+            raise ValueError(f"simulator: {self.simulator!r} is neither embedded nor none; start CARLA's stack first")
+
+
+def evaluation_settings(asked: Evaluation) -> Settings:
+    """The settings of all nodes.
+
+    Raises:
+        SettingsError: there are none, or one cannot be used.
+    """
+    config = Path(asked.agent) / "config.yaml"
+    use_run = not asked.profile and config.is_file()
+    base = load_profile(config if use_run else profile_path(asked.profile or DEFAULT_PROFILE))
+    patience = max(base.simulator.control_timeout, PATIENCE)
+    return override(base, [f"simulator.control_timeout={patience}", *asked.assignments])
+
+
+def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
+    """The processes; their parameter file is written to ``folder``, as ``config.yaml``.
+
+    Raises:
+        SettingsError: see :func:`evaluation_settings`.
+        OSError: the file cannot be written.
+    """
+    (folder / "config.yaml").write_text(parameter_file(evaluation_settings(asked)), encoding="utf-8")
+    run = Path(asked.agent)
+    parameters: dict[str, Scalar] = {
+        "evaluate": str(run.resolve()) if (run / "config.yaml").is_file() else asked.agent,
+        "evaluate_routes": asked.routes,
+        "evaluate_seed": asked.seed,
+        "evaluate_ending": asked.ending,
+        "evaluate_checkpoint": asked.checkpoint,
+        "evaluate_json": str(Path(asked.results).resolve()) if asked.results else "",
+    }
+    policy = ProcessSpec("policy", "policy", parameters=parameters, on_exit="main")
+    simulator = ProcessSpec("simulator", "simulator", on_exit="respawn")
+    return [simulator, policy] if asked.simulator == "embedded" else [policy]
