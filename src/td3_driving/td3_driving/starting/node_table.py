@@ -16,7 +16,10 @@ from td3_driving.starting.viewing import rviz_arguments, rviz_file
 SIMULATORS = ("embedded", "carla", "none")
 OnExit = Literal["main", "respawn", "required", "optional", "last"]
 
-ROOT_TOPICS = ("replay", "policy_weights", "learner_status", "reward", "episode", "episode_start", "guard", "evaluation")
+ROOT_TOPICS = (
+    *("replay", "policy_weights", "learner_status", "reward"),
+    *("episode", "episode_start", "guard", "evaluation"),
+)
 """Topics under ``td3/`` that all actors share; what else an actor talks about stays in its namespace."""
 
 
