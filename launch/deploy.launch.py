@@ -33,6 +33,7 @@ ARGUMENTS = {
     "use_sim_time": ("false", SWITCH, "take the time from /clock"),
     "threads": ("1", None, "CPU threads of the network, 1 .. 64"),
     "sensor_qos": ("best_effort", SENSOR_QOS, "reliability that the policy asks of camera and odometry"),
+    "sync_tolerance": ("0.0", None, "seconds between an image and its odometry, 0 .. 0.1; 0: they share their stamps"),
     "camera_topic": ("", None, "sensor_msgs/Image; empty: the usual topic of the interface"),
     "odometry_topic": ("", None, "nav_msgs/Odometry, pose in the map; empty: the usual topic of the interface"),
     "route_topic": ("", None, "nav_msgs/Path along the lane centre; empty: carla/ego_vehicle/waypoints"),
@@ -74,6 +75,7 @@ def options_of(values: dict[str, str]) -> DeployOptions:
         namespace=values["namespace"],
         threads=int(values["threads"]),
         sensor_qos=values["sensor_qos"],
+        sync_tolerance=float(values["sync_tolerance"]),
         topics={role: values[f"{role}_topic"] for role in ROLES},
         **{name: values[name].lower() == "true" for name in ("shadow", "autostart", "use_sim_time")},
     )

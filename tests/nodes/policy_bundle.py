@@ -28,6 +28,7 @@ SMALL = {
     # Weights of this size let the action follow the picture, as those of a trained policy do.
     "network.action_init": 0.5,
 }
+torch.set_num_threads(1)  # Networks this small only wait for further threads.
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 

@@ -18,6 +18,9 @@ class DriveSettings(Bounded):
     threads: int = number(1, 1, 64, "CPU threads of the network")
     shadow: bool = flag(False, "command nothing; publish what it would do and how that differs from who drives")
     autostart: bool = flag(False, "configure and activate at once, without a lifecycle manager")
+    sync_tolerance: float = number(
+        0.0, 0.0, 0.1, "0: image and odometry of one stamp, as in training; more: the nearest odometry within it", "s"
+    )
     sensor_qos: str = choice(
         "best_effort", ("best_effort", "reliable"), "of camera and odometry; reliable hears reliable publishers only"
     )

@@ -29,12 +29,12 @@ from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.drive_report import DriveReport
 from td3_driving.deploy.drive_settings import DRIVE_GROUPS, drive_settings
 from td3_driving.deploy.driver import DeployedDriver, Picture
+from td3_driving.deploy.nearest import Pairing, pairing
 from td3_driving.deploy.runtime import InferenceError, Loaded, load
 from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving.action import FULL_STOP
 from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.route import Route, RouteError
-from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.bundle_swap import BundleSwap
@@ -66,7 +66,7 @@ class DriveNode(LifecycleNode):
         self.settings = settings.drive
         self.refusal = ""
         self._driver: DeployedDriver | None = None
-        self._sync: Synchroniser[Picture, VehicleState] = Synchroniser(1)
+        self._sync: Pairing[Picture] = pairing(1.0, 0.0)
         self._report = DriveReport(self.settings.threads, self.settings.shadow)
         self._driving = self._over = False
         self._route: Route | None = None
@@ -127,7 +127,7 @@ class DriveNode(LifecycleNode):
         self._driver = DeployedDriver(loaded)
         if self._route is not None:
             self._driver.take_route(self._route)
-        self._sync = Synchroniser(round(self._driver.contract.frame_time * 1e9))
+        self._sync = pairing(self._driver.contract.frame_time, self.settings.sync_tolerance)
         self.get_logger().info(f"configured: bundle {loaded.bundle.short}, signature {loaded.bundle.signed}")
         return super().on_configure(state)
 

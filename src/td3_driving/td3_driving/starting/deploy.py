@@ -51,6 +51,7 @@ def _options(asked: argparse.Namespace) -> DeployOptions:
         params_file=asked.params_file,
         threads=asked.threads,
         sensor_qos=asked.sensor_qos,
+        sync_tolerance=asked.sync_tolerance,
         use_sim_time=asked.use_sim_time,
         topics={role: getattr(asked, f"{role}_topic") for role in ROLES},
     )
@@ -67,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--namespace", default="", help="ROS namespace of both nodes")
     add("--threads", type=int, default=1, help="CPU threads of the network (%(default)s)")
     add("--sensor-qos", choices=SENSOR_QOS, default="best_effort", help="asked of camera and odometry (%(default)s)")
+    tolerance = "seconds between an image and its odometry (0: they share their stamps)"
+    add("--sync-tolerance", type=float, default=0.0, metavar="S", help=tolerance)
     add("--use-sim-time", action="store_true", help="take the time from /clock")
     for role in ROLES:
         add(f"--{role}-topic", default="", metavar="NAME", help=f"topic of the {role}, where it is not the usual one")

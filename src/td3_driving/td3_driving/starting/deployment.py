@@ -43,6 +43,7 @@ class DeployOptions:
         params_file: ROS 2 parameter file with sections ``gate:`` and ``drive:``; "" for none.
         threads: CPU threads of the network.
         sensor_qos: reliability that the policy asks of camera and odometry.
+        sync_tolerance: 0 where image and odometry share their stamps, else how far apart they may be [s].
         use_sim_time: take the time from ``/clock``.
         autostart: the policy configures and activates itself; without, a lifecycle manager does.
         topics: role (:data:`ROLES`) -> topic of the vehicle, where it is not the usual one.
@@ -56,6 +57,7 @@ class DeployOptions:
     params_file: str = ""
     threads: int = 1
     sensor_qos: str = "best_effort"
+    sync_tolerance: float = 0.0
     use_sim_time: bool = False
     autostart: bool = True
     topics: dict[str, str] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def _drive(options: DeployOptions) -> dict[str, Scalar]:
         "drive.shadow": options.shadow,
         "drive.autostart": options.autostart,
         "drive.sensor_qos": options.sensor_qos,
+        "drive.sync_tolerance": options.sync_tolerance,
     }
 
 
