@@ -53,3 +53,44 @@ def test_a_single_step_that_does_not_add_up_is_an_error(tmp_path: Path) -> None:
         levels.append({status.name: status.level for status in observer.statuses(now=1.0)}["reward: ledger"])
         observer.close()
     assert levels[0] != "ERROR" and levels[1] == "ERROR"
+
+
+def stale(observer: RunObserver, now: float) -> set[str]:
+    return {status.name for status in observer.statuses(now) if status.level == "STALE"}
+
+
+def test_the_time_of_an_evaluation_makes_nothing_stale(tmp_path: Path) -> None:
+    """Of two observers without news from 1 s on, one hears every second until 20 s that an evaluation goes on."""
+    told, untold = observe(tmp_path / "told", [1.5] * 10), observe(tmp_path / "untold", [1.5] * 10)
+    name = "environment: liveness"
+    assert name not in stale(told, 1.0) | stale(untold, 1.0)
+    for second in range(1, 21):
+        told.on_evaluating(float(second))
+        assert name not in stale(told, float(second))
+    assert name in stale(untold, 20.0)
+    told.on_evaluation("actor_0", 10, {"eval/driving_score": 50.0}, now=20.5)
+    assert name not in stale(told, 21.0)
+    assert name in stale(told, 30.0), "the training did not go on after it"
+    told.close()
+    untold.close()
+
+
+def test_an_evaluation_that_falls_silent_is_stale_and_the_next_does_not_excuse_it(tmp_path: Path) -> None:
+    observer = observe(tmp_path, [1.5] * 10)
+    observer.statuses(1.0)
+    observer.on_evaluating(1.0)
+    assert "environment: liveness" in stale(observer, 10.0)
+    observer.on_evaluating(40.0)
+    assert "environment: liveness" in stale(observer, 40.0)
+    observer.close()
+
+
+def test_an_evaluation_is_written_at_the_step_it_began_at(tmp_path: Path) -> None:
+    observer = observe(tmp_path, [1.5] * 10)
+    observer.on_evaluating(1.0)
+    observer.on_evaluation("actor_0", 8, {"eval/driving_score": 50.0, "eval/best": 1.0}, now=2.0)
+    observer.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("eval/driving_score")] == [(8, 50.0)]
+    assert [event.value for event in events.Scalars("eval/best")] == [1.0]

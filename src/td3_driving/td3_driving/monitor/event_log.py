@@ -28,6 +28,11 @@ DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "actions": ("action/steer_mean", "action/throttle_mean", "action/saturated_share"),
     },
+    "evaluation": {
+        "scores": ("eval/driving_score", "eval/route_completion"),
+        "success": ("eval/success_rate",),
+        "violations per route": ("eval/collisions", "eval/lane_departures", "eval/lane_invasions"),
+    },
 }
 """Dashboard -> chart -> tags."""
 
