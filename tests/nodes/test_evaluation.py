@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rosgraph_msgs.msg import Clock
 from run_harness import TIMEOUT, Ear, Run
 from safetensors.numpy import load_file
-from td3_driving_msgs.msg import EvaluationSummary
+from td3_driving_msgs.msg import EpisodeSummary, EvaluationSummary
 
 from td3_driving.learning.best import best_score, best_weights
 from td3_driving.nodes import qos
@@ -30,8 +30,10 @@ class Listener(Ear):
     def __init__(self, domain: int) -> None:
         super().__init__(domain)
         self.evaluations: list[EvaluationSummary] = []
+        self.episodes: list[EpisodeSummary] = []
         self.clock: list[int] = []
         self.node.create_subscription(EvaluationSummary, "/td3/evaluation", self.evaluations.append, qos.EPISODE)
+        self.node.create_subscription(EpisodeSummary, "/td3/episode", self.episodes.append, qos.EPISODE)
         self.node.create_subscription(Clock, "/clock", self._on_clock, qos.BRIDGE)
 
     def _on_clock(self, message: Clock) -> None:
@@ -103,13 +105,16 @@ def test_a_training_with_evaluations_learns_the_same_bit_by_bit(tmp_path: Path, 
 
 
 def test_a_fault_in_an_evaluation_repeats_the_route_and_harms_nothing(tmp_path: Path, domain_id: int) -> None:
-    """Frames 60 and 130 or so belong to the training or to an evaluation; either way the run ends with its account."""
+    """The frame lost is the 90th of the simulator, which numbers them from 100: the first evaluation comes after 60."""
     changes = {**EVALUATED, "evaluation.interval": 50, "evaluation.routes": 1}
-    with Listener(domain_id) as ear, Run(tmp_path, domain_id, changes, "--faults", "drop@130,nan_odometry@170") as run:
+    with Listener(domain_id) as ear, Run(tmp_path, domain_id, changes, "--faults", "drop@190") as run:
         assert run.wait(ear) == 0, run.output[-4000:]
+        assert run.output.count("episode cut") == 1 and "Traceback" not in run.output
+        assert len(ear.episodes) >= 3
+        cut = [episode.step for episode in ear.episodes if episode.exit_reason == EpisodeSummary.SIMULATOR_FAULT]
+        assert cut == [], "no episode of the training was cut"
         assert ear.accounts[-1].inserted == STEPS and ear.accounts[-1].rejected == 0
         assert all(message.episodes == 1 for message in ear.evaluations if message.tags)
-    assert "episode cut" in run.output and "Traceback" not in run.output
 
 
 def test_evaluation_alone_over_ros(tmp_path: Path, domain_id: int) -> None:
