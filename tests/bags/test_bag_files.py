@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -17,9 +18,9 @@ from rclpy.serialization import serialize_message
 
 from td3_driving.bags.cli import main
 from td3_driving.bags.digest import memory_digest
-from td3_driving.bags.reading import Bag, BagError
+from td3_driving.bags.reading import Bag, BagError, Heard
 from td3_driving.bags.replaying import replay
-from td3_driving.bags.topics import TOPICS, recorded_topics
+from td3_driving.bags.topics import COLLISION, COMMAND, IMAGE, ODOMETRY, REPLAY, START, TOPICS, recorded_topics
 from td3_driving.bags.writing import BagWriter, MissingDefinitionError
 from td3_driving.driving.experience import Experience
 from td3_driving.learning.intake import ExperienceIntake
@@ -71,6 +72,40 @@ def test_a_message_lost_on_the_way_is_lost_to_both(tmp_path: Path, drive: Drive)
         replayed = replay(opened, drive.options)
     assert (replayed.intake.counters.lost, replayed.intake.counters.received) == (1, 35)
     assert replayed.memory.sampleable == 36 - 4
+
+
+class SensorBag:
+    """A bag in memory with what the sensors and the policy said."""
+
+    path = Path("memory")
+
+    def __init__(self, drive: Drive, lost: int) -> None:
+        kinds = {"image": IMAGE, "odometry": ODOMETRY, "command": COMMAND, "collision": COLLISION, "start": START}
+        steps = iter(drive.sent)
+        self._heard = []
+        for number, (topic, message) in enumerate(drive.heard):
+            if number != lost:
+                self._heard.append(Heard("", kinds[topic], message))
+            if topic == "image" and (step := next(steps, None)) is not None:
+                self._heard.append(Heard("", REPLAY, experience_message(step, 0)))
+
+    def names(self) -> set[str]:
+        return {heard.name for heard in self._heard}
+
+    def messages(self, names: set[str]) -> Iterator[Heard]:
+        return (heard for heard in self._heard if heard.name in names)
+
+
+@pytest.mark.parametrize("lost", [-1, 1, 20, 43])
+def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, lost: int) -> None:
+    whole = replay(SensorBag(drive, -1), drive.options, "messages")  # type: ignore[arg-type]
+    filled = replay(SensorBag(drive, lost), drive.options)  # type: ignore[arg-type]
+    assert filled.source == "sensors"
+    assert (filled.filled > 0) == (lost >= 0)
+    assert filled.intake.counters == whole.intake.counters
+    assert memory_digest(filled.memory) == memory_digest(whole.memory)
+    assert filled.comparison is not None
+    assert (filled.comparison.different, filled.comparison.equal) == ([], 36 - filled.filled)
 
 
 def test_one_changed_pixel_changes_the_digest(drive: Drive) -> None:

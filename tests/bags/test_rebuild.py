@@ -81,6 +81,19 @@ def test_a_frame_that_only_the_policy_missed_is_not_scored() -> None:
     assert keys == [0, 1, 2, 3, *range(12)]
 
 
+@pytest.mark.parametrize("what", ["image", "odometry", "command"])
+@pytest.mark.parametrize("place", [0, 1, 6])
+def test_what_the_bag_lacks_costs_steps_and_changes_none(what: str, place: int) -> None:
+    """The policy saw the frame: the rest of its episode cannot be rebuilt, and nothing else takes its place."""
+    drive = Drive()
+    for _ in range(2):
+        drive.episode()
+    found = [index for index, (topic, _) in enumerate(drive.heard) if topic == what]
+    steps = rebuilt(drive, drive.heard[: found[place]] + drive.heard[found[place] + 1 :])
+    kept = [step for step in drive.sent if step.episode_id == 1 or step.step_index < place - 1]
+    assert same(steps, kept)
+
+
 def test_a_simulator_that_starts_anew_starts_its_clock_anew() -> None:
     drive = Drive(now_ns=90 * 10**9)
     drive.episode()

@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rebuild a bag.
 
     Returns:
-        0: every step that the learner got was rebuilt and is equal to the bit; 1: not so; 2: unusable input.
+        0: every rebuilt step, and the learner's memory where it is at hand, is equal to the bit; 1: not so; 2: unusable
+        input.
     """
     asked = _parser().parse_args(arguments)
     try:
@@ -54,7 +55,9 @@ def _directory(asked: argparse.Namespace, settings: Settings, held: ExitStack) -
 def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -> int:
     counters, memory = replayed.intake.counters, replayed.memory
     origin = "images, odometry and commands" if replayed.source == "sensors" else "the messages to the learner"
-    print(f"rebuilt   {counters.inserted} steps from {origin}")
+    print(f"rebuilt   {counters.inserted - replayed.filled} steps from {origin}")
+    if replayed.filled:
+        print(f"          {replayed.filled} steps taken from the messages to the learner: their frames are incomplete")
     print(f"account   {counters.lost} lost, {counters.rejected} rejected, {counters.duplicate} duplicate")
     if counters.last_rejection:
         print(f"          last rejection: {counters.last_rejection}")
@@ -62,7 +65,7 @@ def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -
     print(f"memory    {memory.sampleable} transitions can be sampled, digest {digest}")
     good = [counters.rejected == 0]
     if replayed.comparison is not None:
-        good.append(_compare(replayed.comparison))
+        good.append(_compare(replayed.comparison) and not (asked.strict and replayed.filled))
     learner = _learners_memory(asked)
     if learner is not None:
         good.append(_compare_memory(memory.sampleable, digest, learner))
@@ -72,16 +75,15 @@ def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -
 
 
 def _compare(found: Comparison) -> bool:
-    """Say how the sensors and the messages to the learner compare; whether all that was sent is there and equal."""
+    """Say how the sensors and the messages to the learner compare; whether no step differs."""
     print(f"sent      {len(found.sent)} steps are in the bag as messages to the learner; {found.equal} are equal")
     for what, keys in (
         ("differ", found.different),
-        ("cannot be rebuilt: their frames are not in the bag", found.only_sent),
         ("were rebuilt, but their messages are not in the bag", found.only_rebuilt),
     ):
         if keys:
             print(f"          {len(keys)} {what}, first: actor {keys[0][0]} step {keys[0][2]}")
-    return not found.different and not found.only_sent
+    return not found.different
 
 
 def _learners_memory(asked: argparse.Namespace) -> ReplayMemory | None:
@@ -112,5 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     add("bag", type=Path, help="folder of the bag; a run with --record leaves it in RUN/bag")
     add("--into", default="", metavar="RUN", help="make a run with these steps in its replay memory, to train on")
     add("--against", default="", metavar="RUN", help="run whose replay memory to compare with (where the bag lies)")
+    add("--strict", action="store_true", help="fail also when the bag lacks frames, so that a step is not rebuilt")
     add("--source", choices=("sensors", "messages"), default="", help="what to rebuild from (sensors if recorded)")
     return parser

@@ -128,6 +128,9 @@ class Rebuilder:
         while self._starts and nanoseconds(self._starts[0].header.stamp) <= stamp:
             self._begin(self._starts.popleft())
         if moment.frame is None or moment.vehicle is None:
+            if moment.action is not None and self._driving:
+                # The policy answered a whole frame: it is the bag that lacks a part of it.
+                self._cut()
             return None
         gap = self._last_ns is not None and round((stamp - self._last_ns) / self._frame_ns) > 1
         self._last_ns = stamp

@@ -47,11 +47,6 @@ class Comparison:
         return sorted(key for key in shared if self.rebuilt[key] != self.sent[key])
 
     @property
-    def only_sent(self) -> list[StepKey]:
-        """Steps that the sensors in the bag do not give."""
-        return sorted(self.sent.keys() - self.rebuilt.keys())
-
-    @property
     def only_rebuilt(self) -> list[StepKey]:
         """Steps whose message to the learner is not in the bag."""
         return sorted(self.rebuilt.keys() - self.sent.keys())
@@ -64,20 +59,22 @@ class Replayed:
     Attributes:
         source: ``sensors`` or ``messages``.
         comparison: ``None`` unless the bag holds both.
+        filled: steps taken from the messages to the learner because the bag lacks a part of their frames.
     """
 
     source: str
     memory: ReplayMemory
     intake: ExperienceIntake
     comparison: Comparison | None
+    filled: int
 
 
 def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | None = None) -> Replayed:
     """Rebuild the steps of a bag and put them through the learner's own intake into a memory.
 
     Args:
-        source: ``sensors``: images, odometry and commands; ``messages``: what was sent to the learner; "": the sensors
-            where the bag holds them.
+        source: ``sensors``: images, odometry and commands, and where the bag lacks some of these, the messages to the
+            learner; ``messages``: these alone; "": the sensors where the bag holds them.
         directory: of the memory; ``None`` keeps it in main memory.
 
     Raises:
@@ -93,16 +90,58 @@ def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | Non
     dimension = state_dim(settings.observation)
     memory = ReplayMemory(settings, dimension, directory)
     intake = ExperienceIntake(settings, dimension, memory)
-    comparison = Comparison()
+    comparison, merged = Comparison(), _Merge(intake)
     course = _Course(settings)
     wanted = ({*SENSORS, COLLISION} if sensors else set()) | ({REPLAY} if messages else set())
     for origin, step in course.steps(bag.messages(wanted)):
         digests = comparison.rebuilt if origin == "sensors" else comparison.sent
         digests.setdefault((step.actor_id, step.session_id, step.sequence), step_digest(step))
         if origin == source:
-            intake.accept(step)
+            merged.take(step)
+        elif source == "sensors":
+            merged.keep(step)
+    merged.finish()
     memory.flush()
-    return Replayed(source, memory, intake, comparison if sensors and messages else None)
+    return Replayed(source, memory, intake, comparison if sensors and messages else None, merged.filled)
+
+
+class _Merge:
+    """Brings rebuilt steps into the memory, and between them those of which only the message is there.
+
+    Attributes:
+        filled: steps of the latter kind.
+    """
+
+    def __init__(self, intake: ExperienceIntake) -> None:
+        self._intake = intake
+        self._kept: dict[tuple[str, int], dict[int, Experience]] = defaultdict(dict)
+        self._next: dict[tuple[str, int], int] = defaultdict(int)
+        self.filled = 0
+
+    def take(self, step: Experience) -> None:
+        """A rebuilt step; what was kept from before it goes in first."""
+        stream = step.actor_id, step.session_id
+        self._fill(stream, step.sequence)
+        self._kept[stream].pop(step.sequence, None)
+        self._intake.accept(step)
+        self._next[stream] = step.sequence + 1
+
+    def keep(self, step: Experience) -> None:
+        """The message of a step that may yet be rebuilt."""
+        stream = step.actor_id, step.session_id
+        if step.sequence >= self._next[stream]:
+            self._kept[stream][step.sequence] = step
+
+    def finish(self) -> None:
+        """What is kept cannot be rebuilt any more."""
+        for stream, kept in self._kept.items():
+            self._fill(stream, max(kept, default=-1) + 1)
+
+    def _fill(self, stream: tuple[str, int], end: int) -> None:
+        kept = self._kept[stream]
+        for sequence in sorted(number for number in kept if number < end):
+            self._intake.accept(kept.pop(sequence))
+            self.filled += 1
 
 
 class _Course:
