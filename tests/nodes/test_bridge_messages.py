@@ -7,6 +7,7 @@ the conversion of the CARLA bridge leaves it.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,3 +78,26 @@ def test_objects_move_in_the_map_and_turn_to_the_left() -> None:
     assert (ego.accel.linear.x, ego.accel.linear.y) == (-3.0, 2.0)
     assert (ego.detection_level, ego.object_classified, ego.classification_certainty) == (0, True, 255)
     assert lists.others(FRAME).objects == []
+
+
+def vehicles(*rows: tuple[float, ...]) -> Vehicles:
+    """Traffic of rows (id, x, y, yaw, speed, acceleration, kind, length, width, height)."""
+    return Vehicles(*np.array(rows).T)
+
+
+def test_objects_are_filled_anew_with_every_frame_and_forgotten_when_they_are_gone() -> None:
+    lists = ObjectLists(CarParameters())
+    here, other = (5, 1.0, 2.0, NORTH, 8.0, -1.0, 0, 4.0, 2.0, 1.5), (6, 9.0, 9.0, 0.0, 0.0, 0.0, 0, 4.0, 2.0, 1.5)
+    later = (5, 1.0, 2.4, 0.0, 4.0, 0.0, 0, 5.0, 2.0, 1.5)
+    frames = [replace(FRAME, vehicles=vehicles(*rows)) for rows in ((here, other), (later,), (later, other))]
+    lists.update(frames[0])
+    first, second = lists.others(frames[0]).objects
+    assert (first.id, second.id, first.pose.position.y, first.classification_age) == (5, 6, 2.0, 1)
+    assert (first.pose.orientation.z, first.pose.orientation.w) == pytest.approx((HALF, HALF))
+    assert (first.twist.linear.x, first.twist.linear.y, first.accel.linear.y) == pytest.approx((0.0, 8.0, -1.0))
+    lists.update(frames[1])
+    (first,) = lists.others(frames[1]).objects
+    assert (first.pose.position.y, first.pose.orientation.w, first.twist.linear.x) == (2.4, 1.0, 4.0)
+    assert (list(first.shape.dimensions), first.classification_age) == ([5.0, 2.0, 1.5], 2)
+    lists.update(frames[2])
+    assert [thing.classification_age for thing in lists.all(frames[2]).objects] == [3, 1, 3]

@@ -23,6 +23,8 @@ CERTAIN = 255
 class ObjectLists:
     """Fills object arrays; the age of an object counts the messages it was in.
 
+    Entries are kept and filled anew: making the messages of one object takes several times as long as that.
+
     Raises:
         MissingPackageError: derived_object_msgs is not installed.
     """
@@ -32,53 +34,56 @@ class ObjectLists:
         self._object = message("derived_object_msgs", "Object")
         self._car = car
         self._age: dict[int, int] = {}
+        self._entries: dict[int, Any] = {}
 
     def update(self, frame: Frame) -> None:
         """Count the objects of ``frame``; call it once for each frame that is published."""
         present = [EGO_ID, *frame.vehicles.ids.tolist()]
         self._age = {number: self._age.get(number, 0) + 1 for number in present}
+        self._entries = {number: self._entries.get(number) or self._new_entry(number) for number in present}
 
     def others(self, frame: Frame) -> Any:
-        """``ObjectArray`` of the traffic."""
+        """``ObjectArray`` of the traffic; it holds until the next frame is filled in."""
         vehicles = frame.vehicles
-        array = self._array(header=header(frame.ego.stamp_ns, MAP_FRAME))
-        columns = np.column_stack((vehicles.x, vehicles.y, vehicles.yaw, vehicles.speed, vehicles.acceleration))
+        stamped = header(frame.ego.stamp_ns, MAP_FRAME)
+        cosine, sine = np.cos(vehicles.yaw), np.sin(vehicles.yaw)
+        motion = [rate * axis for rate in (vehicles.speed, vehicles.acceleration) for axis in (cosine, sine)]
+        columns = np.column_stack((vehicles.x, vehicles.y, vehicles.yaw, *motion))
         sizes = np.column_stack((vehicles.length, vehicles.width, vehicles.height))
-        for number, row, size in zip(vehicles.ids.tolist(), columns.tolist(), sizes.tolist()):
-            x, y, yaw, speed, acceleration = row
-            velocity = speed * math.cos(yaw), speed * math.sin(yaw)
-            rate = acceleration * math.cos(yaw), acceleration * math.sin(yaw)
-            array.objects.append(self._entry(array.header, number, (x, y, yaw), velocity, rate, size))
-        return array
+        rows = zip(vehicles.ids.tolist(), columns.tolist(), sizes.tolist())
+        return self._array(header=stamped, objects=[self._filled(stamped, *row) for row in rows])
 
     def all(self, frame: Frame) -> Any:
-        """``ObjectArray`` of the traffic and the ego."""
+        """``ObjectArray`` of the traffic and the ego; it holds until the next frame is filled in."""
         array, ego = self.others(frame), frame.ego
         cosine, sine = math.cos(ego.yaw), math.sin(ego.yaw)
         velocity = ego.speed * cosine - ego.lateral_speed * sine, ego.speed * sine + ego.lateral_speed * cosine
+        row = [ego.x, ego.y, ego.yaw, *velocity, *frame.acceleration]
         size = [self._car.length, self._car.width, self._car.height]
-        where = (ego.x, ego.y, ego.yaw)
-        entry = self._entry(array.header, EGO_ID, where, velocity, frame.acceleration, size)
+        entry = self._filled(array.header, EGO_ID, row, size)
         entry.twist.angular.z = ego.yaw_rate
         array.objects.append(entry)
         return array
 
-    def _entry(
-        self,
-        stamped: Any,
-        number: int,
-        where: tuple[float, float, float],
-        velocity: tuple[float, float],
-        acceleration: tuple[float, float],
-        size: list[float],
-    ) -> Any:
-        entry = self._object(header=stamped, id=number, pose=pose(*where))
+    def _new_entry(self, number: int) -> Any:
+        """An object with everything that never changes."""
+        entry = self._object(id=number, pose=pose(0.0, 0.0, 0.0))
         entry.object_classified = True
-        entry.twist.linear.x, entry.twist.linear.y = velocity
-        entry.accel.linear.x, entry.accel.linear.y = acceleration
-        entry.shape = SolidPrimitive(type=SolidPrimitive.BOX, dimensions=size)
+        entry.shape = SolidPrimitive(type=SolidPrimitive.BOX)
         entry.classification = self._object.CLASSIFICATION_CAR
         entry.classification_certainty = CERTAIN
+        return entry
+
+    def _filled(self, stamped: Any, number: int, row: list[float], size: list[float]) -> Any:
+        """The object's entry; ``row``: x, y [m], heading [rad], velocity and acceleration in the map's axes."""
+        entry = self._entries[number]
+        x, y, yaw, *motion = (float(value) for value in row)
+        entry.header = stamped
+        place, turn = entry.pose.position, entry.pose.orientation
+        place.x, place.y, turn.z, turn.w = x, y, math.sin(yaw / 2.0), math.cos(yaw / 2.0)
+        velocity, rate = entry.twist.linear, entry.accel.linear
+        velocity.x, velocity.y, rate.x, rate.y = motion
+        entry.shape.dimensions = size
         entry.classification_age = self._age.get(number, 0)
         return entry
 
