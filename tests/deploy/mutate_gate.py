@@ -1,0 +1,210 @@
+"""Mutation test of the command gate: changes its code, one place at a time, and sees whether the tests notice.
+
+    tools/env.sh python tests/deploy/mutate_gate.py [--only gate_filter.py] [--jobs 2]
+
+Every change that no test notices is listed. Those in ``mutation_survivors.yaml`` are explained there; any other is a
+hole in the tests, and the exit code is 1. It takes minutes, so it is no part of the suite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+HERE = Path(__file__).resolve().parent
+DEPLOY = HERE.parents[1] / "src/td3_driving/td3_driving/deploy"
+PACKAGE = "td3_driving.deploy"
+FILES = ("gate.py", "gate_filter.py", "gate_inputs.py", "gate_report.py", "gate_types.py")
+TESTS = ("test_gate.py", "test_gate_inputs.py", "test_gate_filter.py", "test_gate_report.py", "test_gate_flood.py")
+EXPLAINED = HERE / "mutation_survivors.yaml"
+NEEDED = ("hypothesis.strategies", "numpy", f"{PACKAGE}.limits", f"{PACKAGE}.pedals", "td3_driving.doctor.live")
+PATIENCE = 120
+"""Time after which a mutant that does not end counts as noticed [s]."""
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+}
+OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "abs": "float"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: where, the line as it was, what was done to it, and the module as it is then."""
+
+    file: str
+    line: int
+    source: str
+    change: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from others, also after lines have moved."""
+        return self.file, self.source, self.change
+
+
+def mutants(file: str) -> Iterator[Mutant]:
+    """All changes of one module."""
+    text = (DEPLOY / file).read_text(encoding="utf-8")
+    lines, tree = text.splitlines(), ast.parse(text)
+    for index, node in enumerate(ast.walk(tree)):
+        for change, replacement in changes(node):
+            mutated = copy.deepcopy(tree)
+            place = next(found for number, found in enumerate(ast.walk(mutated)) if number == index)
+            put(mutated, place, replacement)
+            line = getattr(node, "lineno", 0)
+            yield Mutant(file, line, lines[line - 1].strip(), change, ast.unparse(ast.fix_missing_locations(mutated)))
+
+
+def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What can be done to a node: a description, and the node to put in its place."""
+    if isinstance(node, ast.Compare):
+        for at, operator in enumerate(node.ops):
+            if type(operator) in COMPARISONS:
+                changed = copy.deepcopy(node)
+                changed.ops[at] = COMPARISONS[type(operator)]()
+                yield ast.unparse(node) + " -> " + ast.unparse(changed), changed
+    elif isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in OPERATORS:
+        yield replaced(node, op=OPERATORS[type(node.op)]())
+    elif isinstance(node, ast.BoolOp):
+        yield replaced(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        yield f"{ast.unparse(node)} -> {ast.unparse(node.operand)}", node.operand
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES:
+        yield replaced(node, func=ast.Name(NAMES[node.func.id], ast.Load()))
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+        value = not node.value if isinstance(node.value, bool) else node.value + 1
+        yield f"{node.value!r} -> {value!r}", ast.Constant(value)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield f"{ast.unparse(node)} -> nothing", ast.Pass()
+    elif isinstance(node, ast.IfExp):
+        yield replaced(node, body=node.orelse, orelse=node.body)
+
+
+def replaced(node: ast.AST, **parts: ast.AST) -> tuple[str, ast.AST]:
+    """A copy of a node with other parts, and the words for it."""
+    changed = copy.deepcopy(node)
+    for name, part in parts.items():
+        setattr(changed, name, part)
+    return f"{ast.unparse(node)} -> {ast.unparse(ast.fix_missing_locations(changed))}", changed
+
+
+def put(tree: ast.AST, place: ast.AST, replacement: ast.AST) -> None:
+    """Put ``replacement`` where ``place`` is in ``tree``."""
+    for parent in ast.walk(tree):
+        for name, value in ast.iter_fields(parent):
+            if value is place:
+                setattr(parent, name, replacement)
+            elif isinstance(value, list):
+                value[:] = [replacement if entry is place else entry for entry in value]
+
+
+class Substitute(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports one module from a mutant instead of from its file."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._name, self._mutant = f"{PACKAGE}.{mutant.file.removesuffix('.py')}", mutant
+
+    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        """Found here is the one module."""
+        return importlib.machinery.ModuleSpec(name, self) if name == self._name else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the mutant's text."""
+        exec(compile(self._mutant.text, f"<mutant of {self._mutant.file}>", "exec"), module.__dict__)
+
+
+def survivors(found: Sequence[Mutant], jobs: int) -> list[Mutant]:
+    """The mutants that pass all tests; each is tested in a process of its own, ``jobs`` at a time."""
+    running: dict[int, Mutant] = {}
+    alive: set[tuple[str, str, str]] = set()
+    for mutant in [*found, None]:
+        while running and (mutant is None or len(running) >= jobs):
+            child, status = os.wait()
+            ended = running.pop(child)
+            alive |= {ended.key} if status == 0 else set()
+        if mutant is not None:
+            running[start(mutant)] = mutant
+    return [mutant for mutant in found if mutant.key in alive]
+
+
+def start(mutant: Mutant) -> int:
+    """Test a mutant in a process that begins with what is imported already; its id. It ends with 0 when all pass."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(PATIENCE)
+        sys.meta_path.insert(0, Substitute(mutant))
+        with open(os.devnull, "w") as silence, redirect_stdout(silence), redirect_stderr(silence):
+            code = run_tests()
+        os._exit(0 if code == 0 else 1)
+    return child
+
+
+def run_tests() -> int:
+    """The tests of the gate, to the first that fails; the seed of the property tests is fixed."""
+    options = ["-x", "-q", "--hypothesis-seed=0", "-p", "no:warnings"]
+    return int(pytest.main([*options, *(str(HERE / name) for name in TESTS)]))
+
+
+def explained() -> dict[tuple[str, str, str], str]:
+    """Survivors that no test can or should notice, and why."""
+    entries = yaml.safe_load(EXPLAINED.read_text(encoding="utf-8")) if EXPLAINED.exists() else None
+    return {(entry["file"], entry["line"], entry["change"]): entry["why"] for entry in entries or []}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Test all mutants; 1 when one survives without an explanation."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", choices=FILES, action="append", help="modules to change")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants tested at a time")
+    options = parser.parse_args(arguments)
+    found = [mutant for file in options.only or FILES for mutant in mutants(file)]
+    begun, known = time.monotonic(), explained()
+    import_what_all_need()
+    alive = survivors(found, options.jobs)
+    holes = [mutant for mutant in alive if mutant.key not in known]
+    for mutant in alive:
+        print(f"{mutant.file}:{mutant.line}: {mutant.change}\n    {known.get(mutant.key, 'NOT EXPLAINED')}")
+    noticed = len(found) - len(alive)
+    print(f"{len(found)} mutants: {noticed} noticed, {len(alive) - len(holes)} explained, {len(holes)} not explained")
+    print(f"{time.monotonic() - begun:.0f} s")
+    return 1 if holes else 0
+
+
+def import_what_all_need() -> None:
+    """Everything but the modules that are changed, so that each process begins with it."""
+    for name in NEEDED:
+        importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
