@@ -226,6 +226,16 @@ def test_version_gate_of_the_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         bridge.check_version_gate("0.9.16")
 
 
+def test_the_bridge_finds_the_client_behind_its_own_modules() -> None:
+    home = str(Path(carla.__file__).parent.parent)
+    assert bridge.with_client({"PYTHONPATH": "/ros:/bridge", "A": "b"}) == {
+        "PYTHONPATH": f"/ros:/bridge:{home}",
+        "A": "b",
+    }
+    assert bridge.with_client({})["PYTHONPATH"] == home
+    assert bridge.with_client({"PYTHONPATH": f"{home}:/ros"})["PYTHONPATH"] == f"{home}:/ros"
+
+
 @pytest.mark.parametrize("name", ["training", "full"])
 def test_objects_of_this_project(name: str) -> None:
     settings = SimulatorSettings(camera_width=320, camera_height=180, camera_fov=100.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -49,6 +51,19 @@ def spawner_parameters(objects: Path) -> str:
 def node_command(executable: str, name: str, parameters: Path) -> list[str]:
     """The command line of a node of the bridge."""
     return [executable, "--ros-args", "--params-file", str(parameters), "-r", f"__node:={name}"]
+
+
+def with_client(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` with the client that this program uses as the last place to look for modules.
+
+    The bridge may run outside of the virtual environment that holds the package ``carla``.
+    """
+    found = importlib.util.find_spec("carla")
+    if found is None or found.origin is None:
+        return dict(environment)
+    home = str(Path(found.origin).parent.parent)
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {**environment, "PYTHONPATH": os.pathsep.join(paths if home in paths else [*paths, home])}
 
 
 def check_version_gate(client: str) -> None:

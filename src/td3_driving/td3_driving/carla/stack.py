@@ -205,7 +205,8 @@ class Stack:
         self._run(name, bridge.node_command(executable, which[0], path))
 
     def _run(self, name: str, command: list[str]) -> None:
-        self._programs[name] = Program(name, command, self._folder, self._environment)
+        environment = bridge.with_client(self._environment)
+        self._programs[name] = Program(name, command, self._folder, environment)
 
     def _end(self, name: str) -> None:
         program = self._programs.pop(name, None)
