@@ -1,4 +1,4 @@
-"""The image and the compose file, read as text; ``prove_run_lines.py`` carries them out. Neither needs a Docker engine."""
+"""The image and the compose file, read as text; ``prove_run_lines.py`` carries them out. Both work without Docker."""
 
 from __future__ import annotations
 
