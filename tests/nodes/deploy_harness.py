@@ -36,6 +36,8 @@ sys.meta_path.insert(0, Blocked())
 from td3_driving.nodes.deploy_policy import main
 main()
 """
+PYTHON = os.environ.get("TD3_DRIVING_VEHICLE_PYTHON", sys.executable)
+"""The node's interpreter: this one, or that of an environment in which there is no torch, see tools/vehicle_env.sh."""
 COMMAND, TICK = "policy/command", "policy/tick"
 TRANSITIONS = {
     "configure": Transition.TRANSITION_CONFIGURE,
@@ -52,7 +54,7 @@ def start_drive(domain: int, bundle: Path | str, *rules: str, **changes: Any) ->
     words = [part for name, value in values.items() for part in ("-p", f"drive.{name}:={_yaml(value)}")]
     words += [part for rule in rules for part in ("-r", rule)]
     return subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_TORCH, "--ros-args", *words],
+        [PYTHON, "-c", WITHOUT_TORCH, "--ros-args", *words],
         env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
