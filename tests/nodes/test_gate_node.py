@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from td3_driving.deploy.limits import GateSettings
 from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import header
 
+PARAMETERS = Path(__file__).resolve().parents[2] / "config/vehicle/gate.yaml"
 STOP = GateSettings().stop
 FRAME = 0.05
 COMFORTABLE = SPEED / STOP.comfortable + STOP.comfortable / (2.0 * STOP.comfortable_jerk)
@@ -62,7 +64,7 @@ CASES = (
 @pytest.fixture(scope="module")
 def vehicle(module_domain_id: int) -> Iterator[Vehicle]:
     """One vehicle for all faults; each leaves it as it found it."""
-    made = Vehicle(module_domain_id)
+    made = Vehicle(module_domain_id, "--params-file", str(PARAMETERS))
     try:
         made.meet()
         yield made
@@ -164,7 +166,7 @@ def test_lane_is_kept_through_the_gate(vehicle: Vehicle) -> None:
     assert (status.mode, status.reason, list(status.faults), list(status.filters)) == (GateStatus.ACTIVE, "", [], [])
     assert abs(vehicle._states[-1].pose.pose.position.y + 1.75) < 0.3
     assert 0.0 <= status.age_ms <= 100.0
-    assert len(status.limits_hash) == 64
+    assert status.limits_hash == GateSettings().digest(), "the parameter file holds the defaults"
     assert vehicle.diagnostics["gate: command"].level == DiagnosticStatus.OK
 
 
