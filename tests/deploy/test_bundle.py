@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives import serialization
 from policy_bundle import KEY, make_bundle, random_weights, small_settings
 
 from td3_driving.cli import COMMANDS
+from td3_driving.deploy import bundle_cli
 from td3_driving.deploy.bundle import MANIFEST, MEMBERS, SIGNATURE, read_bundle
 from td3_driving.deploy.contract import ContractError, contract_of, read_contract
 from td3_driving.deploy.runtime import InferenceError, PolicyRuntime, load, start
 from td3_driving.learning import export
+from td3_driving.learning.best import keep_if_better
 from td3_driving.learning.checkpoint import save_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.networks import initialise, make_actor
@@ -175,6 +177,33 @@ def test_command_exports_a_run_with_its_history(tmp_path: Path, capsys: pytest.C
     assert bundle.provenance["doctor"] == {"verdict": "NO-GO", "causes": [], "insufficient": []}
     assert bundle.provenance["settings"]["network.features"] == 16
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
+
+
+def test_best_policy_is_exported_with_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, output = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip"
+    assert export.main([str(run), "-o", str(output), "--best"]) == 2
+    assert "kept no best policy" in capsys.readouterr().err
+    weights = random_weights(small_settings(), seed=8)
+    keep_if_better(run / "checkpoints", weights, small_settings().digest(), {"driving_score": 61.5})
+    assert export.main([str(run), "-o", str(output), "--best"]) == 0
+    provenance = load(output).bundle.provenance
+    assert (provenance["updates"], provenance["evaluation"]["driving_score"]) == (7, 61.5)
+    assert provenance["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+
+
+def test_command_says_what_a_bundle_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "policy.zip"
+    file.write_bytes(make_bundle(key=KEY))
+    assert COMMANDS["bundle"][0] == bundle_cli.__name__
+    assert bundle_cli.main([str(file)]) == 0
+    told = capsys.readouterr().out
+    assert read_bundle(file.read_bytes()).digest in told
+    assert "3 of 36x36 at 20 Hz" in told and "unverified" in told and "not judged" in told
+    assert bundle_cli.main([str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["contract"] == contract_of(small_settings()).as_mapping()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert bundle_cli.main([str(file)]) == 2
+    assert capsys.readouterr().err.startswith("error: the bundle is damaged")
 
 
 def test_command_refuses_what_is_no_run_and_no_key_in_one_sentence(

@@ -15,6 +15,7 @@ COMMANDS = {
     "conformance": ("td3_driving.nodes.conformance", "check a running simulator against the CARLA bridge"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
     "fit-pedals": ("td3_driving.deploy.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
+    "bundle": ("td3_driving.deploy.bundle_cli", "check a bundle and say what it is"),
     "deploy": ("td3_driving.starting.deploy", "drive a vehicle by a bundle, through the command gate"),
     "export": ("td3_driving.learning.export", "pack a trained policy into a bundle for a vehicle"),
 }

@@ -21,11 +21,12 @@ from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.contract import Contract, contract_of
 from td3_driving.deploy.runtime import PolicyRuntime, start
 from td3_driving.driving.observation import STATE_BOUND, grey_frame
+from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.networks import make_actor
 from td3_driving.learning.onnx_graph import model_bytes
-from td3_driving.learning.weights import WeightsError, load_into, sha256_of, to_bytes
+from td3_driving.learning.weights import WeightsError, load_into, read_metadata, sha256_of, to_bytes
 from td3_driving.settings import Settings, SettingsError
 from td3_driving.starting.run_folder import RunFolderError, earlier_settings
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         key = None if asked.key is None else private_key(asked.key)
-        data, difference = export_run(asked.run, key)
+        data, difference = export_run(asked.run, key, asked.best)
         write_whole(asked.output, data)
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,8 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def export_run(run: Path, key: Ed25519PrivateKey | None = None) -> tuple[bytes, float]:
-    """The bundle of the newest checkpoint in a run folder, and the largest difference of the round trip.
+def export_run(run: Path, key: Ed25519PrivateKey | None = None, best: bool = False) -> tuple[bytes, float]:
+    """The bundle of a policy in a run folder, and the largest difference of the round trip.
+
+    Args:
+        best: the policy with the best evaluation instead of the newest.
 
     Raises:
         RunFolderError, SettingsError: the folder holds no run.
@@ -71,16 +75,15 @@ def export_run(run: Path, key: Ed25519PrivateKey | None = None) -> tuple[bytes, 
     settings = earlier_settings(run)
     manifest, report = _document(run / "manifest.json"), _document(run / "report.json")
     config_hash = str((manifest or {}).get("config_hash", settings.digest()))
-    checkpoint = load_checkpoint(run / "checkpoints", config_hash)
-    if checkpoint is None:
-        raise CheckpointError(f"{run} holds no checkpoint to export")
-    weights = _actor_weights(checkpoint)
+    weights, evaluation = _best(run, config_hash) if best else (_newest(run, config_hash), None)
+    counts = read_metadata(weights)
     provenance = {
         "software": {"td3_driving": __version__, **{name: metadata.version(name) for name in PACKAGES}},
         "config_hash": config_hash,
         "settings": settings.flat(),
-        "updates": checkpoint.state["updates"],
-        "steps": checkpoint.state["inserted"],
+        "updates": int(counts["version"]),
+        "steps": int(counts["inserted"]),
+        "evaluation": evaluation,
         "weights_sha256": sha256_of(weights),
         "manifest": manifest,
         "doctor": report and {name: report.get(name) for name in VERDICT},
@@ -126,11 +129,27 @@ def write_whole(path: Path, data: bytes) -> None:
         building.unlink(missing_ok=True)
 
 
+def _best(run: Path, config_hash: str) -> tuple[bytes, dict[str, Any] | None]:
+    """The policy with the best evaluation, and that evaluation."""
+    if not (run / "checkpoints" / BEST).is_dir():
+        raise CheckpointError(f"{run} kept no best policy: it was not evaluated while it trained")
+    weights = best_weights(run / "checkpoints", config_hash)
+    return weights, _document(run / "checkpoints" / BEST / "evaluation.json")
+
+
+def _newest(run: Path, config_hash: str) -> bytes:
+    checkpoint = load_checkpoint(run / "checkpoints", config_hash)
+    if checkpoint is None:
+        raise CheckpointError(f"{run} holds no checkpoint to export")
+    return _actor_weights(checkpoint)
+
+
 def _actor_weights(checkpoint: Checkpoint) -> bytes:
     tensors = {
         name.removeprefix("actor."): tensor for name, tensor in checkpoint.tensors.items() if name.startswith("actor.")
     }
-    return to_bytes(tensors, {"version": str(checkpoint.state["updates"])})
+    counts = {"version": str(checkpoint.state["updates"]), "inserted": str(checkpoint.state["inserted"])}
+    return to_bytes(tensors, counts)
 
 
 def _golden(policy: ActorPolicy, contract: Contract) -> Golden:
@@ -186,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("td3-driving export", description="Pack a trained policy for a vehicle.")
     parser.add_argument("run", type=Path, help="run folder, such as runs/latest")
     parser.add_argument("-o", "--output", type=Path, default=Path("policy.zip"), help="bundle to write (%(default)s)")
+    parser.add_argument("--best", action="store_true", help="the policy with the best evaluation, not the newest")
     parser.add_argument("--key", type=Path, help="Ed25519 private key (PEM) to sign the bundle with")
     return parser
 
