@@ -7,13 +7,12 @@ of the run reads it from there. Nothing is defaulted anywhere else.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping
 
-from td3_driving.bounded import Bounded, Scalar, SettingsError, check, choice, flag, number, text
+from td3_driving.bounded import Bounded, Scalar, SettingsError, check, choice, flag, group_values, number, text
 
 __all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
 
@@ -258,19 +257,4 @@ def from_flat(values: Mapping[str, Any], base: Settings | None = None) -> Settin
     Raises:
         SettingsError: a key is unknown, a value has the wrong type or is out of range.
     """
-    merged = (base or Settings()).flat()
-    known = set(merged)
-    for key, value in values.items():
-        if key not in known:
-            raise SettingsError(f"unknown setting {key!r}{_suggestion(key, known)}")
-        merged[key] = value
-    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-    for key, value in merged.items():
-        group, name = key.split(".", 1)
-        groups[group][name] = value
-    return Settings(**{group: GROUPS[group](**part) for group, part in groups.items()})  # type: ignore[arg-type]
-
-
-def _suggestion(key: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return Settings(**group_values(values, (base or Settings()).flat(), GROUPS))
