@@ -1,4 +1,4 @@
-"""From the camera to the gate's output on a vehicle: age of each command, its histogram, and growth of memory.
+"""From the camera to the gate's output on a vehicle: age of each command, its histogram, growth of memory, swaps.
 
 A made-up vehicle sends images at 20 Hz with wall-clock stamps; policy and gate are the real processes without torch.
 ``--minutes 10`` is the length that the figures in the guide are taken at, ``--minutes 60`` shows growth of memory.
@@ -25,7 +25,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from td3_driving_msgs.msg import GateStatus
+from td3_driving_msgs.msg import GateStatus, PolicyTick
+from td3_driving_msgs.srv import SwapBundle
 
 from td3_driving.deploy.contract import contract_of
 from td3_driving.learning.export import export_policy
@@ -48,6 +49,7 @@ BUDGET = 10.0
 BINS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 1000.0)
 """Edges of the histogram [ms]."""
 TIMEOUT = 60.0
+SWAPS = 5
 
 
 class Vehicle(Node):  # type: ignore[misc]
@@ -63,7 +65,11 @@ class Vehicle(Node):  # type: ignore[misc]
         self._odometries = self.create_publisher(Odometry, ODOMETRY, qos.BRIDGE)
         self._routes = self.create_publisher(PathMessage, ROUTE, qos.BRIDGE_LATCHED)
         self.create_subscription(GateStatus, "gate/status", self._on_status, qos.STATUS)
+        self.sent: list[int] = []
+        self.answered: dict[int, float] = {}
+        self.create_subscription(PolicyTick, "policy/tick", self._on_tick, qos.STATUS)
         self._reset = self.create_client(Trigger, "gate/reset")
+        self.swap = self.create_client(SwapBundle, "drive/swap_bundle")
         pictures = np.random.default_rng(0).integers(0, 256, (16, height * width * 4), dtype=np.uint8)
         self._pictures = [picture.tobytes() for picture in pictures]
         self._image = Image(height=height, width=width, encoding="bgra8", step=4 * width)
@@ -91,6 +97,7 @@ class Vehicle(Node):  # type: ignore[misc]
         self._image.header.stamp = self._odometry.header.stamp = self.get_clock().now().to_msg()
         if self._latched and self._frames % 20 == 0 and self._reset.service_is_ready():
             self._reset.call_async(Trigger.Request())
+        self.sent.append(nanoseconds(self._image.header.stamp))
         self._odometries.publish(self._odometry)
         self._images.publish(self._image)
 
@@ -102,6 +109,9 @@ class Vehicle(Node):  # type: ignore[misc]
         if status.mode == GateStatus.ACTIVE and stamp > self._seen:
             self._seen = stamp
             self.ages.append(status.age_ms)
+
+    def _on_tick(self, tick: PolicyTick) -> None:
+        self.answered[nanoseconds(tick.sensor_stamp)] = tick.age_ms
 
 
 def write_bundle(settings: Settings, path: Path) -> None:
@@ -145,7 +155,34 @@ def measure(vehicle: Vehicle, children: dict[str, subprocess.Popen[bytes]], minu
             sampled = now
             for name, child in children.items():
                 memory[name].append(resident(child))
+    executor.remove_node(vehicle)
     return memory
+
+
+def missed_in_swaps(vehicle: Vehicle, bundle: Path) -> int:
+    """Frames without an answer of their own before the next, in the worst of some swaps.
+
+    Raises:
+        RuntimeError: a swap was refused or not answered.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(vehicle)
+    worst = 0
+    for _ in range(SWAPS):
+        first = len(vehicle.sent)
+        future = vehicle.swap.call_async(SwapBundle.Request(path=str(bundle)))
+        executor.spin_until_future_complete(future, timeout_sec=TIMEOUT)
+        answer = future.result()
+        if answer is None or not answer.success:
+            raise RuntimeError(f"swap: {answer.message if answer is not None else 'no answer'}")
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            executor.spin_once(timeout_sec=0.1)
+        frames = vehicle.sent[first:-2]
+        late = [stamp for stamp in frames if vehicle.answered.get(stamp, np.inf) > FRAME_TIME * 1e3]
+        worst = max(worst, len(late))
+    executor.remove_node(vehicle)
+    return worst
 
 
 def report(name: str, value: float, unit: str, baseline: float | None = None, **more: object) -> None:
@@ -173,12 +210,14 @@ def main() -> None:
         vehicle = Vehicle(settings.simulator.camera_width, settings.simulator.camera_height)
         try:
             memory = measure(vehicle, children, asked.minutes)
+            missed = missed_in_swaps(vehicle, bundle)
         finally:
             for child in children.values():
                 child.terminate()
             for child in children.values():
                 child.wait(20.0)
     tell(vehicle, memory, asked)
+    report(f"frames missed in the worst of {SWAPS} swaps", missed, "count", 1.0)
 
 
 def tell(vehicle: Vehicle, memory: dict[str, list[float]], asked: argparse.Namespace) -> None:
