@@ -23,7 +23,8 @@ from td3_driving.carla.session import Answer, Order, Session
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.teleport import Pose
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.settings import Settings, from_flat
+from td3_driving.settings import from_flat
+from td3_driving.settings_audit import tracked
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 TIMEOUT = 60.0
@@ -164,7 +165,7 @@ class Installation:
             self._write(name, home / "ws" / "lib" / package / executable, 0)
         self.environment = {**os.environ, "AMENT_PREFIX_PATH": str(home / "ws"), "CARLA_ROOT": str(home / "carla")}
         flat = {**SMALL, "carla.port": self.port, **{key.replace("__", "."): value for key, value in changes.items()}}
-        self.settings: Settings = from_flat(flat)
+        self.settings, self.audit = tracked(from_flat(flat))
         self.sightings = Sightings()
         self.bridge = FakeBridge(self, self.sightings)
         folder = home / "work"

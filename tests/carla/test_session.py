@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("carla", reason="the package carla is not installed")
+carla = pytest.importorskip("carla", reason="the package carla is not installed")
 
 from fake_stack import Installation, distance, until
 
@@ -169,6 +169,7 @@ def test_every_frame_of_a_reset_is_answered_and_enough_are_discarded(make: Make)
     one.bridge.speed = 9.0
     before = len(one.bridge.braked)
     one.reset()
+    assert "carla.discard_frames" in one.audit.reads
     stamps = one.bridge.braked[before:]
     assert len(stamps) >= 13
     assert all(0 <= after - earlier <= one.bridge.DELTA_NS for earlier, after in zip(stamps[1:], stamps[2:]))
@@ -258,6 +259,7 @@ def test_new_starts_are_counted(make: Make) -> None:
         until(lambda: not one.session.ready, "notice of the death")
         until(lambda: one.session.ready or one.session.failure, "outcome")
     assert "gave up after 1 new starts; the last reason: bridge ended" in one.failure()
+    assert one.audit.unread(["carla"]) == ["carla.discard_frames"], "a session honours every setting"
     assert not one.runs("server")
 
 
@@ -349,3 +351,21 @@ def test_a_bridge_on_another_town_is_told(make: Make) -> None:
     one.start()
     assert "the bridge runs on Carla/Maps/Town10HD, carla.town is Town02" in one.failure()
     assert one.fake.named("load_world") == []
+
+
+def test_scenario_0_on_carlas_own_town(make: Make, shared_data: Path) -> None:
+    """The real map: about 264 m from (317, 129) to (92, 87) in CARLA's axes, and the ego just above the road."""
+    town = shared_data / "carla_towns" / "Town01.xodr"
+    if not town.is_file():
+        pytest.skip("the map of Town01 is not at hand")
+    one = make(carla__town="Town01", simulator__vehicles=0)
+    one.fake.towns["Town01"] = str(town)
+    one.start()
+    one.until_ready()
+    answer = one.reset()
+    steps = np.hypot(*np.diff(answer.route[:, :2], axis=0).T)
+    assert steps.sum() == pytest.approx(264.0, abs=5.0)
+    assert math.dist(answer.route[0, :2], (317.0, -129.0)) < 5.0
+    assert math.dist(answer.route[-1, :2], (92.0, -87.0)) < 5.0
+    pose = one.bridge.teleports[-1]
+    assert 0.0 < pose.z - one.fake.map.get_waypoint(carla.Location(pose.x, -pose.y, 0.0)).transform.location.z <= 0.2
