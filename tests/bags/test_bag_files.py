@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from recorded_drive import Drive, settings
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -197,10 +198,12 @@ def test_definitions_must_be_installed(tmp_path: Path) -> None:
 
 def test_every_recorded_topic_has_a_definition(tmp_path: Path) -> None:
     kinds = {name: topic.kind for name, topic in recorded_topics(1)}
-    with BagWriter(tmp_path / "bag", kinds, "", INSTALLED):
+    latched = {name for name, topic in recorded_topics(1) if topic.latched}
+    with BagWriter(tmp_path / "bag", kinds, "", INSTALLED, latched):
         pass
-    with Bag(tmp_path / "bag"):
-        pass
+    with AnyReader([tmp_path / "bag"]) as reader:
+        noted = {entry.topic for entry in reader.connections if entry.ext.offered_qos_profiles[0].durability.value == 1}
+    assert noted == latched >= {"/td3/replay", "/carla/ego_vehicle/vehicle_info"}
 
 
 def test_several_actors_share_what_the_learner_hears() -> None:

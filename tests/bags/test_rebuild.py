@@ -105,6 +105,34 @@ def test_a_simulator_that_starts_anew_starts_its_clock_anew() -> None:
     assert same(rebuilt(drive), drive.sent)
 
 
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_simulators_that_live_for_a_few_frames(overtaken: bool) -> None:
+    """Their stamps are the same again and again; a first frame may come before the message that announces it."""
+    drive = Drive(now_ns=5 * 10**9)
+    for frames in (3, 9, 2, 6):
+        drive.now_ns = 5 * 10**9
+        drive.reset()
+        if overtaken:
+            start = drive.heard.pop()
+            drive.frame()
+            drive.heard.insert(len(drive.heard) - 1, start)
+        for _ in range(frames):
+            drive.frame()
+    assert len(drive.sent) == sum((3, 9, 2, 6)) - (0 if overtaken else 4)
+    assert same(rebuilt(drive), drive.sent)
+
+
+@pytest.mark.parametrize("what", ["image", "odometry", "command"])
+def test_a_message_that_had_to_be_sent_again_comes_late_and_not_too_late(what: str) -> None:
+    drive = Drive()
+    for _ in range(20):
+        drive.episode()
+    places = [index for index, (topic, _) in enumerate(drive.heard) if topic == what]
+    late = drive.heard.pop(places[30])
+    drive.heard.insert(places[130], late)
+    assert same(rebuilt(drive), drive.sent)
+
+
 def test_the_last_step_of_the_run_closes_its_episode() -> None:
     drive = Drive(settings(run__steps=5))
     drive.reset()

@@ -15,10 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nodes"))
 
 from kill_harness import StepEar, impossible, kill_simulators
-from run_harness import Run
+from run_harness import Run, private_domain
 
 from td3_driving.bags.cli import main as replay
-from td3_driving.starting.domain import claim_domain
 
 APART = 12.5
 """Wall time between two kills [s]."""
@@ -29,13 +28,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=0, help="of the run (as many as the kills leave time for)")
+    parser.add_argument("--home", type=Path, help="folder to keep the run in")
     asked = parser.parse_args()
     steps = asked.steps or 120 * (asked.kills + 1)
     settings: dict[str, object] = {"run.steps": steps, "replay.capacity": 2 * steps, "diagnostics.stale_after": 1.0}
-    with claim_domain() as domain:
+    with private_domain() as domain:
         number = domain.number
-    with tempfile.TemporaryDirectory() as home, StepEar(number) as ear:
-        with Run(Path(home), number, settings, "--record") as run:
+    with tempfile.TemporaryDirectory() as temporary, StepEar(number) as ear:
+        with Run(asked.home or Path(temporary), number, settings, "--record") as run:
             kills = kill_simulators(run, ear, asked.kills, 60, APART)
             code = run.wait(ear)
         account, wrong = ear.accounts[-1], impossible(ear.steps, 50_000_000)

@@ -1,20 +1,18 @@
 """From what was recorded of the topics of one actor to the steps that it took.
 
 The steps come out of the code that drove: :class:`~td3_driving.driving.pilot.Pilot`. Only its choices are read from the
-bag instead of made: the commands. Messages of different topics have no common order, so frames wait until the newest
-stamp is :data:`WINDOW` frames ahead of them.
+bag instead of made: the commands.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from td3_driving.bags.timeline import Moment, Timeline
 from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import ExitReason
@@ -22,11 +20,8 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import Observation, ObservationError, grey_frame
 from td3_driving.driving.pilot import Pilot, Sight
 from td3_driving.driving.route import Route, RouteError
-from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import Settings
 
-WINDOW = 40
-"""Frames by which a message may come late; more, and the clock has started anew."""
 MAX_ROUTE = 1_000_000
 """Most points of a route."""
 
@@ -35,25 +30,15 @@ class RebuildError(ValueError):
     """A message cannot have come from a run."""
 
 
-@dataclass(slots=True)
-class _Moment:
-    """What belongs to one stamp."""
-
-    frame: np.ndarray | None = None
-    vehicle: VehicleState | None = None
-    action: np.ndarray | None = None
-
-
 class Rebuilder:
     """Takes the messages of one actor and gives its steps."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._frame_ns = round(settings.simulator.fixed_delta * 1e9)
-        self._moments: dict[int, _Moment] = {}
+        self._timeline = Timeline(self._frame_ns)
+        self._clock = 0
         self._collisions: list[int] = []
-        self._starts: deque[Any] = deque()
-        self._newest = 0
         self._pilot: Pilot | None = None
         self._session: tuple[str, int] = ("", 0)
         self._session_steps = 0
@@ -64,69 +49,47 @@ class Rebuilder:
 
     def add_image(self, message: Any) -> list[Experience]:
         """A camera image; the steps that are certain now."""
-        stamp = nanoseconds(message.header.stamp)
-        done = self._advance(stamp)
         # An image that cannot be used was of no use to the policy either: the frame stays incomplete.
         with suppress(ObservationError):
-            self._moment(stamp).frame = grey_frame(image_array(message), message.encoding, self._settings.observation)
-        return done
+            frame = grey_frame(image_array(message), message.encoding, self._settings.observation)
+            return self._add(nanoseconds(message.header.stamp), "frame", frame)
+        return []
 
     def add_odometry(self, message: Any) -> list[Experience]:
         """The state of the vehicle; the steps that are certain now."""
         vehicle = vehicle_state(message)
-        done = self._advance(vehicle.stamp_ns)
-        self._moment(vehicle.stamp_ns).vehicle = vehicle
-        return done
+        return self._add(vehicle.stamp_ns, "vehicle", vehicle)
 
     def add_command(self, message: Any) -> list[Experience]:
         """What the policy answered to a frame; the steps that are certain now."""
-        stamp = nanoseconds(message.header.stamp)
-        done = self._advance(stamp)
-        self._moment(stamp).action = action_of(message)
-        return done
+        return self._add(nanoseconds(message.header.stamp), "action", action_of(message))
 
     def add_collision(self, message: Any) -> list[Experience]:
         """A contact; the steps that are certain now."""
-        stamp = nanoseconds(message.header.stamp)
-        done = self._advance(stamp)
-        self._collisions.append(stamp)
-        return done
+        return self._add(nanoseconds(message.header.stamp), "collided", True)
 
     def add_start(self, message: Any) -> list[Experience]:
         """The beginning of an episode; the steps that are certain now."""
-        done = self._advance(nanoseconds(message.header.stamp))
-        self._starts.append(message)
-        return done
+        return self._add(nanoseconds(message.header.stamp), "start", message)
 
     def finish(self) -> list[Experience]:
         """The steps in what is left."""
-        done = list(self._settle(lambda stamp: True))
-        self._collisions.clear()
-        return done
+        return self._steps(self._timeline.rest())
 
-    def _advance(self, stamp: int) -> list[Experience]:
-        """Note that the clock reads ``stamp`` [ns]; what lies a window behind it is complete."""
-        window = WINDOW * self._frame_ns
-        if stamp < self._newest - window:
-            done = self.finish()
-            self._newest, self._last_ns = stamp, None
-            return done
-        self._newest = max(self._newest, stamp)
-        return list(self._settle(lambda waiting: waiting < self._newest - window))
+    def _add(self, stamp: int, part: str, value: Any) -> list[Experience]:
+        return self._steps(self._timeline.add(stamp, part, value))
 
-    def _moment(self, stamp: int) -> _Moment:
-        return self._moments.setdefault(stamp, _Moment())
+    def _steps(self, moments: Iterator[tuple[int, Moment]]) -> list[Experience]:
+        found = (self._frame(stamp, moment) for stamp, moment in moments)
+        return [step for step in found if step is not None]
 
-    def _settle(self, complete: Callable[[int], bool]) -> Iterator[Experience]:
-        for stamp in sorted(filter(complete, self._moments)):
-            step = self._frame(stamp, self._moments.pop(stamp))
-            if step is not None:
-                yield step
-
-    def _frame(self, stamp: int, moment: _Moment) -> Experience | None:
+    def _frame(self, stamp: int, moment: Moment) -> Experience | None:
         """One frame as the policy met it; the step that ended with it."""
-        while self._starts and nanoseconds(self._starts[0].header.stamp) <= stamp:
-            self._begin(self._starts.popleft())
+        self._note_clock()
+        if moment.start is not None:
+            self._begin(moment.start)
+        if moment.collided:
+            self._collisions.append(stamp)
         if moment.frame is None or moment.vehicle is None:
             if moment.action is not None and self._driving:
                 # The policy answered a whole frame: it is the bag that lacks a part of it.
@@ -144,6 +107,11 @@ class Rebuilder:
             self._cut()
             return None
         return self._drive(self._pilot, sight, stamp, moment.action)
+
+    def _note_clock(self) -> None:
+        if self._clock != self._timeline.clock:
+            self._clock, self._last_ns = self._timeline.clock, None
+            self._collisions.clear()
 
     def _drive(self, pilot: Pilot, sight: Sight, stamp: int, action: np.ndarray | None) -> Experience | None:
         collided = any(self._start_ns < at <= stamp for at in self._collisions)

@@ -46,6 +46,7 @@ TOPICS = (
     Recorded(START, "td3_driving_msgs/msg/EpisodeStart", latched=True, shared=True),
     Recorded("td3/reward", "td3_driving_msgs/msg/RewardComponents", shared=True),
     Recorded("td3/episode", "td3_driving_msgs/msg/EpisodeSummary", shared=True),
+    Recorded("td3/evaluation", "td3_driving_msgs/msg/EvaluationSummary", shared=True),
     Recorded("td3/learner_status", "td3_driving_msgs/msg/LearnerStatus", shared=True),
     Recorded("td3/guard", "td3_driving_msgs/msg/Guard", latched=True, shared=True),
     Recorded("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", shared=True),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -26,15 +27,24 @@ class BagWriter:
         topics: full name -> message type.
         config: the run's configuration as the text of a parameter file.
         prefixes: installation folders that hold ``share/PACKAGE/msg/*.msg``.
+        latched: topics whose publishers keep messages for late readers, as a player of the bag then does.
 
     Raises:
         MissingDefinitionError: a message type is neither part of ROS 2 nor installed in ``prefixes``.
     """
 
-    def __init__(self, folder: Path, topics: Mapping[str, str], config: str, prefixes: Iterable[Path]) -> None:
-        self._topics = topics
+    def __init__(
+        self,
+        folder: Path,
+        topics: Mapping[str, str],
+        config: str,
+        prefixes: Iterable[Path],
+        latched: Collection[str] = (),
+    ) -> None:
+        self._topics, self._latched = topics, latched
         self._store = definitions(set(topics.values()), list(prefixes))
-        self._writer = Writer(folder, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        # Humble does not understand how later versions write the quality of service.
+        self._writer = Writer(folder, version=8, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.set_custom_data(CONFIG_KEY, config)
         self._connections: dict[str, Any] = {}
@@ -43,7 +53,9 @@ class BagWriter:
     def __enter__(self) -> BagWriter:
         self._writer.open()
         for topic, kind in self._topics.items():
-            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._store)
+            self._connections[topic] = self._writer.add_connection(
+                topic, kind, typestore=self._store, offered_qos_profiles=[offered(topic in self._latched)]
+            )
         return self
 
     def __exit__(
@@ -55,6 +67,22 @@ class BagWriter:
         """Append the CDR bytes ``data`` that came at ``wall_ns`` [ns]."""
         self._writer.write(self._connections[topic], wall_ns, data)
         self.count += 1
+
+
+def offered(latched: bool) -> Qos:
+    """Quality of service of a publisher of the contract, as a bag notes it."""
+    for_ever = QosTime(sec=2_147_483_647, nsec=4_294_967_295)
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=for_ever,
+        lifespan=for_ever,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=for_ever,
+        avoid_ros_namespace_conventions=False,
+    )
 
 
 def definitions(kinds: set[str], prefixes: list[Path]) -> Any:

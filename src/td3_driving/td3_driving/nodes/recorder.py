@@ -38,7 +38,8 @@ class RecorderNode(Node):
         prefixes = [Path(entry) for entry in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if entry]
         kinds = {name: topic.kind for name, topic in topics}
         self._held = ExitStack()
-        self._bag = self._held.enter_context(BagWriter(folder, kinds, parameter_file(settings), prefixes))
+        latched = {name for name, topic in topics if topic.latched}
+        self._bag = self._held.enter_context(BagWriter(folder, kinds, parameter_file(settings), prefixes, latched))
         for name, topic in topics:
             package, _, kind = topic.kind.split("/")
             profile = qos.RECORDER_LATCHED if topic.latched else qos.RECORDER

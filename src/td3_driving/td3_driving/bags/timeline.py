@@ -1,0 +1,97 @@
+"""Brings what was recorded of one actor into the order of simulated time.
+
+Messages of different topics have no common order, and one that had to be sent again may come seconds late. So moments
+wait until the newest stamp is :data:`WINDOW` frames ahead of them. A simulator that is started anew starts its clock
+anew, which shows in the next episode: it starts no later than the one before. What came before that message and belongs
+to the new clock is known by its stamp, which has passed already or has what it brings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from td3_driving.driving.vehicle_state import VehicleState
+
+WINDOW = 400
+"""Frames by which a message may come late."""
+WAITING = 100
+"""Most messages kept for a clock that may have started anew; a simulator waits for its first command."""
+
+
+@dataclass(slots=True)
+class Moment:
+    """What belongs to one stamp.
+
+    Attributes:
+        frame: grey camera frame.
+        vehicle: from the odometry.
+        action: the policy's answer.
+        start: message of an episode that may begin with this frame.
+        collided: whether a contact bears this stamp.
+    """
+
+    frame: np.ndarray | None = None
+    vehicle: VehicleState | None = None
+    action: np.ndarray | None = None
+    start: Any = None
+    collided: bool | None = None
+
+
+class Timeline:
+    """Takes parts of moments as they come, gives whole moments in order.
+
+    Args:
+        frame_ns: time between two frames [ns].
+
+    Attributes:
+        clock: counts the clocks: it grows when a moment is the first of a simulator that was started anew.
+    """
+
+    def __init__(self, frame_ns: int) -> None:
+        self._window = WINDOW * frame_ns
+        self._moments: dict[int, Moment] = {}
+        self._waiting: deque[tuple[int, str, Any]] = deque(maxlen=WAITING)
+        self._newest = self._passed = self._started = -1
+        self.clock = 0
+
+    def add(self, stamp: int, part: str, value: Any) -> Iterator[tuple[int, Moment]]:
+        """Take a part of the moment at ``stamp`` [ns]; the moments that are complete now, each with its stamp."""
+        if part == "start" and stamp <= self._started:
+            yield from self.rest()
+            self._begin_anew(stamp)
+        if part == "start":
+            self._started = stamp
+        self._put(stamp, part, value)
+        yield from self._complete(self._newest - self._window)
+
+    def rest(self) -> Iterator[tuple[int, Moment]]:
+        """All moments that are left."""
+        yield from self._complete(self._newest)
+
+    def _put(self, stamp: int, part: str, value: Any) -> None:
+        moment = self._moments.get(stamp, Moment())
+        if stamp <= self._passed or getattr(moment, part) is not None:
+            self._waiting.append((stamp, part, value))
+            return
+        setattr(moment, part, value)
+        self._moments[stamp] = moment
+        self._newest = max(self._newest, stamp)
+
+    def _begin_anew(self, start: int) -> None:
+        waiting = [entry for entry in self._waiting if entry[0] >= start]
+        self._moments.clear()
+        self._waiting.clear()
+        self._newest = self._passed = -1
+        self.clock += 1
+        for entry in waiting:
+            self._put(*entry)
+
+    def _complete(self, end: int) -> Iterator[tuple[int, Moment]]:
+        for stamp in sorted(stamp for stamp in self._moments if stamp <= end):
+            self._passed = stamp
+            yield stamp, self._moments.pop(stamp)
