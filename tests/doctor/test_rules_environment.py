@@ -58,6 +58,13 @@ class TestRegimeBreak:
     def test_near_misses(self, examined, lengths, returns):
         assert found(examined({**episodes(lengths, returns), **self.MARK}), 19) == []
 
+    @pytest.mark.parametrize(("start", "fires"), [(600, False), (0, True)])
+    def test_random_driving_is_no_measure_of_a_policy_that_begins_to_learn(self, examined, start, fires):
+        """Standing episodes of the random phase, then short ones: a break only if it was learning all along."""
+        columns = {**episodes([128] * 5 + [29] * 30, [-4.0] * 5 + [-6.0] * 30), "eval/mean_reward": [(640, -5.0)]}
+        columns["agent/total_iterations"] = every(lambda step: max(step - start, 0), range(0, 1500, 20))
+        assert bool(found(examined(columns), 19)) is fires
+
     def test_needs_an_evaluation(self, examined):
         engine = examined(episodes([20] * 100 + [3] * 100))
         assert found(engine, 19) == []

@@ -69,7 +69,7 @@ class RegimeBreak(Rule):
 
     A policy that learns changes gradually, and its return rises with its length. Here the last episodes before an
     evaluation and the first after it do not overlap, by a factor of three, without the gain in return that would
-    explain it.
+    explain it. Episodes from before the start of learning were driven at random and say nothing about a learned policy.
     """
 
     id = 19
@@ -85,8 +85,9 @@ class RegimeBreak(Rule):
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         episodes = self.history.episodes()
         for mark in sorted(self.history.evaluations):
-            before = episodes.where(episodes.end <= mark)
-            after = episodes.where(episodes.start >= mark)
+            learned = self.history.learning_start or 0.0
+            before = episodes.where((episodes.end <= mark) & ((episodes.start >= learned) | (mark <= learned)))
+            after = episodes.where((episodes.start >= mark) & ((episodes.end <= learned) | (mark >= learned)))
             found = (
                 self._judge(mark, before, after) if min(len(before.end), len(after.end)) >= self.LEAST_AFTER else None
             )
