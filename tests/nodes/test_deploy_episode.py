@@ -136,12 +136,13 @@ def begin_episode(client: Client) -> int:
     Returns:
         Stamp of the first frame [ns].
     """
-    for _ in range(20):
+    for _ in range(6):
         answer = client.call(ResetEpisode, "td3/reset_episode", ResetEpisode.Request(scenario=0, seed=SEED))
-        for _ in range(30):
+        begin = nanoseconds(answer.stamp)
+        for _ in range(100):
             client.listen_for(0.1)
-            if client.heard[f"/{TICK}"]:
-                return nanoseconds(answer.stamp)
+            if any(nanoseconds(tick.sensor_stamp) >= begin for tick in client.heard[f"/{TICK}"]):
+                return begin
     raise AssertionError("no frame was answered")
 
 
