@@ -111,6 +111,36 @@ def test_credit_is_one_period_and_is_spent() -> None:
     assert made.limit(Command(1.0, 0.0, 1.0), 0.0).command.steer == pytest.approx(0.16), "what is left is kept"
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_steering_to_either_side_spends_credit(side: float) -> None:
+    made = limiter()
+    made.limit(Command(0.0, 0.0, 0.1 * side), 0.0)
+    assert made.limit(Command(0.0, 0.0, side), 0.0).command.steer == pytest.approx(0.1 * side)
+
+
+def test_lateral_jerk_spends_credit() -> None:
+    """Half of the change now, the other half in the same instant, and no more."""
+    full, half = VEHICLE.full_angle(10.0), 0.175 * 2.875 / 100.0
+    made = limiter(steer=0.05)
+    start = math.tan(0.05 * full)
+    for share in (1.0, 2.0):
+        asked = math.atan(start + share * half) / full
+        assert made.limit(Command(0.0, 0.0, asked), 10.0).command.steer == pytest.approx(asked)
+    limited = made.limit(Command(0.0, 0.0, 1.0), 10.0)
+    assert math.tan(limited.command.steer * full) == pytest.approx(start + 2.0 * half)
+
+
+def test_rolling_backwards_is_not_standing() -> None:
+    forward, back = (limiter().limit(Command(0.0, 0.0, 1.0), speed) for speed in (10.0, -10.0))
+    assert back.command.steer == forward.command.steer
+    assert limiter(acceleration=-5.0).limit(Command(0.2, 0.0, 0.0), -4.0).acceleration == pytest.approx(-4.0)
+    made = limiter()
+    for _ in range(60):
+        limited = made.stop(1.0, 2.0, -4.0)
+        made.advance(0.02)
+    assert limited.acceleration == -1.0, "not that of a standing vehicle"
+
+
 def test_jerk_credit_is_spent_too() -> None:
     made = limiter()
     assert made.limit(Command(1.0, 0.0, 0.0), 2.0).acceleration == pytest.approx(1.0)
@@ -125,6 +155,8 @@ def test_standing_vehicle_starts_from_no_deceleration() -> None:
     """Throttle 0.2 at standstill is 0.775 m/s^2, less than the 1 m/s^2 of a period."""
     limited = limiter(acceleration=-5.0).limit(Command(0.2, 0.0, 0.0), 0.05)
     assert (limited.command, limited.filters) == (Command(0.2, 0.0, 0.0), ())
+    limited = limiter(acceleration=-5.0).limit(Command(1.0, 0.0, 0.0), 0.05)
+    assert limited.acceleration == pytest.approx(1.0), "and from there by its jerk"
     limited = limiter(acceleration=-5.0).limit(Command(0.2, 0.0, 0.0), 0.2)
     assert (limited.acceleration, limited.filters) == (pytest.approx(-4.0), ("jerk",)), "a moving one does not"
     limited = limiter(acceleration=-5.0).limit(Command(0.0, 0.1, 0.0), 0.05)

@@ -168,7 +168,8 @@ def test_a_new_time_does_not_make_a_camera_frozen() -> None:
     camera.move(5.0)
     camera.start_anew(instant(START + 100.0))
     assert camera.frozen_fault(instant(START + 100.1)) is None
-    assert camera.take(ns(3.0), instant(START + 100.1))
+    assert camera.age(instant(START + 100.1)) == pytest.approx(0.1)
+    assert camera.take(ns(3.0), instant(START + 100.1)) and camera.event() is None
 
 
 def test_image_with_an_old_stamp_does_not_thaw_the_camera() -> None:
@@ -181,6 +182,7 @@ def test_image_with_an_old_stamp_does_not_thaw_the_camera() -> None:
 
 def test_odometry_measures_way_and_acceleration() -> None:
     odometry = OdometryInput(BUDGET)
+    assert odometry.acceleration == 0.0
     assert odometry.measure(state(START, 4.0), instant(START)) == 0.0
     assert odometry.acceleration == 0.0
     assert odometry.measure(state(START + 0.1, 4.2), instant(START + 0.1)) == pytest.approx(0.42)
