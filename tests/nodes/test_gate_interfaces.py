@@ -174,27 +174,17 @@ def test_wall_time(bench: Maker) -> None:
     assert made.commands[-1].header.stamp.sec > 1_600_000_000
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("-p", "interface:=bus"), ("interface", "'bus'", "carla, autoware, ackermann")),
-        (("-p", "limits.steer:=[1.0, 1.0]"), ("LimitSettings.steer", "2 values for 5 speeds")),
-    ],
-)
-def test_bad_parameters_are_one_sentence(domain_id: int, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
-    refused(gate_process(domain_id, *arguments), words)
+def test_bad_parameter_is_one_sentence(domain_id: int) -> None:
+    refused(gate_process(domain_id, "-p", "interface:=bus"), ("interface", "'bus'", "carla, autoware, ackermann"))
 
 
-@pytest.mark.parametrize(
-    ("interface", "package"),
-    [("autoware", "autoware_vehicle_msgs"), ("ackermann", "ackermann_msgs")],
-)
-def test_missing_package_is_named(tmp_path: Path, domain_id: int, interface: str, package: str) -> None:
+def test_missing_package_is_named(tmp_path: Path, domain_id: int) -> None:
     """A package that hides the real one and is not there either."""
+    package = "autoware_vehicle_msgs"
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text(f"raise ModuleNotFoundError('{package}', name='{package}')\n")
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    gate = gate_process(domain_id, "-p", f"interface:={interface}", PYTHONPATH=path)
+    gate = gate_process(domain_id, "-p", "interface:=autoware", PYTHONPATH=path)
     refused(gate, (f"the ROS package {package} is missing", "install ros-"))
 
 
