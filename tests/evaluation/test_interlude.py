@@ -76,6 +76,8 @@ def test_it_scores_as_the_evaluation_of_the_same_routes_does(scene: Scene, tmp_p
     interlude.begin(weights, 130)
     assert not interlude.due(199) and interlude.due(200)
     assert drive(interlude, scene) == 2 * 41, "40 steps and the first frame of each episode"
+    assert interlude.tour is not None
+    assert [len(result.log.latencies) for result in interlude.tour.results] == [41, 41]
     outcome = interlude.finish()
     assert (outcome.step, outcome.version, outcome.episodes, outcome.best) == (130, 5, 2, True)
     plan = Plan(routes=2, seed=conf.evaluation.seed, ending="violation")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from td3_driving.driving.route import Route
@@ -56,7 +58,9 @@ class Tour:
         """
         if self._referee is None:
             raise RuntimeError("a frame needs an episode: call start() first")
+        began = time.perf_counter()
         action = self.agent.decide(View(vehicle, grey, None))
+        self._referee.log.latencies.append(time.perf_counter() - began)
         ended = self._referee.watch(Seen(vehicle, (0,) if collided else (), crossings), self._action)
         if ended is not None:
             self.results.append(self._referee.result(*self.next_route, ended))
