@@ -60,6 +60,10 @@ missing_packages() {
   elif ! complete "$python"; then
     echo "python$(version "$python")-venv" "python$(version "$python")-dev"
   fi
+  # The simulator's renderer is linked with it, also where it draws off screen.
+  if [[ -n $python ]] && ! "$python" -c 'import ctypes; ctypes.CDLL("libX11.so.6")' 2>/dev/null; then
+    echo libx11-6
+  fi
   if [[ ${ROS_DISTRO:-} =~ ^(humble|jazzy|kilted)$ && -n $python ]]; then
     "$python" -c 'import cv2' 2>/dev/null || echo python3-opencv
     command -v colcon >/dev/null || echo python3-colcon-common-extensions

@@ -1,7 +1,7 @@
 """Carry out the Dockerfile's instructions without Docker, each stage in a copy of a Debian root, and run its command.
 
     debootstrap --variant=minbase bookworm /tmp/debian
-    python tests/docker/prove_run_lines.py /tmp/debian /tmp/stages -- td3-driving train --steps 300
+    python tests/docker/prove_run_lines.py /tmp/debian /tmp/stages -- td3-driving train --steps 700
 
 Needs root and about 10 GB. RUN lines are executed in a chroot with mounts and processes of its own. ``--bind`` and
 ``--copy`` take this machine's package mirrors along, where it has some; ``--env`` passes variables.
