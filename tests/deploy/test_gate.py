@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from gate_course import PERIOD, START, Course, instant, state
 
@@ -41,6 +42,7 @@ def test_before_the_first_inputs_nothing_is_published() -> None:
     assert (output.mode, output.command, output.latched) == (Mode.WAITING, None, False)
     assert "command: none yet" in output.reason and "odometry: none yet" in output.reason
     assert math.isnan(output.acceleration)
+    assert (output.speed, output.reverse, output.fresh) == (0.0, False, False)
     course.silent = {"camera"}
     assert (course.run(0.2).mode, course.run(0.2).reason) == (Mode.WAITING, "camera: none yet")
     course.silent = set()
@@ -356,6 +358,24 @@ def test_reset_is_refused_while_the_cause_lasts_or_the_vehicle_moves() -> None:
     assert course.gate.reset(course.at()) == ""
 
 
+def test_reset_is_refused_while_the_vehicle_rolls_backwards() -> None:
+    course = driving(speed=-3.0)
+    course.gate.stop("button")
+    course.run(0.1)
+    assert course.gate.reset(course.at()) == "not yet: the vehicle moves at -3.0 m/s"
+
+
+def test_a_warning_does_not_stand_in_the_way_of_a_reset() -> None:
+    course = driving(speed=0.0)
+    course.gate.stop("button")
+    course.run(0.06)
+    late = instant(START + 1.05 + 0.095)
+    course.gate.on_camera(late.clock_ns, 99, late)
+    course.gate.on_odometry(state(START + 1.05 + 0.095), late)
+    assert [str(fault) for fault in course.gate.tick(late).faults] == ["command: none for 0.10 s"]
+    assert course.gate.reset(late) == ""
+
+
 def test_reset_without_a_stop_changes_nothing() -> None:
     waiting = Course(silent={"camera"})
     waiting.run(0.5)
@@ -447,6 +467,14 @@ def test_policy_takes_over_from_the_wheel_of_the_person() -> None:
     assert course.run(0.4).command == Command(0.2, 0.0, 0.0)
 
 
+def test_speed_that_nobody_measures_does_not_grow() -> None:
+    course = driving()
+    course.gate.set_override(True)
+    manual(course, Command(1.0, 0.0, 0.0))
+    course.silent = {"odometry"}
+    assert course.run(0.4).speed == 5.0
+
+
 def test_hand_back_with_a_dead_camera_is_a_stop() -> None:
     course = driving()
     course.gate.set_override(True)
@@ -468,7 +496,7 @@ def autonomous(course: Course, on: bool) -> Output:
 def test_gate_acts_only_in_autonomous_mode() -> None:
     course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
     output = course.run(0.5)
-    assert (output.mode, output.command) == (Mode.DISENGAGED, None)
+    assert (output.mode, output.command, output.faults) == (Mode.DISENGAGED, None, ())
     assert output.reason == "the vehicle is not in autonomous mode"
     assert autonomous(course, False).mode is Mode.DISENGAGED
     assert autonomous(course, True).mode is Mode.ACTIVE
@@ -493,15 +521,16 @@ def test_report_that_stays_away_is_a_stop() -> None:
     assert str(course.gate.latched).startswith("control mode: no report for 1.0")
 
 
-def test_gate_takes_over_from_what_the_vehicle_does() -> None:
-    """8 m/s and a yaw rate of 0.4 rad/s: tan(angle) = 2.875 * 0.05, and full steering is 1.0565 rad there."""
-    course = Course(gate=Gate(GateSettings(), needs_control_mode=True), speed=8.0)
+@pytest.mark.parametrize(("speed", "yaw_rate"), [(8.0, 0.4), (1.5, 0.2), (-3.0, 0.3), (0.9, 0.2), (-0.9, 0.2)])
+def test_gate_takes_over_from_what_the_vehicle_does(speed: float, yaw_rate: float) -> None:
+    """The wheels follow from yaw rate and speed: tan(angle) = wheelbase * yaw rate / speed; not at walking pace."""
+    course = Course(gate=Gate(GateSettings(), needs_control_mode=True), speed=speed)
     for _ in range(30):
         course.step()
-        course.gate.on_odometry(state(course.time, 8.0, yaw_rate=0.4), course.at())
+        course.gate.on_odometry(state(course.time, speed, yaw_rate), course.at())
         course.gate.tick(course.at())
-    full = 1.22173 * (0.9 - 0.1 * (8.0 - 5.5556) / (16.6667 - 5.5556))
-    measured = -math.atan(2.875 * 0.4 / 8.0) / full
+    full = 1.22173 * float(np.interp(abs(speed), (0.0, 5.5556, 16.6667, 33.3333), (1.0, 0.9, 0.8, 0.7)))
+    measured = -math.atan(2.875 * yaw_rate / speed) / full if abs(speed) >= 1.0 else 0.0
     course.gate.on_control_mode(True, course.at())
     output = course.gate.tick(course.at())
     assert output.mode is Mode.ACTIVE
@@ -518,6 +547,7 @@ def test_last_words_stop_a_vehicle_that_holds_them() -> None:
     assert (last.mode, last.acceleration, last.command.throttle) == (Mode.COMFORTABLE_STOP, -2.0, 0.0)
     assert last.command.brake == pytest.approx((2.0 - COAST) / BRAKE_PER, abs=1e-3)
     assert (last.command.steer, last.reason, last.speed) == (0.1, "the gate ends", 5.0)
+    assert (last.reverse, last.fresh) == (False, False)
 
 
 def test_last_words_of_an_emergency_stop_are_its_brake() -> None:
@@ -538,3 +568,24 @@ def test_gate_that_commanded_nothing_has_no_last_words() -> None:
     course = Course(silent={"camera"})
     course.run(0.1)
     assert course.gate.farewell() is None
+
+
+# Types.
+
+
+def test_modes_have_the_numbers_of_the_message() -> None:
+    assert [(mode.name, int(mode)) for mode in Mode] == [
+        ("WAITING", 0),
+        ("ACTIVE", 1),
+        ("HOLDING", 2),
+        ("COMFORTABLE_STOP", 3),
+        ("EMERGENCY_STOP", 4),
+        ("MANUAL", 5),
+        ("DISENGAGED", 6),
+    ]
+
+
+def test_what_is_not_said_is_harmless() -> None:
+    assert not Request(Command(0.0, 0.0, 0.0), 0).reverse
+    plain = Output(Mode.ACTIVE, None, 0.0, 0.0)
+    assert (plain.reverse, plain.latched, plain.fresh) == (False, False, False)

@@ -162,6 +162,20 @@ def test_frozen_and_quick_is_not_yet_an_emergency() -> None:
         assert fault is not None and fault.severity is severity
 
 
+def test_frozen_distance_is_the_setting() -> None:
+    camera = CameraInput(gate_settings({"budget.frozen_distance": 3.0}).budget)
+    camera.see(ns(START), 7, instant(START))
+    for way, severity in (
+        (3.0, None),
+        (0.1, Severity.COMFORTABLE),
+        (2.8, Severity.COMFORTABLE),
+        (0.2, Severity.EMERGENCY),
+    ):
+        camera.move(way)
+        fault = camera.frozen_fault(instant(START + 1.0))
+        assert (None if fault is None else fault.severity) is severity, way
+
+
 def test_a_new_time_does_not_make_a_camera_frozen() -> None:
     camera = CameraInput(BUDGET)
     camera.see(ns(START), 7, instant(START))

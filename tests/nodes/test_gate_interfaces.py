@@ -22,6 +22,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from std_msgs.msg import Bool
 from td3_driving_msgs.msg import GateStatus, PolicyTick
 
+from td3_driving.deploy.gate_types import Mode
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import header, nanoseconds, time_message
@@ -172,6 +173,10 @@ def test_wall_time(bench: Maker) -> None:
     assert "none for" in made.status.reason
     made.until(lambda: made.commands[-1].brake > 0.5, "brake")
     assert made.commands[-1].header.stamp.sec > 1_600_000_000
+
+
+def test_modes_are_those_of_the_message() -> None:
+    assert {mode: getattr(GateStatus, mode.name) for mode in Mode} == {mode: int(mode) for mode in Mode}
 
 
 def test_bad_parameter_is_one_sentence(domain_id: int) -> None:

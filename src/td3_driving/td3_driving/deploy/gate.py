@@ -97,7 +97,6 @@ class Gate:
             return f"not yet: the vehicle moves at {self._speed:.1f} m/s"
         self._latched = None
         self.mode = Mode.ACTIVE
-        self._limiter.restart(self._limiter.steer, 0.0)
         return ""
 
     # Outputs.
