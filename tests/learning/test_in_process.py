@@ -69,3 +69,13 @@ def test_evaluation_in_between_leaves_training_as_it_was(small: Callable[..., Se
     assert len(rewards[0]) == 60
     assert run.trainer.updates == 16
     np.testing.assert_array_equal(rewards[0], rewards[1])
+
+
+def test_each_burst_acts_while_the_next_is_made(small: Callable[..., Settings], tmp_path: Path) -> None:
+    pacing = {"learning_starts": 20, "train_freq": 10, "gradient_steps": 2, "lead": 1}
+    settings = small(**STRAIGHT, exploration__random_steps=20, **{f"pacing__{key}": pacing[key] for key in pacing})
+    run = InProcessRun(settings, tmp_path)
+    versions = [stepped.scored.experience.policy_version for stepped in run.steps()]
+    assert len(versions) == 60 and run.trainer.updates == 8
+    # Bursts come after steps 30, 40, 50, 60. That of step 30 is waited for, and acts, from step 40 on.
+    assert versions == [0] * 40 + [2] * 10 + [4] * 10

@@ -132,6 +132,7 @@ class InProcessRun:
         while True:
             frame, sight = self.scene.look(self.pilot)
             last = self.pilot.steps + 1 >= self._chooser.steps
+            _nothing(self._chooser.before_publishing(self.pilot.steps))
             scored = self.pilot.score(sight, bool(frame.collisions), last)
             if scored is not None:
                 self.trainer.receive(scored.experience)
@@ -139,10 +140,20 @@ class InProcessRun:
                 yield Stepped(scored, self.pilot.record if scored.exit_reason is not None else None)
                 if scored.exit_reason is not None:
                     return
+            _nothing(self._chooser.before_acting(self.pilot.steps))
             self.scene.act(self.pilot, sight)
 
     def _take_weights(self) -> None:
-        if self._chooser.version != self.trainer.updates:
+        if self._chooser.newest[0] != self.trainer.updates:
             snapshot = self.trainer.weights()
             self._chooser.offer(snapshot.data, snapshot.version, snapshot.inserted, snapshot.sha256)
-            self._chooser.before_acting(self.pilot.steps)
+
+
+def _nothing(missing: str) -> None:
+    """In one process the learner has always done what it owes.
+
+    Raises:
+        RuntimeError: it has not.
+    """
+    if missing:
+        raise RuntimeError(f"pacing waits for {missing}")
