@@ -133,6 +133,8 @@ def test_lateral_jerk_spends_credit() -> None:
 def test_rolling_backwards_is_not_standing() -> None:
     forward, back = (limiter().limit(Command(0.0, 0.0, 1.0), speed) for speed in (10.0, -10.0))
     assert back.command.steer == forward.command.steer
+    forward, back = (limiter(steer=1.0).limit(Command(0.0, 0.0, 1.0), speed) for speed in (20.0, -20.0))
+    assert back.command.steer == forward.command.steer < 0.1
     assert limiter(acceleration=-5.0).limit(Command(0.2, 0.0, 0.0), -4.0).acceleration == pytest.approx(-4.0)
     made = limiter()
     for _ in range(60):
