@@ -15,7 +15,19 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "td3_driving"
-CORE = ("driving", "learning", "doctor", "deploy", "sim", "starting", "view", "bags", "carla", "evaluation", "conformance")
+CORE = (
+    "driving",
+    "learning",
+    "doctor",
+    "deploy",
+    "sim",
+    "starting",
+    "view",
+    "bags",
+    "carla",
+    "evaluation",
+    "conformance",
+)
 WITHOUT_TORCH = ("driving", "deploy", "sim", "doctor", "starting", "view", "carla", "evaluation")
 ROS_MODULES = re.compile(r"rclpy|rcl_interfaces|launch|launch_ros|builtin_interfaces|.*_msgs$")
 COMPAT = sorted(path.parent for path in (REPOSITORY / "src" / "compat").glob("*/package.xml"))
