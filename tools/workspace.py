@@ -133,6 +133,8 @@ def run_colcon(
 def colcon_variables(environment: Environment, flavour: str, variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of the build; a workspace that the calling shell sourced does not get into it."""
     result = {name: value for name, value in variables.items() if name not in ("COLCON_PREFIX_PATH", "MAKEFLAGS")}
+    # Without a word here colcon adds a load limit, under which a build stands still beside other work.
+    result["MAKEFLAGS"] = f"-j{len(os.sched_getaffinity(0))}"
     result["VIRTUAL_ENV"] = str(environment.path)
     result["PATH"] = f"{environment.path / 'bin'}{os.pathsep}{variables['PATH']}"
     if flavour == WHEELS:

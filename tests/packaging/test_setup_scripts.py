@@ -49,6 +49,14 @@ def test_unknown_distribution_is_named() -> None:
         workspace.flavour_of({"ROS_DISTRO": "foxy"})
 
 
+def test_a_build_beside_other_work_has_no_load_limit() -> None:
+    made = environment.Environment(REPOSITORY, environment.WHEELS, gpu=False)
+    outer = {"PATH": "/bin", "MAKEFLAGS": "-j1 -l2 --jobserver-auth=3,4", "COLCON_PREFIX_PATH": "/other"}
+    inner = workspace.colcon_variables(made, environment.WHEELS, outer)
+    assert inner["MAKEFLAGS"] == f"-j{len(os.sched_getaffinity(0))}"
+    assert "COLCON_PREFIX_PATH" not in inner
+
+
 def test_compatibility_packages_only_where_the_machine_has_none(tmp_path: Path) -> None:
     marker = tmp_path / "share/ament_index/resource_index/packages/carla_msgs"
     marker.parent.mkdir(parents=True)
