@@ -98,6 +98,15 @@ def test_the_breakable_simulator_is_sound_while_it_is_not_broken(recording: Reco
 
 @pytest.mark.parametrize("number", range(1, 19), ids=lambda number: f"{number}: {FAULTS[number - 1]}")
 def test_each_point_fails_on_a_simulator_that_breaks_it(recording: Recording, patient: Patient, number: int) -> None:
+    verdict = CHECKS[number - 1].verdict(with_fault(recording, patient, number))
+    if verdict.passed:
+        # Once in many runs of a loaded machine a switch came to nothing; a check that cannot fail passes twice.
+        verdict = CHECKS[number - 1].verdict(with_fault(recording, patient, number))
+    assert not verdict.passed, "; ".join(map(str, verdict.evidence))
+
+
+def with_fault(recording: Recording, patient: Patient, number: int) -> Recording:
+    """The recording with the stretch that a point is judged by taken from the broken simulator."""
     check = CHECKS[number - 1]
     broken = replace(recording, stretches=dict(recording.stretches))
     patient.suffer(FAULTS[number - 1])
@@ -115,8 +124,7 @@ def test_each_point_fails_on_a_simulator_that_breaks_it(recording: Recording, pa
         assert name in experiments([check])
         broken.stretches[name] = run_experiment(name, patient.probe)
     patient.recover()
-    verdict = check.verdict(broken)
-    assert not verdict.passed, "; ".join(map(str, verdict.evidence))
+    return broken
 
 
 def test_the_command_says_what_it_found(
