@@ -180,16 +180,20 @@ def break_behaviour() -> None:
         return taken
 
     def others(real: Any) -> Any:
-        return lambda self, frame: self.all_of(frame) if broken("ego among its own objects") else real(self, frame)
+        def listed(self: Any, frame: Any) -> Any:
+            own = not getattr(self, "whole", False)
+            return self.all_of(frame) if own and broken("ego among its own objects") else real(self, frame)
+
+        return listed
 
     def everything(real: Any) -> Any:
         def listed(self: ObjectLists, frame: Any) -> Any:
-            global _in_force
-            kept, _in_force = _in_force, ""
+            # The list of all objects is made of the same function; the fault concerns the ego's own list alone.
+            self.whole = True  # type: ignore[attr-defined]
             try:
                 return real(self, frame)
             finally:
-                _in_force = kept
+                self.whole = False  # type: ignore[attr-defined]
 
         return listed
 
