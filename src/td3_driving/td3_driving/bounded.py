@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import field, fields
+import hashlib
+import json
+from dataclasses import asdict, field, fields
 from typing import Any, Mapping
 
 Scalar = bool | int | float | str
@@ -55,6 +57,16 @@ def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str
         unit = f" {metadata['unit']}" if metadata["unit"] else ""
         raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
     return value
+
+
+def flattened(settings: Any) -> dict[str, Any]:
+    """A dataclass of groups as ``{"group.name": value}``."""
+    return {f"{group}.{name}": value for group, part in asdict(settings).items() for name, value in part.items()}
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of named values, whatever their order."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def group_values(

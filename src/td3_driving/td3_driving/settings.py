@@ -7,12 +7,22 @@ of the run reads it from there. Nothing is defaulted anywhere else.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from td3_driving.bounded import Bounded, Scalar, SettingsError, check, choice, flag, group_values, number, text
+from td3_driving.bounded import (
+    Bounded,
+    Scalar,
+    SettingsError,
+    check,
+    choice,
+    digest_of,
+    flag,
+    flattened,
+    group_values,
+    number,
+    text,
+)
 
 __all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
 
@@ -234,12 +244,12 @@ class Settings:
 
     def flat(self) -> dict[str, Scalar]:
         """The settings as ``{"group.name": value}``."""
-        return {f"{group}.{name}": value for group, part in asdict(self).items() for name, value in part.items()}
+        return flattened(self)
 
     def digest(self) -> str:
         """SHA-256 of what makes two runs the same: neither length, so that a run can be extended, nor machine."""
         relevant = {key: value for key, value in self.flat().items() if not key.startswith(IRRELEVANT)}
-        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        return digest_of(relevant)
 
 
 IRRELEVANT = (

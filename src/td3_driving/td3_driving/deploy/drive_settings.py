@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from td3_driving.bounded import Bounded, choice, flag, group_values, number, text
+from td3_driving.bounded import Bounded, choice, flag, flattened, group_values, number, text
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DeployedSettings:
 
     def flat(self) -> dict[str, Any]:
         """The settings as ``{"group.name": value}``."""
-        return {f"drive.{name}": value for name, value in asdict(self.drive).items()}
+        return flattened(self)
 
 
 DRIVE_GROUPS: dict[str, type[Bounded]] = {"drive": DriveSettings}

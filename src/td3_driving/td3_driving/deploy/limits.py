@@ -5,15 +5,13 @@ Tables go by speed: each lists one value for each entry of the ``speeds`` beside
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Mapping
 
-from td3_driving.bounded import Bounded, SettingsError, flag, group_values, number
+from td3_driving.bounded import Bounded, SettingsError, digest_of, flag, flattened, group_values, number
 
 
 def interpolate(value: float, axis: Sequence[float], row: Sequence[float]) -> float:
@@ -224,11 +222,11 @@ class GateSettings:
 
     def flat(self) -> dict[str, Any]:
         """The settings as ``{"group.name": value}``."""
-        return {f"{group}.{name}": value for group, part in asdict(self).items() for name, value in part.items()}
+        return flattened(self)
 
     def digest(self) -> str:
         """SHA-256 of all settings."""
-        return hashlib.sha256(json.dumps(self.flat(), sort_keys=True).encode()).hexdigest()
+        return digest_of(self.flat())
 
 
 GATE_GROUPS: dict[str, type[Bounded]] = {

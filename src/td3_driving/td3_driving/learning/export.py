@@ -21,12 +21,13 @@ from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.contract import Contract, contract_of
 from td3_driving.deploy.runtime import PolicyRuntime, start
 from td3_driving.driving.observation import STATE_BOUND, grey_frame
+from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights
-from td3_driving.learning.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.networks import make_actor
 from td3_driving.learning.onnx_graph import model_bytes
-from td3_driving.learning.weights import WeightsError, load_into, read_metadata, sha256_of, to_bytes
+from td3_driving.learning.weights import WeightsError, load_into, read_metadata, sha256_of
 from td3_driving.settings import Settings, SettingsError
 from td3_driving.starting.run_folder import RunFolderError, earlier_settings
 
@@ -141,15 +142,7 @@ def _newest(run: Path, config_hash: str) -> bytes:
     checkpoint = load_checkpoint(run / "checkpoints", config_hash)
     if checkpoint is None:
         raise CheckpointError(f"{run} holds no checkpoint to export")
-    return _actor_weights(checkpoint)
-
-
-def _actor_weights(checkpoint: Checkpoint) -> bytes:
-    tensors = {
-        name.removeprefix("actor."): tensor for name, tensor in checkpoint.tensors.items() if name.startswith("actor.")
-    }
-    counts = {"version": str(checkpoint.state["updates"]), "inserted": str(checkpoint.state["inserted"])}
-    return to_bytes(tensors, counts)
+    return actor_weights(checkpoint)
 
 
 def _golden(policy: ActorPolicy, contract: Contract) -> Golden:
