@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.live import LiveDoctor, Status
 from td3_driving.monitor.account import Account
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
@@ -53,6 +53,25 @@ def test_a_single_step_that_does_not_add_up_is_an_error(tmp_path: Path) -> None:
         levels.append({status.name: status.level for status in observer.statuses(now=1.0)}["reward: ledger"])
         observer.close()
     assert levels[0] != "ERROR" and levels[1] == "ERROR"
+
+
+def ledger(steps: list[tuple[str, int]], folder: Path) -> Status:
+    observer = RunObserver(SETTINGS, LiveDoctor.for_settings(SETTINGS), EventLog(folder))
+    parts = np.array([1.0, 0.5, 0.0, 0.0, 0.0])
+    for actor, number in steps:
+        observer.on_step(Step(actor, number, number, parts, 1.5, speed=5.0), now=0.1 * number)
+    (status,) = [status for status in observer.statuses(now=1.0) if status.name == "reward: ledger"]
+    observer.close()
+    return status
+
+
+def test_steps_that_were_not_heard_are_counted_and_said(tmp_path: Path) -> None:
+    whole = ledger([("actor_0", number) for number in range(1, 11)], tmp_path / "whole")
+    holed = ledger([("actor_0", 3), ("actor_1", 7), ("actor_0", 4), ("actor_0", 7), ("actor_1", 8)], tmp_path / "holed")
+    assert whole.values["steps not heard (count)"] == "0" and "not heard" not in whole.message
+    assert holed.values["steps not heard (count)"] == "2"
+    assert holed.values["first step heard"] == "actor_0: 3, actor_1: 7"
+    assert (whole.level, holed.level) == ("OK", "WARN")
 
 
 def stale(observer: RunObserver, now: float) -> set[str]:

@@ -142,11 +142,21 @@ class RunObserver:
         """The ledger is also checked at every single step; the rules of the doctor see the means of many."""
         if status.name != "reward: ledger":
             return status
-        breaks = self._window.ledger_breaks
-        values = {**status.values, "steps whose components do not add up (count)": str(breaks)}
-        if not breaks:
-            return replace(status, values=values)
-        return Status(status.name, "ERROR", f"the components of {breaks} step(s) do not add up to the total", values)
+        breaks, unheard = self._window.ledger_breaks, self._clock.unheard
+        first = ", ".join(f"{actor}: {step}" for actor, step in sorted(self._clock.first.items()))
+        values = {
+            **status.values,
+            "steps whose components do not add up (count)": str(breaks),
+            "steps not heard (count)": str(unheard),
+            "first step heard": first or "none yet",
+        }
+        if breaks:
+            return Status(
+                status.name, "ERROR", f"the components of {breaks} step(s) do not add up to the total", values
+            )
+        if unheard and status.level == "OK":
+            return Status(status.name, "WARN", f"{unheard} step(s) were not heard, so they are in no series", values)
+        return replace(status, values=values)
 
     def _write(self, values: dict[str, float], step: int) -> None:
         for tag, value in values.items():

@@ -30,12 +30,22 @@ class Step:
 
 @dataclass
 class StepClock:
-    """Environment steps of the whole run: the sum over its actors."""
+    """Environment steps of the whole run: the sum over its actors.
 
+    Attributes:
+        first: by actor, the first step that was heard; earlier ones belong to an earlier start of the run, or came
+            before the hearer was found.
+        unheard: steps between two that were heard.
+    """
+
+    first: dict[str, int] = field(default_factory=dict)
+    unheard: int = 0
     _steps: dict[str, int] = field(default_factory=dict)
 
     def advance(self, actor_id: str, step: int) -> int:
         """An actor has come to ``step``; the total."""
+        self.first.setdefault(actor_id, step)
+        self.unheard += max(step - self._steps.get(actor_id, step) - 1, 0)
         self._steps[actor_id] = max(step, self._steps.get(actor_id, 0))
         return self.total
 
