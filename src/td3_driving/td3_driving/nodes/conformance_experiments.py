@@ -42,6 +42,7 @@ def join(probe: Probe, timeout: float) -> Stretch | None:
         probe.send()
         probe.listen_for(0.3)
     probe.listen_for(0.3)
+    probe.stretch = Stretch()
     return stretch if probe.frames else None
 
 
@@ -51,6 +52,8 @@ def run_experiment(name: str, probe: Probe) -> Stretch:
     probe.reset()
     stretch = probe.stretch = Stretch()
     EXPERIMENTS[name](probe, stretch)
+    # What is heard from now on belongs to nobody's evidence.
+    probe.stretch = Stretch()
     return stretch
 
 
