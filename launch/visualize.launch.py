@@ -6,6 +6,7 @@ The visualizer node makes the camera image with the scene in it, the markers and
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from td3_driving.starting.course import BAD_INPUT
 from td3_driving.starting.node_table import shared_topics
-from td3_driving.starting.viewing import rviz_arguments, rviz_file
+from td3_driving.starting.viewing import rviz_arguments, rviz_file, viewer_environment
 
 SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {
@@ -125,7 +126,8 @@ def rviz(values: dict[str, str]) -> list[Action]:
         raise RuntimeError("rviz2 is not on this machine: install ros-$ROS_DISTRO-rviz2, or start with rviz:=false")
     file = Path(values["rviz_config"]) if values["rviz_config"] else rviz_file()
     arguments = rviz_arguments(file, values["namespace"], _is(values["use_sim_time"]))
-    shown = ExecuteProcess(cmd=["rviz2", *arguments], name="rviz2", output="screen")
+    apart = viewer_environment(os.environ)
+    shown = ExecuteProcess(cmd=["rviz2", *arguments], name="rviz2", output="screen", additional_env=apart)
     over = OnProcessExit(target_action=shown, on_exit=[Shutdown(reason="RViz was closed")])
     return [RegisterEventHandler(over), shown]
 

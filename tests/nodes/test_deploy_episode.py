@@ -131,7 +131,7 @@ def drive(policy: tuple[Settings, bytes, Path], module_domain_id: int) -> Drive:
 
 
 def begin_episode(client: Client) -> int:
-    """Reset until a frame is answered: the first ones go unheard while the processes learn of each other.
+    """Reset until a first frame is answered and heard of whole: some go unheard while processes meet.
 
     Returns:
         Stamp of the first frame [ns].
@@ -141,9 +141,16 @@ def begin_episode(client: Client) -> int:
         begin = nanoseconds(answer.stamp)
         for _ in range(100):
             client.listen_for(0.1)
-            if any(nanoseconds(tick.sensor_stamp) >= begin for tick in client.heard[f"/{TICK}"]):
+            if all(begin in stamps_of(client.heard[f"/{topic}"]) for topic in HEARD if topic != ROUTE):
                 return begin
-    raise AssertionError("no frame was answered")
+            if any(stamp > begin for stamp in stamps_of(client.heard[f"/{TICK}"])):
+                break
+    raise AssertionError("no first frame was answered and heard of")
+
+
+def stamps_of(messages: list[Any]) -> set[int]:
+    """Stamps [ns] of the frames that messages belong to."""
+    return {nanoseconds(m.sensor_stamp if isinstance(m, PolicyTick) else m.header.stamp) for m in messages}
 
 
 def after(ticks: list[PolicyTick], begin: int) -> list[PolicyTick]:

@@ -68,10 +68,16 @@ def test_the_car_drives_through_the_gate_and_the_end_of_the_service_stops_it(
         return float(client.heard[ODOMETRY][-1].twist.twist.linear.x) if client.heard[ODOMETRY] else 0.0
 
     client.until(lambda: speed() > 2.0, timeout=90.0)
-    names = {name for name, _ in client.node.get_node_names_and_namespaces()}
-    assert {"drive", "gate", "simulator"} <= names
-    writers = client.node.get_publishers_info_by_topic(COMMAND)
-    assert [info.node_name for info in writers] == ["gate"], "the policy itself commands nothing"
+
+    def names() -> set[str]:
+        return {name for name, _ in client.node.get_node_names_and_namespaces()}
+
+    def writers() -> list[str]:
+        return [info.node_name for info in client.node.get_publishers_info_by_topic(COMMAND)]
+
+    # Names come over a topic of their own, which may lag behind the commands.
+    client.until(lambda: {"drive", "gate", "simulator"} <= names() and "gate" in writers(), timeout=30.0)
+    assert writers() == ["gate"], "the policy itself commands nothing"
     service.send_signal(signal.SIGTERM)
     output, _ = service.communicate(timeout=60.0)
     assert service.returncode == 0, output

@@ -65,9 +65,13 @@ def test_person_parameters_and_ages(bench: Maker) -> None:
 
     ticks = made.node.create_publisher(PolicyTick, "policy/tick", qos.STATUS)
     made.until(lambda: ticks.get_subscription_count(), "gate on policy/tick")
-    tick = PolicyTick(sensor_stamp=time_message(made.now + 50_000_000), observation_ms=3.5, inference_ms=7.25)
-    ticks.publish(tick)
-    made.until(lambda: made.step() and not math.isnan(made.status.observation_ms), "timings of the policy")
+
+    def timed() -> bool:
+        stamp = time_message(made.now + 50_000_000)
+        ticks.publish(PolicyTick(sensor_stamp=stamp, observation_ms=3.5, inference_ms=7.25))
+        return not math.isnan(made.step().observation_ms)
+
+    made.until(timed, "timings of the policy")
     assert (made.status.observation_ms, made.status.inference_ms) == (3.5, 7.25)
     assert (made.status.age_ms, nanoseconds(made.status.sensor_stamp)) == (0.0, made.now)
     assert 0.0 <= made.status.gate_ms < 1e4

@@ -30,6 +30,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import nanoseconds
+from td3_driving.starting.viewing import viewer_environment
 
 PATIENCE = 60.0
 """Longest wait for anything that a running graph does [s]."""
@@ -82,10 +83,10 @@ class Viewer(Ear):
         return node in {info.node_name for info in self.node.get_subscriptions_info_by_topic(topic)}
 
 
-def start(executable: str, domain: int, *words: str) -> subprocess.Popen[bytes]:
+def start(executable: str, domain: int, *words: str, **environment: str) -> subprocess.Popen[bytes]:
     """A node beside the run."""
     command = [sys.executable, "-m", "td3_driving.starting.child", executable, "--ros-args", *words]
-    return subprocess.Popen(command, env={**os.environ, "ROS_DOMAIN_ID": str(domain)})
+    return subprocess.Popen(command, env={**os.environ, "ROS_DOMAIN_ID": str(domain), **environment})
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,9 @@ def graph(tmp_path_factory: pytest.TempPathFactory, module_domain_id: int) -> It
     home, domain = tmp_path_factory.mktemp("graph"), module_domain_id
     with Run(home, domain, {"run.steps": 10**6}) as run, Viewer(domain, run) as viewer:
         visualizer = start("visualizer", domain, "-p", "image_height:=72")
-        gate = start("gate", domain, "-r", "carla/ego_vehicle/vehicle_control_cmd:=gate/unheard")
+        # It is killed below, which leaves its part of shared memory to nobody, too.
+        apart = viewer_environment(os.environ)
+        gate = start("gate", domain, "-r", "carla/ego_vehicle/vehicle_control_cmd:=gate/unheard", **apart)
         try:
             viewer.look()
             viewer.wait(lambda: viewer.heard["image"] and "predicted path" in viewer.shown, "an image and markers")
@@ -258,6 +261,18 @@ def test_nothing_is_listened_to_while_nobody_looks(graph: SimpleNamespace) -> No
     viewer.look()
     viewer.heard["image"].clear()
     viewer.wait(lambda: viewer.heard["image"], "an image for a viewer who came back")
+
+
+def test_visualizer_has_no_part_in_the_shared_memory_of_the_others(graph: SimpleNamespace) -> None:
+    """A reader that is frozen would fill it up: large messages would no longer arrive at anybody."""
+    assert not shared_memory_listeners(graph.visualizer.pid)
+    assert shared_memory_listeners(graph.run.pid("simulator")), "the simulator's own are seen"
+
+
+def shared_memory_listeners(pid: int) -> set[str]:
+    """Threads that take messages of Fast DDS out of shared memory: ``dds.shm.PORT``."""
+    names = {comm.read_text().strip() for comm in Path(f"/proc/{pid}/task").glob("*/comm")}
+    return {name for name in names if name.startswith("dds.shm.") and name.rpartition(".")[2].isdigit()}
 
 
 def test_run_is_held_up_neither_by_a_frozen_visualizer_nor_by_a_killed_one(graph: SimpleNamespace) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from td3_driving.starting.domain import DomainTaken, claim_domain, discovery, wanted_domain
+from td3_driving.starting.domain import DomainTaken, claim_domain, discovery, onlooker, wanted_domain
 
 
 def test_two_runs_get_two_domains() -> None:
@@ -40,3 +42,22 @@ def test_discovery_stays_on_the_machine_unless_asked_otherwise() -> None:
     assert discovery(3, {}) == {"ROS_DOMAIN_ID": "3", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     assert discovery(3, {"ROS_DISTRO": "humble"}) == {"ROS_DOMAIN_ID": "3", "ROS_LOCALHOST_ONLY": "1"}
     assert discovery(3, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}) == {"ROS_DOMAIN_ID": "3"}
+
+
+PROFILE = Path("onlooker.xml")
+
+
+@pytest.mark.parametrize("local", [{"ROS_AUTOMATIC_DISCOVERY_RANGE": "localhost"}, {"ROS_LOCALHOST_ONLY": "1"}])
+def test_onlooker_on_this_machine_gets_the_profile(local: dict[str, str]) -> None:
+    assert onlooker(local, PROFILE) == {"FASTDDS_DEFAULT_PROFILES_FILE": "onlooker.xml"}
+    assert onlooker({**local, "ROS_DISTRO": "jazzy"}, PROFILE) == {"FASTRTPS_DEFAULT_PROFILES_FILE": "onlooker.xml"}
+
+
+@pytest.mark.parametrize("wide", [{}, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, {"ROS_LOCALHOST_ONLY": "0"}])
+def test_onlooker_in_a_network_is_reached_from_other_machines(wide: dict[str, str]) -> None:
+    assert onlooker(wide, PROFILE) == {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+
+
+def test_dds_that_people_set_up_themselves_stays_as_it_is() -> None:
+    own = {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": "own.xml"}
+    assert onlooker(own, PROFILE) == onlooker({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, PROFILE) == {}

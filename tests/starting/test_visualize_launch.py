@@ -82,8 +82,11 @@ def test_rviz_gets_the_installed_configuration_and_its_end_ends_the_launch(
     launch_file: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch_file.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(launch_file.os, "environ", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"})
     handler, process = launch_file.rviz(values(launch_file))
     assert process.named["cmd"] == ["rviz2", *rviz_arguments(rviz_file())]
+    (profile,) = set(process.named["additional_env"].values())
+    assert Path(profile).is_file(), "RViz has no part in the shared memory of those it watches"
     assert kinds(handler.arguments[0].named["on_exit"]) == ["Shutdown"]
     _, process = launch_file.rviz(values(launch_file, use_sim_time="False"))
     assert "use_sim_time:=false" in process.named["cmd"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from td3_driving.nodes.markers import marker_array
 from td3_driving.nodes.optional_messages import message
 from td3_driving.nodes.view_conversions import bgr_image, camera_model, gate_of, stamped, traffic_boxes
 from td3_driving.nodes.visualizer_options import read_options
+from td3_driving.starting.viewing import viewer_environment
 from td3_driving.view.odom_frame import OdomFrame, Transform
 from td3_driving.view.overlay import draw
 from td3_driving.view.scene import Gate, Scene
@@ -243,6 +245,7 @@ class VisualizerNode(Node):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``visualizer``."""
+    os.environ.update(viewer_environment(os.environ))
     leave(run(VisualizerNode, arguments, REFUSALS))
 
 

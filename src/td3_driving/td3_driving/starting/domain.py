@@ -9,9 +9,16 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 DOMAINS = range(102)
 """Domain ids whose ports stay below the range that Linux hands out to clients."""
+
+
+DDS_SETTINGS = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
+"""Environment variables by which people set up Fast DDS; the second is the first one's name before Fast DDS 3."""
+FAST_DDS_2 = ("humble", "jazzy")
+"""ROS distributions with Fast DDS 2."""
 
 
 class DomainTaken(ValueError):
@@ -71,6 +78,25 @@ def discovery(domain: int, environment: Mapping[str, str]) -> dict[str, str]:
     if environment.get("ROS_DISTRO") == "humble":
         return {**chosen, "ROS_LOCALHOST_ONLY": "1"}
     return {**chosen, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+def onlooker(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
+    """Environment variables for a process that watches, so that nobody waits for it even if it is frozen.
+
+    Fast DDS hands messages to processes on the same machine through shared memory of the sender's. A process that
+    stands still never gives its part back; large messages to the others then find no room, and never arrive. Whoever
+    is sent everything over UDP has no part in that.
+
+    Args:
+        environment: of the process; where Fast DDS is set up already, nothing is changed.
+        profile: ``config/dds/onlooker.xml``, for discovery within this machine: there, ROS adds shared memory itself.
+    """
+    if any(name in environment for name in DDS_SETTINGS):
+        return {}
+    local = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
+    if local or environment.get("ROS_LOCALHOST_ONLY") == "1":
+        return {DDS_SETTINGS[environment.get("ROS_DISTRO") in FAST_DDS_2]: str(profile)}
+    return {DDS_SETTINGS[2]: "UDPv4"}
 
 
 def _claim(number: int) -> socket.socket | None:

@@ -1,13 +1,14 @@
-"""RViz with the installed configuration, for the topics of any namespace."""
+"""Processes that look on: RViz with the installed configuration, and how DDS serves them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from td3_driving.starting.domain import onlooker
 from td3_driving.starting.profiles import config_directory
 
 TF_TOPICS = ("/tf", "/tf_static")
@@ -16,6 +17,11 @@ TF_TOPICS = ("/tf", "/tf_static")
 def rviz_file() -> Path:
     """The installed RViz configuration."""
     return config_directory() / "rviz" / "td3_driving.rviz"
+
+
+def viewer_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What to add to the environment of a viewer so that it holds nobody up, see :func:`onlooker`."""
+    return onlooker(environment, config_directory() / "dds" / "onlooker.xml")
 
 
 def rviz_arguments(file: Path, namespace: str = "", use_sim_time: bool = True) -> tuple[str, ...]:
