@@ -343,15 +343,15 @@ class Vehicle(Bench):
         assert answer.success
         self._await_frame(before)
 
-    def get_going(self) -> None:
-        """The policy drives with :data:`SPEED`, and all has been well for half a second."""
+    def get_going(self, speed: float = SPEED) -> None:
+        """The policy drives with ``speed`` [m/s], and all has been well for half a second."""
         self.until(lambda: self.step().mode == GateStatus.ACTIVE, "active gate")
         self._velocity.publish(Twist())
-        self._velocity.publish(_forward(SPEED))
-        self.until(lambda: self.step() and self.speed > SPEED - 0.5, "speed")
+        self._velocity.publish(_forward(speed))
+        self.until(lambda: self.step() and self.speed > speed - 0.5, "speed")
         self.step(10)
         assert self.status.mode == GateStatus.ACTIVE, self.status
-        assert abs(self.speed - SPEED) < 1.0
+        assert abs(self.speed - speed) < 1.0
 
     def close(self) -> None:
         """End all processes."""
