@@ -98,8 +98,9 @@ class Vehicle(Node):  # type: ignore[misc]
         if self._latched and self._frames % 20 == 0 and self._reset.service_is_ready():
             self._reset.call_async(Trigger.Request())
         self.sent.append(nanoseconds(self._image.header.stamp))
-        self._odometries.publish(self._odometry)
+        # The image is the longer way: odometry is made and sent while it travels.
         self._images.publish(self._image)
+        self._odometries.publish(self._odometry)
 
     def _on_status(self, status: GateStatus) -> None:
         self.stops += int(status.latched and not self._latched)

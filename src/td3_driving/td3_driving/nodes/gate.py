@@ -32,6 +32,7 @@ from td3_driving.driving.action import Command
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.ending import Ending
 from td3_driving.nodes.entry import leave, run
+from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_groups
 from td3_driving.nodes.vehicle_ackermann import AckermannVehicle
 from td3_driving.nodes.vehicle_autoware import AutowareVehicle
@@ -70,26 +71,31 @@ class GateNode(Node):
         self._timings: OrderedDict[int, tuple[float, float]] = OrderedDict()
         self._mode: Mode | None = None
         self._command_arrived = 0.0
-        self._wire(settings.budget.rate)
+        self._period = 1.0 / settings.budget.rate
+        self._fast = self._wire()
 
-    def _wire(self, rate: float) -> None:
+    def _wire(self) -> FastWait:
         self._status = self.create_publisher(GateStatus, "gate/status", qos.STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         subscribe = self.create_subscription
-        subscribe(CarlaEgoVehicleControl, "policy/command", self._on_command, qos.BRIDGE)
-        subscribe(PolicyTick, "policy/tick", self._on_policy_tick, qos.STATUS)
-        # Best effort takes from reliable and from best-effort sensors.
-        subscribe(Image, f"{EGO}/rgb_front/image", self._on_image, qos_profile_sensor_data)
-        subscribe(Odometry, f"{EGO}/odometry", self._on_odometry, qos_profile_sensor_data)
-        subscribe(CarlaEgoVehicleControl, "manual/command", self._on_manual, qos.BRIDGE)
+        # What is listed first is also taken first: persons before sensors, sensors before what was made of them.
         # An override is heard from every publisher, and from a latched one also if it came before the gate.
-        subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE)
-        subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE_LATCHED_ONE)
-        self.create_service(Trigger, "gate/reset", self._on_reset)
-        self.create_service(Trigger, "gate/stop", self._on_stop)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / rate, self._on_timer, clock=steady)
-        self.create_timer(1.0, self._publish_diagnostics, clock=steady)
+        # Best effort takes from reliable and from best-effort sensors.
+        heard = [
+            subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE),
+            subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE_LATCHED_ONE),
+            subscribe(CarlaEgoVehicleControl, "manual/command", self._on_manual, qos.BRIDGE),
+            subscribe(Odometry, f"{EGO}/odometry", self._on_odometry, qos_profile_sensor_data),
+            subscribe(Image, f"{EGO}/rgb_front/image", self._on_image, qos_profile_sensor_data),
+            subscribe(CarlaEgoVehicleControl, "policy/command", self._on_command, qos.BRIDGE),
+            subscribe(PolicyTick, "policy/tick", self._on_policy_tick, qos.STATUS),
+        ]
+        asked = [
+            self.create_service(Trigger, "gate/reset", self._on_reset),
+            self.create_service(Trigger, "gate/stop", self._on_stop),
+        ]
+        self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        return FastWait(self.context, heard, asked)
 
     def _now(self) -> Instant:
         wall, clock_ns = time.monotonic(), self.get_clock().now().nanoseconds
@@ -204,13 +210,30 @@ class GateNode(Node):
         self._diagnostics.publish(message)
 
     def live(self) -> None:
-        """Handle messages and timers until a signal comes; the ROS context outlives it for the last command."""
+        """Handle messages and time until a signal comes; the ROS context outlives it for the last command."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self)
         ending = Ending()
         ending.listen()
+        due = time.monotonic()
         while self.context.ok() and not ending.asked:
-            executor.spin_once(timeout_sec=0.1)
+            left = due - time.monotonic()
+            if left > 0.0:
+                self._listen(executor, left)
+                continue
+            due += self._period * (1 + int(-left / self._period))
+            self._on_timer()
+            executor.spin_once(timeout_sec=0.0)
+
+    def _listen(self, executor: SingleThreadedExecutor, seconds: float) -> None:
+        """Handle one message, or wait for one.
+
+        A vehicle's commands do not wait for an executor; simulated time does come through one.
+        """
+        if self._simulated:
+            executor.spin_once(timeout_sec=seconds)
+        else:
+            self._fast.once(seconds)
 
     def close(self) -> None:
         """A vehicle that holds its last command for ever shall stop by it."""
