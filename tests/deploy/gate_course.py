@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Instant, Output, Request
+from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
 from td3_driving.driving.vehicle_state import VehicleState
@@ -13,6 +13,9 @@ from td3_driving.driving.vehicle_state import VehicleState
 TICK = 0.02
 PERIOD = 0.05
 START = 1000.0
+BRAKE_PER = 8.8290
+"""Deceleration of the full brake at 5 m/s beyond that of coasting [m/s^2]: 8.9797 - 0.1507."""
+COAST = 0.1507
 
 
 def instant(time: float, shift: float = 0.0) -> Instant:
@@ -75,3 +78,18 @@ class Course:
         for _ in range(round(seconds * 100)):
             self.step()
         return self.outputs[-1]
+
+
+def driving(**changes: object) -> Course:
+    """A course on which the policy has been driving for a second."""
+    course = Course(**changes)  # type: ignore[arg-type]
+    assert course.run(1.0).mode is Mode.ACTIVE
+    return course
+
+
+def modes(course: Course, seconds: float) -> dict[Mode, float]:
+    """Mode -> time [s] after now at which it was first seen."""
+    begin, seen = course.time, {}
+    for _ in range(round(seconds * 100)):
+        seen.setdefault(course.step().mode, round(course.time - 0.01 - begin, 3))
+    return seen
