@@ -2,12 +2,15 @@
 
     python tests/benchmarks/compare_sb3.py [--steps 8000] [--seeds 5] [--tuning same|defaults]
                                            [--contenders td3 ddpg sac stable_baselines3]
+                                           [--variant "no layer norm:network.layer_norm=false" …]
 
 All train in this process without ROS, one after the other, seed by seed; ``td3``, ``ddpg`` and ``sac`` are ours. Every
 ``--every`` steps the deterministic policy drives ``--routes`` routes that no training chooses; the time that this takes
 is not counted. Prints one JSON object a line: a learning curve by steps and by wall time for every training, and at the
 end, for equal steps and for equal wall time, the interquartile mean over the seeds with its 95 % stratified bootstrap
 interval and the probability of improvement over the last contender (Agarwal et al. 2021).
+
+``--variant`` adds our TD3 with settings changed: what each choice is worth, or one of the options.
 
 ``--tuning same`` gives Stable-Baselines3 our settings wherever it has the same ones (network widths, batch, discount,
 target step, update ratio, warm-up, noise; its one learning rate is ours of the critic's heads); ``defaults`` leaves it
@@ -166,6 +169,16 @@ def matched(settings: Settings) -> dict[str, Any]:
     }
 
 
+def with_variant(settings: Settings, text: str) -> tuple[str, Settings]:
+    """Name and settings of ``NAME:GROUP.NAME=VALUE,…``.
+
+    Raises:
+        SettingsError: a setting does not exist, or its value is out of range.
+    """
+    name, _, changes = text.partition(":")
+    return name, override(settings, changes.split(","))
+
+
 OURS = ("td3", "ddpg", "sac")
 BASELINE = "stable_baselines3"
 Curves = dict[str, list[list[Point]]]
@@ -217,17 +230,21 @@ def main() -> None:
     add(
         "--contenders", nargs="+", choices=(*OURS, BASELINE), default=["td3", BASELINE], help="who trains (%(default)s)"
     )
+    add("--variant", action="append", default=[], metavar="NAME:GROUP.NAME=VALUE,…", help="our TD3, changed")
     options = parser.parse_args()
     base = override(load_profile(profile_path(options.profile)), options.set)
-    curves: Curves = {name: [] for name in options.contenders}
+    variants = dict(with_variant(base, text) for text in options.variant)
+    curves: Curves = {name: [] for name in (*variants, *options.contenders)}
     for seed in range(options.seeds):
-        settings = replace(
-            base,
-            run=replace(base.run, seed=seed, steps=options.steps),
-            replay=replace(base.replay, on_disk=False),
-        )
-        for name in options.contenders:
-            points = train_sb3(settings, options) if name == BASELINE else train_ours(settings, options, name)
+        for name in curves:
+            chosen = variants.get(name, base)
+            settings = replace(
+                chosen,
+                run=replace(chosen.run, seed=seed, steps=options.steps),
+                replay=replace(chosen.replay, on_disk=False),
+            )
+            algorithm = name if name in OURS else settings.learning.algorithm
+            points = train_sb3(settings, options) if name == BASELINE else train_ours(settings, options, algorithm)
             curves[name].append(points)
             print(json.dumps({"name": name, "seed": seed, "curve": [asdict(point) for point in points]}), flush=True)
     for line in verdicts(curves):

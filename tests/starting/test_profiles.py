@@ -25,8 +25,8 @@ def parameters(tmp_path: Path, body: str) -> Path:
     return write(tmp_path, f"/**:\n  ros__parameters:\n    {body}\n")
 
 
-def test_the_three_profiles_are_there() -> None:
-    assert {"quick", "validation_5k", "full_1m"} <= set(PROFILES)
+def test_the_profiles_are_there() -> None:
+    assert {"quick", "town", "validation_5k", "full_1m"} <= set(PROFILES)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
