@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nodes"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "nodes"), str(TESTS / "shared")]
 
 from kill_harness import StepEar, impossible, kill_simulators
 from run_harness import Run, private_domain

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
@@ -16,17 +17,8 @@ DT = 0.05
 EMPTY = {
     "simulator.map": "straight",
     "simulator.vehicles": 0,
-    "simulator.camera_width": 64,
-    "simulator.camera_height": 36,
-    "observation.frame_height": 36,
-    "observation.frame_width": 36,
-    "network.encoder": "small",
-    "network.features": 16,
-    "network.hidden": 16,
-    "learning.batch_size": 8,
-    "learning.threads": 1,
-    "replay.on_disk": False,
-    "replay.capacity": 200,
+    **tiny.CAMERA,
+    **tiny.LEARNER,
 }
 
 

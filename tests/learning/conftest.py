@@ -6,22 +6,15 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
+import tiny
 
 from td3_driving.driving.experience import Experience
 from td3_driving.settings import Settings, from_flat
 
 STATE_DIM = 3
 SMALL = {
-    "observation.frame_height": 36,
-    "observation.frame_width": 36,
+    **tiny.LEARNER,
     "observation.stack": 3,
-    "network.encoder": "small",
-    "network.features": 16,
-    "network.hidden": 16,
-    "learning.batch_size": 8,
-    "learning.threads": 1,
-    "replay.capacity": 200,
-    "replay.on_disk": False,
     "pacing.learning_starts": 20,
     "pacing.train_freq": 5,
     "pacing.gradient_steps": 2,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import tiny
 
 from td3_driving.learning.preflight import made_up_experience
 from td3_driving.learning.td3 import TD3
@@ -11,15 +12,7 @@ from td3_driving.settings import Settings, from_flat
 
 SETTINGS = {
     "run.log_period": 20,
-    "observation.frame_height": 36,
-    "observation.frame_width": 36,
-    "network.encoder": "small",
-    "network.features": 16,
-    "network.hidden": 16,
-    "learning.batch_size": 8,
-    "learning.threads": 1,
-    "replay.on_disk": False,
-    "replay.capacity": 200,
+    **tiny.LEARNER,
     "pacing.learning_starts": 10,
     "pacing.train_freq": 1,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tiny
 import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,15 +17,10 @@ from td3_driving.settings import Settings, from_flat
 SMALL = {
     "simulator.map": "curves",
     "simulator.vehicles": 3,
-    "simulator.camera_width": 64,
-    "simulator.camera_height": 36,
+    **tiny.CAMERA,
+    **tiny.NETWORK,
     "simulator.control_timeout": 60.0,
-    "observation.frame_height": 36,
-    "observation.frame_width": 36,
     "observation.stack": 3,
-    "network.encoder": "small",
-    "network.features": 16,
-    "network.hidden": 16,
     # Weights of this size let the action follow the picture, as those of a trained policy do.
     "network.action_init": 0.5,
 }

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import rclpy
+import tiny
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -27,17 +28,11 @@ SMALL = {
     "run.log_period": 50,
     "simulator.map": "straight",
     "simulator.vehicles": 3,
-    "simulator.camera_width": 64,
-    "simulator.camera_height": 36,
-    "observation.frame_height": 36,
-    "observation.frame_width": 36,
-    "network.encoder": "small",
-    "network.features": 16,
-    "network.hidden": 16,
-    "learning.batch_size": 8,
-    "learning.threads": 1,
+    **tiny.CAMERA,
+    **tiny.LEARNER,
     "exploration.random_steps": 60,
     "episode.max_steps": 60,
+    "replay.on_disk": True,
     "replay.capacity": 1000,
     "pacing.learning_starts": 100,
     "pacing.train_freq": 10,
