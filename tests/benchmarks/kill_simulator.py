@@ -12,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "nodes"), str(TESTS / "shared")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("nodes", "shared")]
 
 from kill_harness import StepEar, impossible, kill_simulators
 from run_harness import Run, private_domain
