@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("nodes", "shared")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nodes"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shared"))
 
 from kill_harness import StepEar, impossible, kill_simulators
 from run_harness import Run, private_domain
