@@ -32,7 +32,7 @@ SMALL = {
     **tiny.LEARNER,
     "exploration.random_steps": 60,
     "episode.max_steps": 60,
-    "replay.on_disk": True,
+    "replay.on_disk": None,  # A run keeps it there.
     "replay.capacity": 1000,
     "pacing.learning_starts": 100,
     "pacing.train_freq": 10,
