@@ -47,6 +47,8 @@ from td3_driving.nodes.policy_tick import tick_message
 EGO = "carla/ego_vehicle"
 HOUSEKEEPING = 0.05
 """Wall time between two looks at services while frames keep coming [s]."""
+OVERDUE = 0.2
+"""Wall time after which they are looked at even while a frame is being put together [s]."""
 SILENCE = 0.5
 """Wall time without a frame after which a bundle is swapped without one [s]."""
 REPORT_PERIOD = 1.0
@@ -69,6 +71,7 @@ class DriveNode(LifecycleNode):
         self._sync: Pairing[Picture] = pairing(1.0, 0.0)
         self._report = DriveReport(self.settings.threads, self.settings.shadow)
         self._driving = self._over = False
+        self._between_frames = True
         self._route: Route | None = None
         self._in_charge = DriverInCharge()
         self._held: tuple[PolicyTick, int] | None = None
@@ -107,7 +110,9 @@ class DriveNode(LifecycleNode):
         while self.context.ok() and not ending.asked and not self._over:
             busy = self._driving and self._fast.once(HOUSEKEEPING)
             now = time.monotonic()
-            if not busy or now - served_at > HOUSEKEEPING:
+            # A frame that is half here shall not wait for anything else.
+            patience = HOUSEKEEPING if self._between_frames else OVERDUE
+            if not busy or now - served_at > patience:
                 self._executor.spin_once(timeout_sec=0.0 if self._driving else HOUSEKEEPING)
                 self._keep_house(now)
                 served_at = now
@@ -194,6 +199,7 @@ class DriveNode(LifecycleNode):
             self._on_frame(*self._unanswered)
 
     def _on_image(self, message: Image) -> None:
+        self._between_frames = False
         if self._driver is None or not self._driving:
             return
         try:
@@ -206,6 +212,7 @@ class DriveNode(LifecycleNode):
             self._on_frame(*pair)
 
     def _on_odometry(self, message: Odometry) -> None:
+        self._between_frames = False
         if not self._driving:
             return
         vehicle = conversions.vehicle_state(message)
@@ -238,6 +245,7 @@ class DriveNode(LifecycleNode):
         self._held = tick_message(decision, self._driver.loaded.bundle.short, self._now_ns()), vehicle.stamp_ns
         if not self.settings.shadow or self._in_charge.answer_to(vehicle.stamp_ns) is not None:
             self._publish_held()
+        self._between_frames = True
         self._report.note(decision, time.monotonic())
         if self._driver.rollbacks > rollbacks:
             self.get_logger().error(f"bundle given up, {self._driver.loaded.bundle.short} drives again")

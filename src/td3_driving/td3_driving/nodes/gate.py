@@ -72,6 +72,9 @@ class GateNode(Node):
         self._mode: Mode | None = None
         self._command_arrived = 0.0
         self._period = 1.0 / settings.budget.rate
+        self._policy_period = settings.budget.policy_period
+        self._due = 0.0
+        self._may_shift = True
         self._fast = self._wire()
 
     def _wire(self) -> FastWait:
@@ -108,6 +111,9 @@ class GateNode(Node):
         self._command_arrived = at.wall
         self._gate.on_command(_request(message), at)
         self._tick(at)
+        if self._may_shift:
+            # The next output by the clock falls between this command and the next, and holds neither up.
+            self._due, self._may_shift = at.wall + self._period, False
 
     def _on_policy_tick(self, message: PolicyTick) -> None:
         stamp_ns = conversions.nanoseconds(message.sensor_stamp)
@@ -215,15 +221,22 @@ class GateNode(Node):
         executor.add_node(self)
         ending = Ending()
         ending.listen()
-        due = time.monotonic()
+        self._due = time.monotonic()
         while self.context.ok() and not ending.asked:
-            left = due - time.monotonic()
+            left = self._due - time.monotonic()
             if left > 0.0:
                 self._listen(executor, left)
                 continue
-            due += self._period * (1 + int(-left / self._period))
+            self._due += self._period * (1 + int(-left / self._period))
+            self._may_shift = True
             self._on_timer()
-            executor.spin_once(timeout_sec=0.0)
+            if not self._expects_command():
+                executor.spin_once(timeout_sec=0.0)
+
+    def _expects_command(self) -> bool:
+        """The next command may come any moment, and shall not wait for what can wait."""
+        since = time.monotonic() - self._command_arrived
+        return 0.5 * self._policy_period < since < 2.0 * self._policy_period
 
     def _listen(self, executor: SingleThreadedExecutor, seconds: float) -> None:
         """Handle one message, or wait for one.
