@@ -179,6 +179,26 @@ def test_wall_time(bench: Maker) -> None:
     assert made.commands[-1].header.stamp.sec > 1_600_000_000
 
 
+def test_reports_go_on_while_every_output_falls_before_a_command(bench: Maker) -> None:
+    """At 30 outputs per second and a command every 50 ms, each output by the clock expects a command soon."""
+    made = bench("-p", "use_sim_time:=false", "-p", "budget.rate:=30.0")
+    made.until(lambda: made.policy.get_subscription_count() and made.camera.get_subscription_count(), "gate")
+    sent_at = 0.0
+
+    def reported() -> bool:
+        nonlocal sent_at
+        if time.monotonic() - sent_at >= 0.05:
+            sent_at = time.monotonic()
+            made.now, made.frames = time.time_ns(), made.frames + 1
+            made.send_inputs()
+            made.policy.publish(CarlaEgoVehicleControl(header=header(made.now, ""), throttle=0.2))
+        return bool(made.diagnostics)
+
+    for _ in range(4):
+        made.diagnostics.clear()
+        made.until(reported, "report while commands come", timeout=30.0)
+
+
 def test_modes_are_those_of_the_message() -> None:
     assert {mode: getattr(GateStatus, mode.name) for mode in Mode} == {mode: int(mode) for mode in Mode}
 

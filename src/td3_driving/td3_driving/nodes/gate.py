@@ -49,6 +49,8 @@ REFUSALS = (ValueError, OSError, ImportError)
 """What bad settings and missing message packages raise: one sentence, exit code 2."""
 TICKS_KEPT = 16
 """Timings of the policy kept until the command that they belong to has passed."""
+OVERDUE = 0.2
+"""Wall time after which services and reports are looked at even while a command is due [s]."""
 LAST_WORDS = 0.5
 """Longest wait for the vehicle to acknowledge the last command [s]."""
 NOT_KNOWN = (math.nan, math.nan)
@@ -73,7 +75,7 @@ class GateNode(Node):
         self._command_arrived = 0.0
         self._period = 1.0 / settings.budget.rate
         self._policy_period = settings.budget.policy_period
-        self._due = 0.0
+        self._due = self._served_at = 0.0
         self._may_shift = True
         self._fast = self._wire()
 
@@ -230,13 +232,16 @@ class GateNode(Node):
             self._due += self._period * (1 + int(-left / self._period))
             self._may_shift = True
             self._on_timer()
-            if not self._expects_command():
+            if self._has_time():
                 executor.spin_once(timeout_sec=0.0)
+                self._served_at = time.monotonic()
 
-    def _expects_command(self) -> bool:
-        """The next command may come any moment, and shall not wait for what can wait."""
-        since = time.monotonic() - self._command_arrived
-        return 0.5 * self._policy_period < since < 2.0 * self._policy_period
+    def _has_time(self) -> bool:
+        """A command that may come any moment shall not wait for what can wait, unless that has waited for long."""
+        now = time.monotonic()
+        since = now - self._command_arrived
+        expected = 0.5 * self._policy_period < since < 2.0 * self._policy_period
+        return not expected or now - self._served_at > OVERDUE
 
     def _listen(self, executor: SingleThreadedExecutor, seconds: float) -> None:
         """Handle one message, or wait for one.

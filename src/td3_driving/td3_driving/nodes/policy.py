@@ -33,6 +33,8 @@ OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": "polic
 """Parameters of this node beside the settings and those of an evaluation."""
 HOUSEKEEPING = 0.1
 """Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
+OVERDUE = 0.3
+"""Wall time after which they are looked at even before a frame is answered [s]."""
 FAULT_LIMIT = 20
 """Faults in a row, without a single good step between them, after which the run is given up."""
 OTHER_CONFIGURATION = "the learner runs with another configuration than this policy; start both from one config.yaml"
@@ -57,7 +59,7 @@ class PolicyNode(Node):
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
-        self._pending_collided = False
+        self._pending_collided = self._answered = False
         self._faults = self._faults_in_a_row = 0
         self._paused_by = ""
         self._learner_state, self._learner_updates = LearnerStatus.WAITING, 0
@@ -93,8 +95,11 @@ class PolicyNode(Node):
         executor.add_node(self)
         served_at = 0.0
         while self.context.ok():
+            self._answered = False
             busy = self._frames.driving and self._fast.once(HOUSEKEEPING)
-            if not busy or time.monotonic() - served_at > HOUSEKEEPING:
+            # A frame that is here or half here shall not wait for anything else.
+            patience = HOUSEKEEPING if self._answered else OVERDUE
+            if not busy or time.monotonic() - served_at > patience:
                 executor.spin_once(timeout_sec=0.0 if self._frames.driving else HOUSEKEEPING)
                 served_at = time.monotonic()
 
@@ -139,6 +144,7 @@ class PolicyNode(Node):
         self._faults_in_a_row = 0
         if action is not None:
             self._out.command(to_command(action), moment.vehicle.stamp_ns)
+            self._answered = True
             return
         self._frames.stop()
         if self._ride.touring or self._pilot.steps < self._chooser.steps:
@@ -170,6 +176,7 @@ class PolicyNode(Node):
         self._waiting.end()
         action = self._pilot.act(sight)
         self._out.command(to_command(action), sight.vehicle.stamp_ns)
+        self._answered = True
         return True
 
     def _ready(self, missing: str) -> bool:
