@@ -58,7 +58,7 @@ def changes(**more: object) -> dict[str, object]:
     settings = {
         "carla.port": int(os.environ["FAKE_CARLA_PORT"]),
         "carla.town": "Town02",
-        "carla.silence_timeout": 2.5,
+        "carla.silence_timeout": 6.0,
         "carla.discard_frames": 3,
         "simulator.vehicles": 0,
         "simulator.map": "town",

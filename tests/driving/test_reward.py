@@ -51,12 +51,13 @@ def test_too_fast_is_worth_less() -> None:
     assert score(40.0).efficiency == -1.0
 
 
-def test_steering_to_and_fro_costs_comfort() -> None:
-    vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0)
+@pytest.mark.parametrize(("speed", "weight"), [(0.0, 0.0), (2.0, 0.25), (8.0, 1.0), (20.0, 1.0)])
+def test_steering_to_and_fro_costs_comfort_by_the_speed(speed: float, weight: float) -> None:
+    vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, speed, 0.0, 0.0)
     terms = MODEL.score(
         vehicle, RoutePlace(0, 0, 0), RoutePlace(0.4, 0, 0), np.array([1.0, 0.0]), np.array([-1.0, 0.0]), False
     )
-    assert terms.comfort == pytest.approx(-0.2 * 0.5)
+    assert terms.comfort == pytest.approx(-0.2 * 0.5 * weight)
 
 
 def test_the_step_of_a_violation_never_pays() -> None:

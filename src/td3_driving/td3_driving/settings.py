@@ -72,7 +72,7 @@ class RewardSettings(Bounded):
     target_speed: float = number(8.0, 1.0, 40.0, "speed that the efficiency component asks for", "m/s")
     efficiency: float = number(1.0, 0.0, 100.0, "weight of driving at the target speed along the route")
     lane_keeping: float = number(1.0, 0.0, 100.0, "weight of lateral deviation and heading error")
-    comfort: float = number(0.2, 0.0, 100.0, "weight of smooth steering and pedals")
+    comfort: float = number(0.2, 0.0, 100.0, "weight of smooth steering and pedals at the target speed; none at rest")
     safety: float = number(10.0, 0.0, 1000.0, "penalty of a collision, of leaving the lane and of wrong way")
     progress: float = number(1.0, 0.0, 100.0, "weight of route length gained in the step")
     lane_half_width: float = number(1.75, 0.5, 5.0, "lateral deviation at which lane keeping has no value left", "m")

@@ -72,13 +72,14 @@ class RewardModel:
             action: (2,) what was done in the step; ``last_action`` (2,) what was done before it.
             violation: the step ended in a collision, off the lane or the wrong way round.
         """
+        pace = vehicle.speed / self.settings.target_speed
         along = vehicle.speed * math.cos(after.heading_error) / self.settings.target_speed
         quality = 1.0 - abs(after.lateral) / self.settings.lane_half_width - abs(after.heading_error) / HEADING_LIMIT
         gained = (after.s - before.s) / (self.settings.target_speed * self.frame_time)
         return RewardTerms(
             efficiency=self.settings.efficiency * _speed_value(along),
             lane_keeping=self.settings.lane_keeping * _lane_value(quality, along),
-            comfort=-self.settings.comfort * float(np.mean(np.abs(action - last_action)) / 2.0),
+            comfort=-self.settings.comfort * _restlessness(action - last_action, pace),
             safety=-self.settings.safety if violation else 0.0,
             progress=self.settings.progress * _bound(gained),
         )
@@ -86,6 +87,11 @@ class RewardModel:
 
 def _bound(value: float) -> float:
     return max(-1.0, min(1.0, value))
+
+
+def _restlessness(change: np.ndarray, pace: float) -> float:
+    """Share of the greatest change of the action, all of it at the target speed: at rest the wheel turns at no cost."""
+    return float(np.mean(np.abs(change)) / 2.0) * min(1.0, abs(pace))
 
 
 def _speed_value(along: float) -> float:
