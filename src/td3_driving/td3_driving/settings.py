@@ -183,7 +183,7 @@ class EvaluationSettings(Bounded):
 
     interval: int = number(0, 0, 10**9, "environment steps between two evaluations; 0 = none")
     routes: int = number(3, 1, 1000, "routes of one evaluation")
-    seed: int = number(1, 0, 2**31 - 1, "seed of the routes and their traffic; no training and no later test has them")
+    seed: int = number(1, 0, 2**31 - 1, "seed of the routes and their traffic; no training has them; evaluate has 0")
 
 
 @dataclass(frozen=True)
