@@ -70,6 +70,7 @@ class FakeBridge:
     Attributes:
         deaf: teleports that are ignored from now on.
         silent: no frames come, though the processes live.
+        frame_time: wall time that it takes to make a frame [s].
         braked: stamps of the frames that were answered.
     """
 
@@ -80,6 +81,7 @@ class FakeBridge:
         self._news = Condition()
         self._over = self._answered = False
         self.silent = False
+        self.frame_time = 0.0
         self.deaf = 0
         self.speed = 7.0
         self.place = (5.0, 5.0)
@@ -124,11 +126,13 @@ class FakeBridge:
             self._manager = None
 
     def _make_frames(self) -> None:
-        number = 0
+        number = host = 0
         while not self._over:
-            if not self._installation.runs("bridge"):
+            bridge = self._installation.pid("bridge") if self._installation.runs("bridge") else 0
+            if bridge != host:
+                host = bridge
                 self._forget_manager()
-            if self.silent or not self._installation.runs("bridge"):
+            if self.silent or not bridge:
                 time.sleep(0.005)
                 continue
             number += 1
@@ -140,6 +144,7 @@ class FakeBridge:
 
     def _frame(self, number: int) -> None:
         """One frame of the ego, and the wait for its command, a short one of the real bridge's second."""
+        time.sleep(self.frame_time)
         with self._news:
             self._answered = False
         self.stamp_ns = 10**9 + number * self.DELTA_NS

@@ -59,6 +59,7 @@ def changes(**more: object) -> dict[str, object]:
         "carla.port": int(os.environ["FAKE_CARLA_PORT"]),
         "carla.town": "Town02",
         "carla.silence_timeout": 6.0,
+        "carla.reset_timeout": 15.0,
         "carla.discard_frames": 3,
         "simulator.vehicles": 0,
         "simulator.map": "town",

@@ -223,6 +223,23 @@ def test_silence_leads_to_a_new_start(make: Make) -> None:
     assert any("no frame for" in text for text in one.said)
 
 
+@pytest.mark.parametrize("frame_time", [0.0, 0.4], ids=["in too many frames", "for too long"])
+def test_a_bridge_that_does_not_hear_leads_to_a_new_start(make: Make, frame_time: float) -> None:
+    """At 0.4 s a frame, 200 frames would take 80 s; the reset has 2 s."""
+    one = make(carla__reset_timeout=2.0)
+    one.start()
+    one.until_ready()
+    one.bridge.deaf, one.bridge.frame_time = 10**6, frame_time
+    answers: list[Any] = []
+    one.session.order(Order(0, 4, answers.append))
+    until(lambda: len(one.starts("bridge")) == 2, "second start of the bridge")
+    one.bridge.deaf, one.bridge.frame_time = 0, 0.0
+    until(lambda: answers, "answer")
+    assert answers[0].success
+    said = next(text for text in one.said if "did not come to rest at" in text)
+    assert said.endswith("new start 1 of 20") and ("in 200 frames" in said) == (frame_time == 0.0)
+
+
 def test_a_frozen_server_is_killed_and_started_again(make: Make) -> None:
     one = make()
     one.start()
@@ -260,7 +277,7 @@ def test_new_starts_are_counted(make: Make) -> None:
         until(lambda: not one.session.ready, "notice of the death")
         until(lambda: one.session.ready or one.session.failure, "outcome")
     assert "gave up after 1 new starts; the last reason: bridge ended" in one.failure()
-    assert one.audit.unread(["carla"]) == ["carla.discard_frames"], "a session honours every setting"
+    assert one.audit.unread(["carla"]) == ["carla.discard_frames", "carla.reset_timeout"], "a session honours every setting"
     assert not one.runs("server")
 
 

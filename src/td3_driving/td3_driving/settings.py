@@ -204,6 +204,7 @@ class CarlaSettings(Bounded):
     stage_timeout: float = number(120.0, 1.0, 3600.0, "wall time of each stage of the start", "s")
     rpc_timeout: float = number(10.0, 0.5, 120.0, "wall time of one call of the server", "s")
     silence_timeout: float = number(10.0, 2.0, 600.0, "wall time without a frame after which all is started anew", "s")
+    reset_timeout: float = number(30.0, 2.0, 600.0, "wall time of a reset after which all is started anew", "s")
     restarts: int = number(20, 0, 1000, "how often that may happen in one run")
 
 
@@ -255,7 +256,7 @@ class Settings:
 IRRELEVANT = (
     *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation."),
     *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
-    *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "restarts")),
+    *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "reset_timeout", "restarts")),
 )
 """Settings, or beginnings of their names, that :meth:`Settings.digest` leaves out."""
 GROUPS: dict[str, type[Bounded]] = {name: type(getattr(Settings(), name)) for name in Settings.__dataclass_fields__}

@@ -175,8 +175,9 @@ class Session:
         start = Pose(x, y, self._stack.world.height(x, y) + CLEARANCE, yaw)
         count = simulator.vehicles if simulator.vehicles >= 0 else SCENARIO_VEHICLES[order.scenario]
         self._stack.traffic.prepare(count, order.seed, x, y)
-        discard, timeout = self._settings.carla.discard_frames, self._settings.carla.silence_timeout
-        return Answer(True, "", teleport(self._ego, self._sightings, start, discard, timeout), route)
+        carla = self._settings.carla
+        limits = carla.discard_frames, carla.silence_timeout, carla.reset_timeout
+        return Answer(True, "", teleport(self._ego, self._sightings, start, *limits), route)
 
 
 def _refusal(message: str) -> Answer:

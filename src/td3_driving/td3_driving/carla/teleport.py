@@ -7,6 +7,7 @@ told to stand before and after, and is looked at until it does. Every frame is a
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,8 +54,12 @@ class Ego(Protocol):
         """Topics of the ego that nobody publishes yet."""
 
 
-def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, timeout: float) -> int:
+def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, silence: float, patience: float) -> int:
     """Put the ego at rest at ``start``, ``discard`` frames long at least.
+
+    Args:
+        silence: wall time without a frame that is too long [s].
+        patience: wall time of the whole [s]. A bridge that does not hear the ego's commands makes a frame a second.
 
     Returns:
         The earliest stamp of the new episode [ns]: just after the last frame that was braked.
@@ -67,9 +72,11 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, timeout:
     ego.stop_motion()
     ego.teleport(start)
     ego.stop_motion()
-    settled = 0
-    for _ in range(MOST_FRAMES):
-        state = _next_state(sightings, seen, timeout)
+    frames = settled = 0
+    deadline = time.monotonic() + patience
+    while frames < MOST_FRAMES and time.monotonic() < deadline:
+        state = _next_state(sightings, seen, silence)
+        frames += 1
         seen = sightings.states
         arrived = math.hypot(state.x - start.x, state.y - start.y) < NEAR
         still = math.hypot(state.speed, state.lateral_speed) < SLOW
@@ -81,7 +88,8 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, timeout:
         ego.brake()
         if settled >= discard:
             return state.stamp_ns + 1
-    raise ServerLost(f"the ego vehicle did not come to rest at ({start.x:.1f}, {start.y:.1f}) in {MOST_FRAMES} frames")
+    took = f"{frames} frames and {time.monotonic() - deadline + patience:.0f} s"
+    raise ServerLost(f"the ego vehicle did not come to rest at ({start.x:.1f}, {start.y:.1f}) in {took}")
 
 
 def _next_state(sightings: Sightings, seen: int, timeout: float) -> VehicleState:

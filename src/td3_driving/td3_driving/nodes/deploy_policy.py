@@ -16,7 +16,6 @@ from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
@@ -38,7 +37,7 @@ from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.bundle_swap import BundleSwap
-from td3_driving.nodes.ending import Ending
+from td3_driving.nodes.ending import Ending, await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_groups
@@ -54,8 +53,6 @@ SILENCE = 0.5
 REPORT_PERIOD = 1.0
 """Wall time between two reports on /diagnostics [s]."""
 HARDWARE = "policy"
-LAST_WORDS = 0.5
-"""Longest wait for the gate to acknowledge the stop command [s]."""
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -180,7 +177,7 @@ class DriveNode(LifecycleNode):
         # Stamped later than the command before, or it would not count as a new one.
         stamp_ns = self._last_stamp_ns + 1 if self._last_stamp_ns else self._now_ns()
         self._command.publish(conversions.control_message(FULL_STOP, stamp_ns))
-        self._command.wait_for_all_acked(Duration(seconds=LAST_WORDS))
+        await_arrival(self._command)
 
     # Inputs.
 

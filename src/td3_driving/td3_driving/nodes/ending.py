@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType
+from typing import Any
 
+from rclpy.duration import Duration
+from rclpy.publisher import Publisher
 from rclpy.signals import uninstall_signal_handlers
+
+LAST_WORDS = 0.5
+"""Wall time for the last messages of a node to arrive [s]: a listener may be frozen."""
+
+
+def await_arrival(*publishers: Publisher[Any]) -> None:
+    """Wait until every reliable listener has what was published, :data:`LAST_WORDS` at most in all.
+
+    What a listener still lacks when its publisher leaves is lost to it.
+    """
+    deadline = time.monotonic() + LAST_WORDS
+    for publisher in publishers:
+        publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic())))
 
 
 class Ending:

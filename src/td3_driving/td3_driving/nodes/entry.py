@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -60,16 +61,16 @@ def run(
     """
     signal.signal(signal.SIGINT, _leave_it_to_ros)
     rclpy.init(args=None if arguments is None else list(arguments))
+    node = None
     try:
-        node = make_node()
-    except _CONTEXT_GONE:
-        if rclpy.ok():
-            raise
-        return 0
+        with until_context_ends():
+            node = make_node()
     except refusals as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
         return 2
+    if node is None:
+        return 0
     try:
         return _live(node)
     finally:
@@ -77,6 +78,16 @@ def run(
         if rclpy.ok():
             node.destroy_node()
             rclpy.try_shutdown()
+
+
+@contextmanager
+def until_context_ends() -> Iterator[None]:
+    """What rclpy raises within is no error once a signal has ended the context."""
+    try:
+        yield
+    except _CONTEXT_GONE:
+        if rclpy.ok():
+            raise
 
 
 def leave(code: int) -> NoReturn:
@@ -106,12 +117,10 @@ def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
 
 def _live(node: RunNode) -> int:
     try:
-        node.live()
+        with until_context_ends():
+            node.live()
     except RunEnd as end:
         if end.reason:
             print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
         return end.code
-    except _CONTEXT_GONE:
-        if rclpy.ok():
-            raise
     return 0

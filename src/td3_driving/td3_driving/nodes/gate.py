@@ -14,7 +14,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -30,7 +29,7 @@ from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
 from td3_driving.deploy.limits import GATE_GROUPS, gate_settings
 from td3_driving.driving.action import Command
 from td3_driving.nodes import conversions, qos
-from td3_driving.nodes.ending import Ending
+from td3_driving.nodes.ending import Ending, await_arrival
 from td3_driving.nodes.entry import leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.parameters import load_groups
@@ -51,8 +50,6 @@ TICKS_KEPT = 16
 """Timings of the policy kept until the command that they belong to has passed."""
 OVERDUE = 0.2
 """Wall time after which services and reports are looked at even while a command is due [s]."""
-LAST_WORDS = 0.5
-"""Longest wait for the vehicle to acknowledge the last command [s]."""
 NOT_KNOWN = (math.nan, math.nan)
 NOTHING = Command(math.nan, math.nan, math.nan)
 
@@ -259,7 +256,7 @@ class GateNode(Node):
         if last is None or not self.context.ok():
             return
         self._vehicle.publish(last, self._now().clock_ns)
-        self._vehicle.publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS))
+        await_arrival(self._vehicle.publisher)
 
 
 def _request(message: CarlaEgoVehicleControl) -> Request:

@@ -19,6 +19,7 @@ from td3_driving.learning.replay_store import ReplayError
 from td3_driving.learning.series import LogPoint
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.ending import await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.settings import SettingsError
@@ -185,6 +186,8 @@ class LearnerNode(Node):
         """Save what the run has come to, so that it can be continued."""
         if not self._saved and self._trainer.updates > 0 and not self._failure:
             self._trainer.save()
+        if self.context.ok():
+            await_arrival(*self.publishers)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -20,6 +20,7 @@ from td3_driving.learning.acting import Chooser, LearnedChooser, make_chooser
 from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import qos
+from td3_driving.nodes.ending import await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.frame_intake import FrameIntake, Moment
@@ -286,7 +287,9 @@ class PolicyNode(Node):
         self._evaluations.beat()
 
     def close(self) -> None:
-        """Nothing to save: every message is out when its step is over."""
+        """Nothing to save; the last episode and the last evaluation shall be heard."""
+        if self.context.ok():
+            await_arrival(*self.publishers)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ConcurrentFuture
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
@@ -23,7 +22,7 @@ from geometry_msgs.msg import Pose as PoseMessage
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Bool
@@ -34,7 +33,7 @@ from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.teleport import Pose
 from td3_driving.nodes import bridge_messages as convert
 from td3_driving.nodes import conversions, qos
-from td3_driving.nodes.entry import RunEnd, leave, run
+from td3_driving.nodes.entry import RunEnd, leave, run, until_context_ends
 from td3_driving.nodes.parameters import load_settings
 from td3_driving.starting.profiles import config_directory
 
@@ -134,7 +133,7 @@ class EpisodeService:
         Thread(target=self._serve, name="episodes", daemon=True).start()
 
     def _serve(self) -> None:
-        with suppress(ExternalShutdownException):
+        with until_context_ends():
             self._executor.spin()
 
     def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
@@ -146,6 +145,8 @@ class EpisodeService:
             future = self._pending.setdefault(key, ConcurrentFuture())
         if first:
             self._order(Order(*key, done=lambda answer: self._settle(key, answer)))
+        else:
+            self._node.get_logger().info(f"asked again for the episode with seed {key[1]} of scenario {key[0]}")
         answer = future.result()
         response.success, response.message = answer.success, answer.message
         response.stamp = conversions.time_message(answer.stamp_ns)
