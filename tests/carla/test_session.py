@@ -277,7 +277,9 @@ def test_new_starts_are_counted(make: Make) -> None:
         until(lambda: not one.session.ready, "notice of the death")
         until(lambda: one.session.ready or one.session.failure, "outcome")
     assert "gave up after 1 new starts; the last reason: bridge ended" in one.failure()
-    assert one.audit.unread(["carla"]) == ["carla.discard_frames", "carla.reset_timeout"], "a session honours every setting"
+    assert one.audit.unread(["carla"]) == ["carla.discard_frames", "carla.reset_timeout"], (
+        "a session honours every setting"
+    )
     assert not one.runs("server")
 
 
