@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("carla", reason="the package carla is not installed")
 
 import carla
-from fake_stack import Installation, distance, until
+from fake_stack import CONFIG, Installation, distance, until
 
 from td3_driving.carla import session, traffic
 from td3_driving.carla.programs import Program
@@ -209,6 +209,17 @@ def test_a_killed_program_leads_to_a_new_start(make: Make, victim: str) -> None:
     assert one.reset(seed=2).success and len(cars(one)) == 8
     assert any(f"{victim} ended" in text and "new start 1 of 20" in text for text in one.said)
     assert len(one.starts("server")) == (2 if victim == "server" else 1)
+
+
+def test_a_frozen_bridge_keeps_no_shared_memory_of_others(make: Make) -> None:
+    """See :func:`td3_driving.starting.domain.onlooker`; the server speaks no DDS."""
+    one = make()
+    one.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    one.start()
+    one.until_ready()
+    profile = str(CONFIG / "dds" / "onlooker.xml").encode()
+    for name, expected in (("bridge", True), ("spawner", True), ("server", False)):
+        assert (profile in Path(f"/proc/{one.pid(name)}/environ").read_bytes()) == expected, name
 
 
 def test_silence_leads_to_a_new_start(make: Make) -> None:

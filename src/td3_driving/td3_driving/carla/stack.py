@@ -19,6 +19,7 @@ from td3_driving.carla.traffic import Traffic
 from td3_driving.carla.world import World
 from td3_driving.settings import Settings
 from td3_driving.sim.roads import RoadMap, load_map
+from td3_driving.starting.domain import onlooker
 
 LOOK_PERIOD = 0.1
 """Wall time between two looks [s]."""
@@ -202,10 +203,12 @@ class Stack:
         path = self._folder / f"{name}.yaml"
         path.write_text(parameters, encoding="utf-8")
         executable = find_executable(*which, self._environment)
-        self._run(name, bridge.node_command(executable, which[0], path))
+        # A bridge that hangs in a call of the server shall not keep the answers to the policy from arriving.
+        apart = onlooker(self._environment, self._config / "dds" / "onlooker.xml")
+        self._run(name, bridge.node_command(executable, which[0], path), apart)
 
-    def _run(self, name: str, command: list[str]) -> None:
-        environment = bridge.with_client(self._environment)
+    def _run(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        environment = bridge.with_client({**self._environment, **(environment or {})})
         self._programs[name] = Program(name, command, self._folder, environment)
 
     def _end(self, name: str) -> None:
