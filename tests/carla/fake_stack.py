@@ -255,3 +255,12 @@ class Installation:
 def distance(answer: Answer, place: tuple[float, float]) -> float:
     """Of a place from the start of an answer's route [m]."""
     return math.hypot(answer.route[0, 0] - place[0], answer.route[0, 1] - place[1])
+
+
+Make = Callable[..., Installation]
+"""Makes an installation with settings changed; the fixture ``make``."""
+
+
+def cars(one: Installation) -> list[Any]:
+    """Vehicles of the traffic on the server."""
+    return [actor for actor in one.fake.actors.values() if actor.attributes["role_name"] == "autopilot"]

@@ -13,7 +13,7 @@ import pytest
 
 from td3_driving import cli
 from td3_driving.starting.child import MODULES
-from td3_driving.starting.prepare import Request, prepare
+from td3_driving.starting.prepare import Request, how_to_listen, prepare
 
 NOW = datetime(2030, 1, 2, 3, 4, 5)
 
@@ -70,6 +70,15 @@ def test_request_is_resolved(home: Path) -> None:
             "crash@5"
         ] * 2
         assert prepared.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+        assert prepared.environment["OMP_WAIT_POLICY"] == "PASSIVE"
+        said = how_to_listen(prepared.environment)
+        assert said.startswith("ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=") and "OMP" not in said
+
+
+def test_the_users_choice_for_openmp_stands(home: Path) -> None:
+    with ExitStack() as held:
+        prepared = prepare(Request(), {"OMP_WAIT_POLICY": "ACTIVE"}, NOW, held)
+        assert "OMP_WAIT_POLICY" not in prepared.environment
 
 
 def test_missing_companion_program_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.bundle_swap import BundleSwap
 from td3_driving.nodes.ending import Ending, await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run
-from td3_driving.nodes.fast_wait import FastWait
+from td3_driving.nodes.fast_wait import FastWait, Housekeeping
 from td3_driving.nodes.parameters import load_groups
 from td3_driving.nodes.policy_tick import tick_message
 
@@ -68,7 +68,7 @@ class DriveNode(LifecycleNode):
         self._sync: Pairing[Picture] = pairing(1.0, 0.0)
         self._report = DriveReport(self.settings.threads, self.settings.shadow)
         self._driving = self._over = False
-        self._between_frames = True
+        self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
         self._route: Route | None = None
         self._in_charge = DriverInCharge()
         self._held: tuple[PolicyTick, int] | None = None
@@ -103,16 +103,11 @@ class DriveNode(LifecycleNode):
         ending.listen()
         if self.settings.autostart:
             self._start()
-        served_at = 0.0
         while self.context.ok() and not ending.asked and not self._over:
             busy = self._driving and self._fast.once(HOUSEKEEPING)
-            now = time.monotonic()
-            # A frame that is half here shall not wait for anything else.
-            patience = HOUSEKEEPING if self._between_frames else OVERDUE
-            if not busy or now - served_at > patience:
+            if self._house.due(busy):
                 self._executor.spin_once(timeout_sec=0.0 if self._driving else HOUSEKEEPING)
-                self._keep_house(now)
-                served_at = now
+                self._keep_house(time.monotonic())
 
     def _start(self) -> None:
         if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
@@ -196,7 +191,6 @@ class DriveNode(LifecycleNode):
             self._on_frame(*self._unanswered)
 
     def _on_image(self, message: Image) -> None:
-        self._between_frames = False
         if self._driver is None or not self._driving:
             return
         try:
@@ -209,7 +203,6 @@ class DriveNode(LifecycleNode):
             self._on_frame(*pair)
 
     def _on_odometry(self, message: Odometry) -> None:
-        self._between_frames = False
         if not self._driving:
             return
         vehicle = conversions.vehicle_state(message)
@@ -242,7 +235,7 @@ class DriveNode(LifecycleNode):
         self._held = tick_message(decision, self._driver.loaded.bundle.short, self._now_ns()), vehicle.stamp_ns
         if not self.settings.shadow or self._in_charge.answer_to(vehicle.stamp_ns) is not None:
             self._publish_held()
-        self._between_frames = True
+        self._house.answered = True
         self._report.note(decision, time.monotonic())
         if self._driver.rollbacks > rollbacks:
             self.get_logger().error(f"bundle given up, {self._driver.loaded.bundle.short} drives again")

@@ -7,6 +7,7 @@ the entities that answer a frame are waited for; an executor serves the rest now
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,34 @@ class FastWait:
             return False
         answer: Callable[[Any, Any], Any] = service.callback
         service.send_response(answer(request, service.srv_type.Response()), info)
+        return True
+
+
+class Housekeeping:
+    """When a node that answers frames sees to what can wait, so that no frame waits for it.
+
+    Args:
+        period: wall time between two looks while frames keep coming [s].
+        overdue: wall time after which a frame that is here, or half here, must wait for one [s].
+        clock: of the wall [s].
+
+    Attributes:
+        answered: set by the node when it has answered a frame; the best moment there is.
+    """
+
+    def __init__(self, period: float, overdue: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period, self._overdue, self._clock = period, overdue, clock
+        self._last = float("-inf")
+        self.answered = False
+
+    def due(self, busy: bool) -> bool:
+        """Whether now is the time, after a wait in which something came (``busy``) or nothing did."""
+        now = self._clock()
+        patience = self._period if self.answered else self._overdue
+        self.answered = False
+        if busy and now - self._last <= patience:
+            return False
+        self._last = now
         return True
 
 

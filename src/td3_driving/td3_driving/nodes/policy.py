@@ -22,7 +22,7 @@ from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import qos
 from td3_driving.nodes.ending import await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run
-from td3_driving.nodes.fast_wait import FastWait
+from td3_driving.nodes.fast_wait import FastWait, Housekeeping
 from td3_driving.nodes.frame_intake import FrameIntake, Moment
 from td3_driving.nodes.only_evaluation import PARAMETERS, OnlyEvaluation, nobody
 from td3_driving.nodes.parameters import load_settings
@@ -60,7 +60,8 @@ class PolicyNode(Node):
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
-        self._pending_collided = self._answered = False
+        self._pending_collided = False
+        self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
         self._faults = self._faults_in_a_row = 0
         self._paused_by = ""
         self._learner_state, self._learner_updates = LearnerStatus.WAITING, 0
@@ -94,15 +95,10 @@ class PolicyNode(Node):
         """Answer frames as they come; serve everything else now and then, and whenever no frame is due."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self)
-        served_at = 0.0
         while self.context.ok():
-            self._answered = False
             busy = self._frames.driving and self._fast.once(HOUSEKEEPING)
-            # A frame that is here or half here shall not wait for anything else.
-            patience = HOUSEKEEPING if self._answered else OVERDUE
-            if not busy or time.monotonic() - served_at > patience:
+            if self._house.due(busy):
                 executor.spin_once(timeout_sec=0.0 if self._frames.driving else HOUSEKEEPING)
-                served_at = time.monotonic()
 
     def _on_weights(self, message: PolicyWeights) -> None:
         if message.config_hash != self.settings.digest():
@@ -145,7 +141,7 @@ class PolicyNode(Node):
         self._faults_in_a_row = 0
         if action is not None:
             self._out.command(to_command(action), moment.vehicle.stamp_ns)
-            self._answered = True
+            self._house.answered = True
             return
         self._frames.stop()
         if self._ride.touring or self._pilot.steps < self._chooser.steps:
@@ -177,7 +173,7 @@ class PolicyNode(Node):
         self._waiting.end()
         action = self._pilot.act(sight)
         self._out.command(to_command(action), sight.vehicle.stamp_ns)
-        self._answered = True
+        self._house.answered = True
         return True
 
     def _ready(self, missing: str) -> bool:

@@ -91,7 +91,8 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
     domain = held.enter_context(claim_domain(wanted))
     make = run_folder.resume if request.resume else run_folder.create
     folder = held.enter_context(make(path, settings, now))
-    return Prepared(folder, options, specs, discovery(domain.number, environment))
+    variables = discovery(domain.number, environment) | patient_threads(environment)
+    return Prepared(folder, options, specs, variables)
 
 
 def resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
@@ -131,4 +132,13 @@ def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
 
 def how_to_listen(environment: Mapping[str, str]) -> str:
     """The shell prefix with which other ROS programs hear the run."""
-    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()))
+    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("ROS_"))
+
+
+def patient_threads(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that let OpenMP's threads sleep while they wait for each other, unless the user chose otherwise.
+
+    They spin by default. The learner's threads then take from the simulator, the policy and each other the cores that
+    they all share, and an update beside other work takes two to three times as long.
+    """
+    return {} if "OMP_WAIT_POLICY" in environment else {"OMP_WAIT_POLICY": "PASSIVE"}
