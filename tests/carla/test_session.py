@@ -33,7 +33,7 @@ def test_start_order_first_reset_and_orderly_end(make: Make) -> None:
     answer = one.reset()
     assert answer.success and len(answer.route) > 80
     assert distance(answer, one.bridge.place) < 1e-6 and one.bridge.speed == 0.0
-    assert answer.stamp_ns == one.bridge.braked[-1] + 1
+    assert answer.stamp_ns == one.bridge.braked[-1] + one.bridge.DELTA_NS // 2
     assert len(cars(one)) == 8 and {car.autopilot_port for car in cars(one)} == {one.manager_port}
     assert one.fake.manager.synchronous and one.fake.manager.seeds == [1]
     one.fake.settings = {"synchronous_mode": True, "fixed_delta_seconds": 0.05}

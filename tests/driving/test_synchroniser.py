@@ -1,9 +1,10 @@
 """Pairs of image and odometry by stamp, and the account of what found no partner."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from td3_driving.driving.synchroniser import KEPT, Synchroniser
+from td3_driving.driving.synchroniser import KEPT, Synchroniser, missed_at_start
 
 STEP = 50_000_000
 
@@ -27,6 +28,14 @@ def test_a_missing_frame_is_counted_once() -> None:
         sync.add_image(number * STEP, "image")
         sync.add_state(number * STEP, "state")
     assert sync.counts.lost == 2
+
+
+@pytest.mark.parametrize(
+    ("after_start", "missed"), [(-2.0, 0), (0.0, 0), (0.5, 0), (1 - 1e-8, 1), (1.0, 1), (1.5, 1), (4.5, 4), (5.0, 5)]
+)
+def test_frames_of_an_episode_missed_before_its_first(after_start: float, missed: int) -> None:
+    """An episode starts with its first frame, or half a frame before it."""
+    assert missed_at_start(100 * STEP, round((100 + after_start) * STEP), STEP) == missed
 
 
 def test_half_a_frame_is_dropped_when_a_later_one_is_complete() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from run_harness import Ear, Run
 from sensor_msgs.msg import Image
+from td3_driving_msgs.msg import EpisodeSummary, Guard
 from td3_driving_msgs.srv import ResetEpisode
 
+from td3_driving.driving.episode import ExitReason
 from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import time_message
 
@@ -27,10 +30,15 @@ SETTINGS: dict[str, object] = {"diagnostics.stale_after": 1.0, "pacing.stall_tim
 
 
 class LyingBridge:
-    """Answers every command with the next frame of a car on a straight road; a lie may change it on its way out."""
+    """Answers every command with the next frame of a car on a straight road; a lie may change it on its way out.
 
-    def __init__(self, ear: Ear, lie: str, at: int) -> None:
-        self._lie, self._at = lie, at
+    Args:
+        lie: what it does from frame ``at`` on.
+        back: frames by which the clock goes back in that lie; as the bridge of CARLA it then goes on without commands.
+    """
+
+    def __init__(self, ear: Ear, lie: str, at: int, back: int = 0) -> None:
+        self._lie, self._at, self._back = lie, at, back
         self.frames = 0
         self._time_ns = 10**9
         node = ear.node
@@ -40,7 +48,7 @@ class LyingBridge:
         node.create_service(ResetEpisode, "/td3/reset_episode", self._on_reset)
         node.create_timer(0.05, self._nudge)
         self._x = 0.0
-        self._sent_at = 0
+        self._sent_at = math.inf
 
     def _on_command(self, message: CarlaEgoVehicleControl) -> None:
         self._send()
@@ -64,14 +72,21 @@ class LyingBridge:
             self._nudges -= 1
             if not self._nudges:
                 self._send()
+        elif self._back and time.monotonic() - self._sent_at > 1.0:
+            self._send()
+
+    def go_on(self) -> None:
+        """The next frame, though nobody has answered the last one."""
+        self._send()
 
     def _send(self) -> None:
         self.frames += 1
+        self._sent_at = time.monotonic()
         self._time_ns += STEP_NS
         self._x += 0.3
         lie = self._lie if self.frames >= self._at else ""
         if lie == "clock goes back" and self.frames == self._at:
-            self._time_ns = 10**9 - 40 * STEP_NS
+            self._time_ns -= self._back * STEP_NS
         image = Image(width=WIDTH, height=HEIGHT, step=4 * WIDTH, encoding="bgra8")
         image.data = array.array("B", bytes(4 * WIDTH * HEIGHT))
         odometry = Odometry()
@@ -123,11 +138,38 @@ def test_a_lasting_lie_ends_the_run_with_its_reason(tmp_path: Path, domain_id: i
         assert 0 < ear.accounts[-1].inserted < 40 and ear.accounts[-1].rejected == 0
 
 
-def test_a_clock_that_goes_back_costs_an_episode_and_nothing_else(tmp_path: Path, domain_id: int) -> None:
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
-        LyingBridge(ear, "clock goes back", at=40)
+@pytest.mark.parametrize("back", [1, 3, 39])
+def test_a_clock_that_goes_back_costs_an_episode_and_nothing_else(tmp_path: Path, domain_id: int, back: int) -> None:
+    """The world behind such a clock is another one: no step may lead from the old one into it."""
+    ends: list[EpisodeSummary] = []
+    changes = {**SETTINGS, "diagnostics.stale_after": 20.0, "pacing.stall_timeout": 60.0}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
+        ear.node.create_subscription(EpisodeSummary, "/td3/episode", ends.append, qos.EPISODE)
+        LyingBridge(ear, "clock goes back", 40, back)
         assert run.wait(ear) == 0, run.output[-4000:]
-        assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
+    assert run.output.count("episode cut: the clock went back") == 1
+    assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
+    assert [end.length for end in ends if end.exit_reason == int(ExitReason.SIMULATOR_FAULT)] == [38]
+
+
+def test_a_step_over_frames_that_nobody_answered_is_none(tmp_path: Path, domain_id: int) -> None:
+    """The bridge of CARLA waits a second for a command, and a policy may have to wait longer."""
+    ends: list[EpisodeSummary] = []
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+        ear.node.create_subscription(EpisodeSummary, "/td3/episode", ends.append, qos.EPISODE)
+        guard = ear.node.create_publisher(Guard, "/td3/guard", qos.WEIGHTS)
+        bridge = LyingBridge(ear, "", at=0)
+        run.until(lambda: ear.step >= 5, "5 steps", ear)
+        guard.publish(Guard(order=Guard.PAUSE, reason="a test"))
+        run.until(lambda: "paused until" in run.output, "pause", ear)
+        bridge.go_on()
+        bridge.go_on()
+        ear.listen(0.3)
+        guard.publish(Guard(order=Guard.GO))
+        assert run.wait(ear) == 0, run.output[-4000:]
+    assert run.output.count("episode cut: the simulator went on unanswered") == 1
+    assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
+    assert sum(end.exit_reason == int(ExitReason.SIMULATOR_FAULT) for end in ends) == 1
 
 
 def test_nobody_waits_for_ever_for_a_simulator_that_is_not_there(tmp_path: Path, domain_id: int) -> None:

@@ -20,6 +20,7 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import Observation, ObservationError, grey_frame
 from td3_driving.driving.pilot import Pilot, Sight
 from td3_driving.driving.route import Route, RouteError
+from td3_driving.driving.synchroniser import missed_at_start
 from td3_driving.settings import Settings
 
 MAX_ROUTE = 1_000_000
@@ -43,7 +44,7 @@ class Rebuilder:
         self._session: tuple[str, int] = ("", 0)
         self._session_steps = 0
         self._chosen: np.ndarray | None = None
-        self._driving = False
+        self._driving = self._begun = False
         self._start_ns = 0
         self._last_ns: int | None = None
 
@@ -99,8 +100,11 @@ class Rebuilder:
         self._last_ns = stamp
         if not self._driving or self._pilot is None or stamp < self._start_ns:
             return None
+        if not self._begun:
+            gap = missed_at_start(self._start_ns, stamp, self._frame_ns) > 0
+            self._begun = True
         try:
-            sight = None if gap and stamp > self._start_ns else self._pilot.see(moment.frame, moment.vehicle)
+            sight = None if gap else self._pilot.see(moment.frame, moment.vehicle)
         except ObservationError:
             sight = None
         if sight is None:
@@ -147,7 +151,7 @@ class Rebuilder:
         self._session_steps = int(start.session_steps)
         self._start_ns = nanoseconds(start.header.stamp)
         self._collisions = [at for at in self._collisions if at > self._start_ns]
-        self._driving = True
+        self._driving, self._begun = True, False
 
     def _choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
         assert self._chosen is not None

@@ -18,7 +18,7 @@ import numpy as np
 from td3_driving.carla.errors import CarlaError, ServerLost
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.stack import Stack
-from td3_driving.carla.teleport import CLEARANCE, Ego, Pose, teleport
+from td3_driving.carla.teleport import CLEARANCE, Ego, Limits, Pose, teleport
 from td3_driving.driving.route import RouteError
 from td3_driving.driving.seeding import episode_generators
 from td3_driving.settings import Settings
@@ -176,8 +176,9 @@ class Session:
         count = simulator.vehicles if simulator.vehicles >= 0 else SCENARIO_VEHICLES[order.scenario]
         self._stack.traffic.prepare(count, order.seed, x, y)
         carla = self._settings.carla
-        limits = carla.discard_frames, carla.silence_timeout, carla.reset_timeout
-        return Answer(True, "", teleport(self._ego, self._sightings, start, *limits), route)
+        limits = Limits(carla.discard_frames, carla.silence_timeout, carla.reset_timeout)
+        frame_ns = round(simulator.fixed_delta * 1e9)
+        return Answer(True, "", teleport(self._ego, self._sightings, start, limits, frame_ns), route)
 
 
 def _refusal(message: str) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from td3_driving.carla.errors import ServerLost
@@ -21,6 +22,10 @@ NEAR = 1.0
 """Distance from the start within which the ego counts as there [m]."""
 SLOW = 0.2
 """Speed below which it counts as standing [m/s]."""
+QUIET = 0.3
+"""Wall time without a frame after which the bridge waits for a command [s]; it waits for one second."""
+MOST_UNREST = 1.0
+"""Wall time after which the reset begins though frames keep coming [s]: then nobody waits for commands."""
 MOST_FRAMES = 200
 """Frames after which the reset has failed: 10 s at 0.05 s."""
 
@@ -54,28 +59,43 @@ class Ego(Protocol):
         """Topics of the ego that nobody publishes yet."""
 
 
-def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, silence: float, patience: float) -> int:
-    """Put the ego at rest at ``start``, ``discard`` frames long at least.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one reset.
 
-    Args:
+    Attributes:
+        discard: least number of frames at rest.
         silence: wall time without a frame that is too long [s].
         patience: wall time of the whole [s]. A bridge that does not hear the ego's commands makes a frame a second.
+    """
+
+    discard: int
+    silence: float
+    patience: float
+
+
+def teleport(ego: Ego, sightings: Sightings, start: Pose, limits: Limits, frame_ns: int) -> int:
+    """Put the ego at rest at ``start``.
+
+    Args:
+        frame_ns: simulated time between two frames [ns].
 
     Returns:
-        The earliest stamp of the new episode [ns]: just after the last frame that was braked.
+        The earliest stamp of the new episode [ns]: half a frame after the last one that was braked.
 
     Raises:
         ServerLost: frames stopped coming, or the ego does not come to rest there.
     """
+    _until_bridge_waits(sightings)
     seen = sightings.states
     ego.brake()
     ego.stop_motion()
     ego.teleport(start)
     ego.stop_motion()
     frames = settled = 0
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + limits.patience
     while frames < MOST_FRAMES and time.monotonic() < deadline:
-        state = _next_state(sightings, seen, silence)
+        state = _next_state(sightings, seen, limits.silence)
         frames += 1
         seen = sightings.states
         arrived = math.hypot(state.x - start.x, state.y - start.y) < NEAR
@@ -86,13 +106,30 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, discard: int, silence:
         if not settled:
             ego.stop_motion()
         ego.brake()
-        if settled >= discard:
-            return state.stamp_ns + 1
-    took = f"{frames} frames and {time.monotonic() - deadline + patience:.0f} s"
+        if settled >= limits.discard:
+            return state.stamp_ns + frame_ns // 2
+    took = f"{frames} frames and {time.monotonic() - deadline + limits.patience:.0f} s"
     raise ServerLost(f"the ego vehicle did not come to rest at ({start.x:.1f}, {start.y:.1f}) in {took}")
 
 
+def _until_bridge_waits(sightings: Sightings) -> None:
+    """Let commands that are still on their way be used up.
+
+    A command that came too late for its frame answers the next one; from then on the bridge is a frame ahead of
+    whoever answers, for good, unless a frame goes unanswered.
+    """
+    deadline = time.monotonic() + MOST_UNREST
+    seen = -1
+    while seen < sightings.states and time.monotonic() < deadline:
+        seen = sightings.states
+        sightings.wait(partial(_newer, sightings, seen), QUIET)
+
+
+def _newer(sightings: Sightings, seen: int) -> bool:
+    return sightings.states > seen
+
+
 def _next_state(sightings: Sightings, seen: int, timeout: float) -> VehicleState:
-    if not sightings.wait(lambda: sightings.states > seen, timeout) or sightings.state is None:
+    if not sightings.wait(partial(_newer, sightings, seen), timeout) or sightings.state is None:
         raise ServerLost(f"no frame within {timeout:g} s in the middle of a reset")
     return sightings.state

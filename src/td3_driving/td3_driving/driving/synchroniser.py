@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -10,6 +11,18 @@ ImageT = TypeVar("ImageT")
 StateT = TypeVar("StateT")
 KEPT = 8
 """Unmatched messages kept of each kind; the two of one frame are never further apart on a live bridge."""
+
+
+def missed_at_start(start_ns: int, first_ns: int, frame_time_ns: int) -> int:
+    """Frames of an episode that were over before the first one seen of it.
+
+    What was lost while the world was being reset belongs to no episode, so that only stamps since its start count.
+
+    Args:
+        start_ns: earliest stamp of the episode [ns]: that of its first frame, or up to half a frame before.
+        first_ns: stamp of the first frame seen [ns].
+    """
+    return max(math.floor((first_ns - start_ns) / frame_time_ns + 0.25), 0)
 
 
 @dataclass

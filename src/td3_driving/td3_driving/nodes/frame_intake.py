@@ -14,7 +14,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from td3_driving.driving.observation import ObservationError, grey_frame
-from td3_driving.driving.synchroniser import Synchroniser
+from td3_driving.driving.synchroniser import Synchroniser, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
 from td3_driving.settings import Settings
@@ -51,7 +51,8 @@ class FrameIntake:
         self._collisions: list[int] = []
         self._crossings = 0
         self._start_ns = 0
-        self._lost_before = 0
+        self._begun = False
+        self._lost_before = self._stale_before = 0
         self.driving = False
         self.last_at = time.monotonic()
         # Events come before the odometry of their frame; listed first, they are also taken first.
@@ -63,7 +64,7 @@ class FrameIntake:
         ]
 
     def silence(self, now: float) -> float:
-        """Wall time since the last complete frame [s]."""
+        """Wall time since the last frame of the episode, or since its start [s]."""
         return now - self.last_at
 
     def stop(self) -> None:
@@ -80,6 +81,7 @@ class FrameIntake:
         self._collisions.clear()
         self._crossings = 0
         self._start_ns = stamp_ns
+        self._begun = False
         self.driving = True
         self.last_at = time.monotonic()
         # The first frame may have overtaken the answer that announces it, and the simulator waits for its command.
@@ -93,14 +95,19 @@ class FrameIntake:
         except ObservationError as error:
             self._on_fault(f"unusable camera image: {error}")
             return
-        pair = self.sync.add_image(conversions.nanoseconds(message.header.stamp), frame)
-        if pair is not None:
-            self._take(*pair)
+        stamp_ns = conversions.nanoseconds(message.header.stamp)
+        self._hand_on(self.sync.add_image(stamp_ns, frame), stamp_ns)
 
     def _on_odometry(self, message: Odometry) -> None:
         vehicle = conversions.vehicle_state(message)
-        pair = self.sync.add_state(vehicle.stamp_ns, vehicle)
-        if pair is not None:
+        self._hand_on(self.sync.add_state(vehicle.stamp_ns, vehicle), vehicle.stamp_ns)
+
+    def _hand_on(self, pair: tuple[np.ndarray, VehicleState] | None, stamp_ns: int) -> None:
+        stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
+        if stale and self.driving:
+            # Each topic is in order, so that only a simulator which was started anew can do this.
+            self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s")
+        elif pair is not None:
             self._take(*pair)
 
     def _on_collision(self, message: CarlaCollisionEvent) -> None:
@@ -111,14 +118,17 @@ class FrameIntake:
             self._crossings += 1
 
     def _take(self, frame: np.ndarray, vehicle: VehicleState) -> None:
-        self.last_at = time.monotonic()
         lost, self._lost_before = self.sync.counts.lost - self._lost_before, self.sync.counts.lost
         if not self.driving:
             self._early = frame, vehicle
             return
         if vehicle.stamp_ns < self._start_ns:
             return
-        if lost and vehicle.stamp_ns > self._start_ns:
+        self.last_at = time.monotonic()
+        if not self._begun:
+            lost = missed_at_start(self._start_ns, vehicle.stamp_ns, self.sync.frame_time_ns)
+            self._begun = True
+        if lost:
             self._on_fault(f"{lost} frame(s) lost before the one at {vehicle.stamp_ns * 1e-9:.2f} s")
             return
         collided = any(self._start_ns < at <= vehicle.stamp_ns for at in self._collisions)

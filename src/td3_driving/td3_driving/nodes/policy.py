@@ -38,6 +38,7 @@ OVERDUE = 0.3
 """Wall time after which they are looked at even before a frame is answered [s]."""
 FAULT_LIMIT = 20
 """Faults in a row, without a single good step between them, after which the run is given up."""
+ROLLED_ON = "the simulator went on unanswered; make updates take less time, or set pacing.mode=async"
 OTHER_CONFIGURATION = "the learner runs with another configuration than this policy; start both from one config.yaml"
 STOPPED_BY_GUARD = 3
 """Exit code when the guard ended the run."""
@@ -60,7 +61,7 @@ class PolicyNode(Node):
         self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
-        self._pending_collided = False
+        self._pending_collided = self._rolled_on = False
         self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
         self._faults = self._faults_in_a_row = 0
         self._paused_by = ""
@@ -126,6 +127,7 @@ class PolicyNode(Node):
             if self._ride.touring:
                 self._evaluate(moment)
                 return
+            self._rolled_on |= self._pending is not None
             self._pending = self._pilot.see(moment.grey, moment.vehicle)
         except ObservationError as error:
             self._fault(str(error))
@@ -148,11 +150,13 @@ class PolicyNode(Node):
             self._ask_for_reset()
 
     def _proceed(self) -> None:
-        """Score and act on the pending frame as far as the pacing allows."""
+        """Score and act on the pending frame as far as the pacing allows; a step over unanswered frames is none."""
         if self._pending is None or self._paused_by:
             return
         if not self._ready(self._chooser.before_publishing(self._pilot.steps)):
             return
+        if self._rolled_on:
+            return self._fault(ROLLED_ON)
         sight = self._pending
         scored = self._pilot.score(sight, self._pending_collided, last=self._pilot.steps + 1 >= self._chooser.steps)
         self._pending_collided = False
@@ -204,7 +208,7 @@ class PolicyNode(Node):
             self._ask_for_reset()
 
     def _ask_for_reset(self) -> None:
-        self._pending = None
+        self._pending, self._rolled_on = None, False
         self._frames.forget()
         scenario, seed = self._ride.next_route if self._ride.touring else self._next_episode
         self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
