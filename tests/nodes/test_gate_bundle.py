@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
 from deploy_harness import start_drive
-from gate_harness import TIMEOUT, Vehicle
+from gate_bench import TIMEOUT
+from gate_vehicle import Vehicle
 from policy_bundle import lane_following_weights, make_bundle, small_settings
 from td3_driving_msgs.msg import GateStatus
 from td3_driving_msgs.srv import SwapBundle

@@ -16,7 +16,7 @@ pytest.importorskip("td3_driving_msgs", reason="the message packages are not bui
 pytest.importorskip("carla_msgs", reason="the message packages are not built; run: make build")
 
 from carla_msgs.msg import CarlaEgoVehicleControl
-from gate_harness import COMMAND, MadeUp, end, gate_process
+from gate_bench import COMMAND, MadeUp, end, gate_process
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from std_msgs.msg import Bool

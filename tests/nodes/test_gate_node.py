@@ -18,7 +18,8 @@ pytest.importorskip("carla_msgs", reason="the message packages are not built; ru
 
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticStatus
-from gate_harness import COMMAND, FOREIGN, SPEED, Vehicle
+from gate_bench import COMMAND, FOREIGN
+from gate_vehicle import SPEED, Vehicle
 from td3_driving_msgs.msg import GateStatus
 
 from td3_driving.deploy.limits import GateSettings

@@ -1,34 +1,26 @@
-"""A gate process over real DDS: on a bench of made-up inputs, or in a vehicle that is the embedded simulator.
+"""A gate in a vehicle that is the embedded simulator, each a process of its own over real DDS.
 
-Time is simulated and goes on frame by frame, when everybody has answered: however busy the machine is, a budget is a
-number of frames. The bench is the vehicle's bus: sensors reach policy and gate through it, and it can spoil them.
+The vehicle is the bus between them: sensors reach policy and gate through it, and it can spoil them. Time goes on as in
+:mod:`gate_bench`.
 """
 
 from __future__ import annotations
 
 import copy
-import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import bridge_harness
-import rclpy
 from carla_msgs.msg import CarlaEgoVehicleControl
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from gate_bench import COMMAND, EGO, TIMEOUT, Bench, end, gate_process, process
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
-from std_msgs.msg import Bool, String
-from std_srvs.srv import Trigger
+from std_msgs.msg import String
 from td3_driving_msgs.msg import GateStatus
 from td3_driving_msgs.srv import ResetEpisode
 
@@ -36,167 +28,8 @@ from td3_driving.nodes import qos
 from td3_driving.nodes.bridge_messages import spoil
 from td3_driving.nodes.conversions import header, nanoseconds, time_message
 
-EGO = "carla/ego_vehicle"
-COMMAND = f"{EGO}/vehicle_control_cmd"
-FRAME_NS = 50_000_000
-TIMEOUT = 60.0
-"""Longest wall time for anything; a start on a busy machine takes most of it [s]."""
-SILENT = (GateStatus.WAITING, GateStatus.DISENGAGED)
-FOREIGN = "foreign"
-"""Frame of the commands of somebody else."""
 SPEED = 8.0
 """At which faults strike [m/s]."""
-
-
-def process(domain: int, *command: str, **environment: str) -> subprocess.Popen[str]:
-    """A Python process in a ROS domain; its standard error can be read."""
-    variables = {**os.environ, "ROS_DOMAIN_ID": str(domain), **environment}
-    return subprocess.Popen([sys.executable, *command], env=variables, stderr=subprocess.PIPE, text=True)
-
-
-def gate_process(domain: int, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The gate, on simulated time unless ``arguments`` say otherwise."""
-    given = ("-p", "use_sim_time:=true", *arguments)
-    return process(domain, "-m", "td3_driving.nodes.gate", "--ros-args", *given, **environment)
-
-
-class Bench:
-    """Inputs for a gate, frame by frame.
-
-    Args:
-        domain: ROS domain of the gate.
-        command: topic and type of the vehicle's command.
-
-    Attributes:
-        now: stamp of the last frame [ns].
-        silent: inputs that do not come: ``camera``, ``odometry``, ``command``.
-        speed: of the made-up vehicle [m/s].
-        statuses: what the gate said; ``commands``: what it told the vehicle; ``diagnostics``: its lines by name.
-    """
-
-    def __init__(self, domain: int, command: tuple[str, Any] = (COMMAND, CarlaEgoVehicleControl)) -> None:
-        self._context = Context()
-        rclpy.init(args=[], context=self._context, domain_id=domain)
-        self.node = Node("bench", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self.now, self.frames = 100 * 10**9, 0
-        self.silent: set[str] = set()
-        self.speed = 5.0
-        self.statuses: list[GateStatus] = []
-        self.commands: list[Any] = []
-        self.diagnostics: dict[str, DiagnosticStatus] = {}
-        advertise, listen = self.node.create_publisher, self.node.create_subscription
-        self.clock = advertise(Clock, "/clock", qos.BRIDGE)
-        self.camera = advertise(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
-        self.odometry = advertise(Odometry, f"{EGO}/odometry", qos.BRIDGE)
-        self.override = advertise(Bool, "manual/override", qos.BRIDGE_LATCHED_ONE)
-        self.manual = advertise(CarlaEgoVehicleControl, "manual/command", qos.BRIDGE)
-        listen(GateStatus, "gate/status", self.statuses.append, qos.STATUS)
-        listen(command[1], command[0], self.commands.append, qos.BRIDGE)
-        listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics.update({status.name: status for status in message.status})
-
-    @property
-    def status(self) -> GateStatus:
-        """What the gate said last."""
-        return self.statuses[-1]
-
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
-        """Spin until ``condition`` holds; its value. It must hold within ``timeout`` [s] of wall time."""
-        deadline = time.monotonic() + timeout
-        while not (value := condition()):
-            said = self.statuses[-1] if self.statuses else "nothing"
-            assert time.monotonic() < deadline, f"no {what} within {timeout:.0f} s; the gate said last: {said}"
-            self._executor.spin_once(timeout_sec=0.05)
-        return value
-
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """The answer of a service."""
-        client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready, f"service {name}")
-        future = client.call_async(request)
-        self.until(future.done, f"answer of {name}")
-        self.node.destroy_client(client)
-        return future.result()
-
-    def trigger(self, name: str) -> Trigger.Response:
-        """The answer of one of the gate's services."""
-        return self.call(Trigger, name, Trigger.Request())
-
-    def heard_since(self, count: int) -> bool:
-        """Whether the gate spoke of the present frame since there were ``count`` statuses, and commanded if it may."""
-        told = [s for s in self.statuses[count:] if nanoseconds(s.header.stamp) == self.now]
-        if not told:
-            return False
-        return told[-1].mode in SILENT or self._commands()
-
-    def _commands(self) -> bool:
-        """Whether the last command to the vehicle is the gate's, of this frame: it speaks more often than others."""
-        if not self.commands:
-            return False
-        last = self.commands[-1]
-        foreign = getattr(last, "header", None) is not None and last.header.frame_id == FOREIGN
-        return not foreign and nanoseconds(last.header.stamp if hasattr(last, "header") else last.stamp) == self.now
-
-    def send_inputs(self) -> None:
-        """Clock, odometry and image of the present frame."""
-        self.clock.publish(Clock(clock=time_message(self.now)))
-        if "odometry" not in self.silent:
-            moved = Odometry(header=header(self.now, "map"))
-            moved.pose.pose.orientation.w, moved.twist.twist.linear.x = 1.0, self.speed
-            self.odometry.publish(moved)
-        if "camera" not in self.silent:
-            image = Image(header=header(self.now, "camera"), width=1, height=1, step=1, encoding="mono8")
-            image.data = bytes([self.frames % 256])
-            self.camera.publish(image)
-
-    def close(self) -> None:
-        """Leave the domain."""
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-
-class MadeUp(Bench):
-    """A bench whose policy is made up, too: it always asks for ``throttle`` and ``steer``."""
-
-    def __init__(self, domain: int, command: tuple[str, Any] = (COMMAND, CarlaEgoVehicleControl)) -> None:
-        super().__init__(domain, command)
-        self.policy = self.node.create_publisher(CarlaEgoVehicleControl, "policy/command", qos.BRIDGE)
-        self.throttle, self.steer = 0.2, 0.0
-
-    def step(self, frames: int = 1) -> GateStatus:
-        """Some frames; the gate's last word on the last one."""
-        for _ in range(frames):
-            self.now, self.frames = self.now + FRAME_NS, self.frames + 1
-            self.send_inputs()
-            count = len(self.statuses)
-            self.until(lambda count=count: self.heard_since(count), "word of the gate on this frame")
-            if "command" not in self.silent:
-                sent = CarlaEgoVehicleControl(header=header(self.now, ""), throttle=self.throttle, steer=self.steer)
-                count = len(self.statuses)
-                self.policy.publish(sent)
-                self.until(lambda count=count: self.heard_since(count), "word of the gate on this command")
-        return self.status
-
-    def meet(self) -> None:
-        """The gate has all inputs, and its word arrives here: the present frame is shown until it does."""
-        inputs = (self.clock, self.camera, self.odometry, self.policy)
-        self.until(lambda: all(made.get_subscription_count() for made in inputs), "gate")
-
-        def greeted() -> bool:
-            self.send_inputs()
-            return bool(self.statuses) and nanoseconds(self.status.header.stamp) == self.now
-
-        self.until(greeted, "gate on simulated time")
-
-    def engage(self) -> None:
-        """Frames until the policy drives."""
-        self.meet()
-        self.until(lambda: self.step().mode == GateStatus.ACTIVE, "active gate")
 
 
 class Vehicle(Bench):
@@ -359,14 +192,6 @@ class Vehicle(Bench):
         for running in (self.policy, self.gate, self.simulator):
             if running is not None:
                 end(running)
-
-
-def end(running: subprocess.Popen[str]) -> None:
-    """SIGKILL, unless it has ended."""
-    running.kill()
-    running.wait()
-    if running.stderr is not None:
-        running.stderr.close()
 
 
 def _forward(speed: float) -> Twist:
