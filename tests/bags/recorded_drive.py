@@ -47,12 +47,14 @@ class Drive:
     Attributes:
         heard: (topic, message) in the order of publication.
         sent: the steps.
+        lead_ns: by which an episode is said to start before its first frame [ns].
     """
 
     options: Settings = field(default_factory=settings)
     heard: list[tuple[str, Any]] = field(default_factory=list)
     sent: list[Experience] = field(default_factory=list)
     now_ns: int = 10**9
+    lead_ns: int = 0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(3)
@@ -64,7 +66,7 @@ class Drive:
         self._x = 0.0
         record_id, sequence = self._pilot.episodes, self._pilot.steps
         self._pilot.start(Route(ROUTE), 1, 5)
-        self._start_ns = self.now_ns + FRAME_NS
+        self._start_ns = self.now_ns + FRAME_NS - self.lead_ns
         start = SimpleNamespace(
             header=at(self._start_ns),
             actor_id="actor_0",
@@ -105,6 +107,11 @@ class Drive:
         fields = {"throttle": command.throttle, "brake": command.brake, "steer": command.steer}
         self.heard.append(("command", SimpleNamespace(header=at(self.now_ns), **fields)))
         return None
+
+    def idle(self) -> None:
+        """A frame between two episodes, which belongs to none."""
+        self.now_ns += FRAME_NS
+        self.heard += [("image", self._image()), ("odometry", self._odometry())]
 
     def episode(self) -> ExitReason:
         """A whole episode."""

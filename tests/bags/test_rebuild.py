@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from recorded_drive import Drive, settings
+from recorded_drive import FRAME_NS, Drive, settings
 
 from td3_driving.bags.digest import step_digest
 from td3_driving.bags.rebuild import Rebuilder, RebuildError, action_of
@@ -92,6 +92,33 @@ def test_what_the_bag_lacks_costs_steps_and_changes_none(what: str, place: int) 
     steps = rebuilt(drive, drive.heard[: found[place]] + drive.heard[found[place] + 1 :])
     kept = [step for step in drive.sent if step.episode_id == 1 or step.step_index < place - 1]
     assert same(steps, kept)
+
+
+@pytest.mark.parametrize("lead_ns", [0, FRAME_NS // 2])
+def test_frames_lost_between_episodes_cut_none(lead_ns: int) -> None:
+    """The resets of CARLA take many frames, and a policy that waits may miss some of them."""
+    drive = Drive(lead_ns=lead_ns)
+    for _ in range(3):
+        drive.idle()
+        drive.now_ns += 16 * FRAME_NS
+        drive.episode()
+    assert len(drive.sent) == 3 * 12
+    assert same(rebuilt(drive), drive.sent)
+
+
+@pytest.mark.parametrize("lead_ns", [0, FRAME_NS // 2])
+def test_an_episode_without_its_first_frame_is_not_rebuilt(lead_ns: int) -> None:
+    """Its steps would begin with another stack of frames than those of the learner."""
+    drive = Drive(lead_ns=lead_ns)
+    drive.episode()
+    drive.idle()
+    drive.reset()
+    before = len(drive.heard)
+    drive.frame()
+    del drive.heard[before:]
+    while drive.frame() is None:
+        pass
+    assert same(rebuilt(drive), drive.sent[:12])
 
 
 def test_a_simulator_that_starts_anew_starts_its_clock_anew() -> None:

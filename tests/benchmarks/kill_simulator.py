@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=0, help="of the run (as many as the kills leave time for)")
     parser.add_argument("--home", type=Path, help="folder to keep the run in")
     asked = parser.parse_args()
-    steps = asked.steps or 120 * (asked.kills + 1)
+    steps = asked.steps or 500 * (asked.kills + 1)
     settings: dict[str, object] = {"run.steps": steps, "replay.capacity": 2 * steps, "diagnostics.stale_after": 1.0}
     with private_domain() as domain:
         number = domain.number
