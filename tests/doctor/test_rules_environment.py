@@ -33,6 +33,11 @@ class TestDeadEnvironment:
         columns = {**self.columns(9), "progress/current_reward": every(lambda step: step * 1e-9)}
         assert found(examined(columns), 18) == []
 
+    @pytest.mark.parametrize(("throttle", "count"), [(-0.1, 0), (0.0, 1), (0.6, 1)])
+    def test_brakes_explain_a_standstill(self, examined, throttle, count):
+        columns = {**self.columns(9), "action/throttle_mean": every(throttle)}
+        assert len(found(examined(columns), 18)) == count
+
     def test_every_stretch_is_counted(self, examined):
         dead = lambda step: 500 <= step < 900 or 2000 <= step < 2300  # noqa: E731
         columns = {"progress/speed_kmh": every(lambda s: 0.0 if dead(s) else 5.0), "progress/current_reward": every(1)}

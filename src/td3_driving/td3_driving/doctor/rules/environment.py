@@ -15,7 +15,7 @@ from td3_driving.doctor.history import Episodes, History, Row
 
 
 class DeadEnvironment(Rule):
-    """Rule 18."""
+    """Rule 18. A policy that brakes explains a standstill, so that such samples are no evidence."""
 
     id = 18
     title = "dead environment"
@@ -23,8 +23,9 @@ class DeadEnvironment(Rule):
         "The environment no longer reacts: what was recorded meanwhile are copies of one state, and they poison"
         " the replay memory."
     )
-    refuted_by = "a speed or a reward that differs in the last digits, as those of a parked car do"
-    reads = ("speed", "step_reward")
+    refuted_by = "brakes, or a speed or a reward that differs in the last digits, as those of a parked car do"
+    reads = ("speed", "step_reward", "throttle_mean")
+    needs = ("speed", "step_reward")
     LEAST_SAMPLES = 3
 
     def __init__(self, history: History) -> None:
@@ -38,7 +39,7 @@ class DeadEnvironment(Rule):
         if speed is None or reward is None:
             return
         same = speed == 0.0 and (reward == self.previous or self.samples == 0)
-        if speed != 0.0:
+        if speed != 0.0 or row.values.get("throttle_mean", 0.0) < 0.0:
             self.samples, self.previous = 0, None
             return
         self.samples = self.samples + 1 if same else 1
