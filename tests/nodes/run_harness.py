@@ -140,11 +140,11 @@ class Run:
         """What the run has printed so far."""
         return Path(self._log.name).read_text(errors="replace")
 
-    def wait(self, ear: Ear | None = None) -> int:
+    def wait(self, ear: Ear | None = None, timeout: float = TIMEOUT) -> int:
         """The exit code of the run, while ``ear`` goes on listening; fails with its output when it does not end."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + timeout
         while (code := self.process.poll()) is None:
-            assert time.monotonic() < deadline, f"the run did not end within {TIMEOUT:.0f} s:\n{self.output[-4000:]}"
+            assert time.monotonic() < deadline, f"the run did not end within {timeout:.0f} s:\n{self.output[-4000:]}"
             if ear is None:
                 self.expect_end(0.1)
             else:
