@@ -36,27 +36,19 @@ class FastWait:
             wait_set.add_service(service.handle)
         wait_set.add_guard_condition(self._interrupt.handle)
         wait_set.wait(max(int(timeout * 1e9), 0))
-        ready = [self._take_message(entity) for entity in self._ready("subscription", self._subscriptions)]
+        ready = [take_message(entity) for entity in self._ready("subscription", self._subscriptions)]
         ready += [self._take_request(entity) for entity in self._ready("service", self._services)]
         return any(ready)
 
     def drain(self) -> None:
         """Serve the messages that are already here, without a wait set."""
         for subscription in self._subscriptions:
-            while self._take_message(subscription):
+            while take_message(subscription):
                 pass
 
     def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
         pointers = self._set.get_ready_entities(kind)
         return [entity for entity in entities if entity.handle.pointer in pointers]
-
-    @staticmethod
-    def _take_message(subscription: Any) -> bool:
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-        if taken is not None:
-            subscription.callback(taken[0])
-        return taken is not None
 
     @staticmethod
     def _take_request(service: Service) -> bool:
@@ -67,6 +59,15 @@ class FastWait:
         answer: Callable[[Any, Any], Any] = service.callback
         service.send_response(answer(request, service.srv_type.Response()), info)
         return True
+
+
+def take_message(subscription: Any) -> bool:
+    """Hand the oldest message that is already here to the subscription's callback; whether there was one."""
+    with subscription.handle:
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+    if taken is not None:
+        subscription.callback(taken[0])
+    return taken is not None
 
 
 class Housekeeping:

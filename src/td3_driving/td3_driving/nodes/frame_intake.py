@@ -17,6 +17,7 @@ from td3_driving.driving.observation import ObservationError, grey_frame
 from td3_driving.driving.synchroniser import Synchroniser, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.fast_wait import take_message
 from td3_driving.settings import Settings
 
 EGO = "carla/ego_vehicle"
@@ -55,10 +56,12 @@ class FrameIntake:
         self._lost_before = self._stale_before = 0
         self.driving = False
         self.last_at = time.monotonic()
-        # Events come before the odometry of their frame; listed first, they are also taken first.
-        self.subscriptions: list[Subscription] = [
+        self._events: list[Subscription] = [
             node.create_subscription(CarlaCollisionEvent, f"{EGO}/collision", self._on_collision, qos.BRIDGE),
             node.create_subscription(CarlaLaneInvasionEvent, f"{EGO}/lane_invasion", self._on_crossing, qos.BRIDGE),
+        ]
+        self.subscriptions: list[Subscription] = [
+            *self._events,
             node.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE),
             node.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE),
         ]
@@ -118,6 +121,7 @@ class FrameIntake:
             self._crossings += 1
 
     def _take(self, frame: np.ndarray, vehicle: VehicleState) -> None:
+        self._take_events()
         lost, self._lost_before = self.sync.counts.lost - self._lost_before, self.sync.counts.lost
         if not self.driving:
             self._early = frame, vehicle
@@ -133,6 +137,15 @@ class FrameIntake:
             return
         collided = any(self._start_ns < at <= vehicle.stamp_ns for at in self._collisions)
         moment = Moment(frame, vehicle, collided, self._crossings)
-        self._collisions.clear()
+        self._collisions = [at for at in self._collisions if at > vehicle.stamp_ns]
         self._crossings = 0
         self._on_frame(moment)
+
+    def _take_events(self) -> None:
+        """Events come before the odometry of their frame, but a wait may notice the odometry alone.
+
+        It looks at one subscription after the other: what came after its look at the events waits for the next one.
+        """
+        for subscription in self._events:
+            while take_message(subscription):
+                pass
