@@ -13,6 +13,7 @@ from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.pilot import Pilot, Scored
 from td3_driving.driving.route import Route
 from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.record_keeper import RecordKeeper
 
 EGO = "carla/ego_vehicle"
 
@@ -24,6 +25,9 @@ class PolicyOutputs:
         node: whose publishers these are.
         actor_id: stands in the diagnostic status as hardware id.
         learning: whether steps go to a learner; a scripted driver has none.
+
+    Attributes:
+        record_keeper: whether the record of a learning run would miss something that were published now.
     """
 
     def __init__(self, node: Node, actor_id: str, learning: bool) -> None:
@@ -36,6 +40,7 @@ class PolicyOutputs:
         self._episode = node.create_publisher(EpisodeSummary, "td3/episode", qos.EPISODE)
         self._control = node.create_publisher(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", qos.BRIDGE)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self.record_keeper = RecordKeeper(node, (self._reward, self._episode) if learning else ())
 
     def command(self, command: Command, stamp_ns: int) -> None:
         """Answer the frame of ``stamp_ns`` (simulated time) with ``command``."""
