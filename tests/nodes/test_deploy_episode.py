@@ -118,7 +118,7 @@ def drive(policy: tuple[Settings, bytes, Path], module_domain_id: int) -> Drive:
     try:
         client.until(lambda: client.node.count_subscribers(IMAGE) >= 3)
         client.until(lambda: client.node.count_publishers(COMMAND) >= 2 and client.node.count_publishers(TICK) >= 1)
-        assert change_state(client, "configure") and change_state(client, "activate")
+        assert change_state(client, "configure")
         begin = begin_episode(client)
         ticks = client.until(lambda: after(client.heard[f"/{TICK}"], begin), timeout=60.0)
     finally:
@@ -131,21 +131,41 @@ def drive(policy: tuple[Settings, bytes, Path], module_domain_id: int) -> Drive:
 
 
 def begin_episode(client: Client) -> int:
-    """Reset until a first frame is answered and heard of whole: some go unheard while processes meet.
+    """Activate the node and reset until a first frame is answered and heard of whole: some go unheard while processes
+    meet. A reset comes only when no command is under way: one for a frame before it would answer the first frame.
 
     Returns:
         Stamp of the first frame [ns].
     """
     for _ in range(6):
-        answer = client.call(ResetEpisode, "td3/reset_episode", ResetEpisode.Request(scenario=0, seed=SEED))
-        begin = nanoseconds(answer.stamp)
+        reset(client)
+        until_quiet(client)
+        assert change_state(client, "activate")
+        begin = reset(client)
         for _ in range(100):
             client.listen_for(0.1)
             if all(begin in stamps_of(client.heard[f"/{topic}"]) for topic in HEARD if topic != ROUTE):
                 return begin
             if any(stamp > begin for stamp in stamps_of(client.heard[f"/{TICK}"])):
                 break
+        assert change_state(client, "deactivate")
     raise AssertionError("no first frame was answered and heard of")
+
+
+def reset(client: Client) -> int:
+    """Begin the episode; the stamp of its first frame [ns]."""
+    answer = client.call(ResetEpisode, "td3/reset_episode", ResetEpisode.Request(scenario=0, seed=SEED))
+    return nanoseconds(answer.stamp)
+
+
+def until_quiet(client: Client) -> None:
+    """Wait until no frame has come for half a second: the simulator waits for a command, and nobody has one to send."""
+    frames = -1
+    for _ in range(60):
+        if frames == (frames := len(client.heard[f"/{ODOMETRY}"])):
+            return
+        client.listen_for(0.5)
+    raise AssertionError("somebody drives, though the policy node is inactive")
 
 
 def stamps_of(messages: list[Any]) -> set[int]:
