@@ -56,13 +56,43 @@ class SimulatorSettings(Bounded):
 
 @dataclass(frozen=True)
 class ObservationSettings(Bounded):
-    """What the policy sees."""
+    """What the policy sees: the contract between camera, policy and vehicle."""
 
-    frame_height: int = number(84, 36, 256, "rows of the grey frame", "px")
-    frame_width: int = number(84, 36, 256, "columns of the grey frame", "px")
+    state: str = choice(
+        "sensors", ("sensors", "map"), "sensors: what a vehicle without exact localisation knows; map: the exact lane"
+    )
+    frame_height: int = number(84, 24, 256, "rows of the frame", "px")
+    frame_width: int = number(84, 24, 256, "columns of the frame", "px")
+    colour: str = choice("grey", ("grey", "colour"), "grey: one plane; colour: red, green and blue")
+    crop_top: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the top")
+    crop_bottom: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the bottom")
     stack: int = number(4, 1, 8, "frames stacked into one observation")
-    route_points: int = number(10, 1, 50, "route points ahead of the vehicle")
-    route_spacing: float = number(2.0, 0.5, 20.0, "distance between two route points", "m")
+    stack_stride: int = number(1, 1, 20, "frames from one frame of the stack to the next")
+    route_points: int = number(10, 1, 50, "state map: route points ahead of the vehicle")
+    route_spacing: float = number(2.0, 0.5, 20.0, "state map: distance between two route points", "m")
+    waypoints: int = number(3, 1, 20, "state sensors: waypoints ahead of the vehicle")
+    waypoint_spacing: float = number(20.0, 10.0, 100.0, "state sensors: distance between two waypoints", "m")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop_top + self.crop_bottom > 0.9:
+            raise SettingsError(
+                f"ObservationSettings: crop_top {self.crop_top} and crop_bottom {self.crop_bottom}"
+                " leave less than 0.1 of the image"
+            )
+
+
+@dataclass(frozen=True)
+class LocalisationSettings(Bounded):
+    """The error of the positions that the policy gets in training; state map takes exact ones.
+
+    The default is a consumer receiver: GPS-enabled smartphones are accurate to within 4.9 m under open sky (GPS.gov).
+    """
+
+    position_noise: float = number(1.0, 0.0, 20.0, "standard deviation of each horizontal axis", "m")
+    position_bias: float = number(3.0, 0.0, 20.0, "standard deviation of an offset that stays for an episode", "m")
+    heading_noise: float = number(0.05, 0.0, 0.5, "standard deviation of the compass", "rad")
+    correlation_time: float = number(10.0, 0.0, 3600.0, "time within which the noise changes; 0 = white", "s")
 
 
 @dataclass(frozen=True)
@@ -102,8 +132,11 @@ class ExplorationSettings(Bounded):
 
 @dataclass(frozen=True)
 class NetworkSettings(Bounded):
-    """Actor and critic; each owns an encoder of the same form."""
+    """Actor and critic; a critic that looks through the camera owns an encoder of the actor's form."""
 
+    critic: str = choice(
+        "privileged", ("privileged", "camera"), "privileged: the critic knows lane and traffic; camera: it sees frames"
+    )
     encoder: str = choice(
         "nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames"
     )
@@ -131,6 +164,10 @@ class LearningSettings(Bounded):
     critic_mlp_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's heads")
     actor_max_norm: float = number(1.0, 1e-6, 1e9, "bound of the actor's global gradient norm")
     critic_max_norm: float = number(10.0, 1e-6, 1e9, "bound of the critic's global gradient norm")
+    teacher: str = choice("none", ("none", "idm"), "reference driver that shows the policy what to do")
+    teacher_weight: float = number(1.0, 0.0, 1000.0, "weight of the imitation of the teacher at the first update")
+    teacher_weight_end: float = number(0.0, 0.0, 1000.0, "weight of the imitation after teacher_decay")
+    teacher_decay: int = number(2000, 1, 10**9, "updates over which the weight of the imitation falls linearly")
     saturation_penalty: float = number(0.0, 0.0, 10.0, "weight of the squared pre-activation of the action beyond 1")
     n_step: int = number(1, 1, 20, "steps of return before the bootstrap")
     reward_clip: float = number(0.0, 0.0, 1e6, "bound of the reward as the learner sees it; 0 = off")
@@ -231,6 +268,7 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
     simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
     observation: ObservationSettings = field(default_factory=ObservationSettings)
+    localisation: LocalisationSettings = field(default_factory=LocalisationSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     episode: EpisodeSettings = field(default_factory=EpisodeSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)

@@ -12,7 +12,7 @@ from pathlib import Path
 from td3_driving.bags.digest import memory_digest
 from td3_driving.bags.reading import Bag, BagError
 from td3_driving.bags.replaying import Comparison, Replayed, replay
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_store import ReplayError
 from td3_driving.settings import Settings

@@ -17,7 +17,7 @@ from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import Observation, ObservationError, grey_frame
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Pilot, Sight
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.synchroniser import missed_at_start
@@ -52,7 +52,7 @@ class Rebuilder:
         """A camera image; the steps that are certain now."""
         # An image that cannot be used was of no use to the policy either: the frame stays incomplete.
         with suppress(ObservationError):
-            frame = grey_frame(image_array(message), message.encoding, self._settings.observation)
+            frame = camera_frame(image_array(message), message.encoding, self._settings.observation)
             return self._add(nanoseconds(message.header.stamp), "frame", frame)
         return []
 

@@ -13,7 +13,7 @@ from td3_driving.bags.rebuild import Rebuilder, RebuildError
 from td3_driving.bags.topics import COLLISION, COMMAND, IMAGE, ODOMETRY, REPLAY, START
 from td3_driving.driving.decoding import experience
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings

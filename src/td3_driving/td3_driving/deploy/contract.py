@@ -12,9 +12,10 @@ from typing import Any
 
 from td3_driving.driving import observation as seen
 from td3_driving.driving.action import ACTION_DIM
+from td3_driving.driving.state_vector import STATE_BOUND, state_dim, state_elements
 from td3_driving.settings import ObservationSettings, Settings, SettingsError, SimulatorSettings
 
-FORMAT = 1
+FORMAT = 2
 """Of the bundle; a reader refuses others."""
 FRAMES, STATE, ACTION = "frames", "state", "action"
 """Names of the network's inputs and of its output."""
@@ -52,13 +53,13 @@ class Contract:
 
     @property
     def frames_shape(self) -> tuple[int, int, int]:
-        """(stack, height, width) of the frames."""
-        return self.observation.stack, self.observation.frame_height, self.observation.frame_width
+        """(frames times planes, height, width) of the frames."""
+        return seen.stack_shape(self.observation)
 
     @property
     def state_size(self) -> int:
         """Length of the state vector."""
-        return seen.state_dim(self.observation)
+        return state_dim(self.observation)
 
     def as_mapping(self) -> dict[str, Any]:
         """The whole contract as plain data."""
@@ -139,18 +140,14 @@ _ACTION = [
 
 
 def _state(settings: ObservationSettings) -> list[dict[str, Any]]:
-    """Name, unit, divisor and bound of each element, as :func:`td3_driving.driving.observation.encode_state` says."""
-    reach = settings.route_points * settings.route_spacing
-    elements: list[tuple[str, str, float]] = [
-        ("speed, forward positive", "m/s", seen.SPEED_SCALE),
-        ("lateral deviation from the route, left positive", "m", seen.LATERAL_SCALE),
-        ("heading error, left positive", "rad", seen.HEADING_SCALE),
-        ("yaw rate, left positive", "rad/s", seen.YAW_RATE_SCALE),
-        ("last steer, right positive", "1", 1.0),
-        ("last drive", "1", 1.0),
-    ]
-    for index in range(1, settings.route_points + 1):
-        elements += [(f"route point {index}, forward", "m", reach), (f"route point {index}, left", "m", reach)]
+    """Name, unit, divisor, source and bound of each element of the state vector."""
     return [
-        {"name": name, "unit": unit, "divided_by": scale, "bound": seen.STATE_BOUND} for name, unit, scale in elements
+        {
+            "name": element.name,
+            "unit": element.unit,
+            "divided_by": element.scale,
+            "source": element.source,
+            "bound": STATE_BOUND,
+        }
+        for element in state_elements(settings)
     ]

@@ -14,9 +14,10 @@ from td3_driving.deploy.contract import Contract, first_difference
 from td3_driving.deploy.runtime import InferenceError, Loaded
 from td3_driving.driving.action import FULL_STOP, Command, to_command
 from td3_driving.driving.episode import GOAL_DISTANCE
-from td3_driving.driving.observation import LATERAL_SCALE, STATE_BOUND, Observation, ObservationError, grey_frame
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Eyes, Sight
 from td3_driving.driving.route import Route
+from td3_driving.driving.state_vector import LATERAL_SCALE, STATE_BOUND
 from td3_driving.driving.vehicle_state import VehicleState
 
 FARTHEST = LATERAL_SCALE * STATE_BOUND
@@ -77,7 +78,7 @@ class DeployedDriver:
         self.loaded = loaded
         self.swaps = self.rollbacks = self.restarts = 0
         self._clock = clock
-        self._eyes = Eyes(loaded.bundle.contract.settings)
+        self._eyes = Eyes(loaded.bundle.contract.settings, simulated=False)
         self._before: Loaded | None = None
         self._trial = 0
         self._last: VehicleState | None = None
@@ -113,7 +114,7 @@ class DeployedDriver:
         rows, columns = image.shape[:2]
         if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
             raise ObservationError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
-        frame = grey_frame(image, encoding, self.contract.observation)
+        frame = camera_frame(image, encoding, self.contract.observation)
         return Picture(frame, self._clock() - begin)
 
     def decide(self, picture: Picture, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:

@@ -15,7 +15,7 @@ from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.bundle_model import check_model
 from td3_driving.deploy.contract import ACTION, FRAMES, STATE, Contract
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.observation import camera_frame
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference of an action from the one recorded at the export; processors round differently."""
@@ -125,7 +125,7 @@ def _check_golden(golden: Golden, contract: Contract, runtime: PolicyRuntime) ->
                 f"golden observation {index}: the action differs by {difference:.2g} from the recorded one, "
                 f"{GOLDEN_TOLERANCE:g} is allowed"
             )
-    frame = grey_frame(golden.image, GOLDEN_ENCODING, contract.observation)
+    frame = camera_frame(golden.image, GOLDEN_ENCODING, contract.observation)
     levels = int(np.abs(frame.astype(np.int16) - golden.frame.astype(np.int16)).max())
     if levels > GREY_TOLERANCE:
         raise BundleError(f"the golden image gives a frame that differs by {levels} grey levels from the recorded one")

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.drivers import Neighbours
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.evaluation.agents import Agent, View
@@ -146,5 +145,5 @@ def _seen(frame: Frame) -> Seen:
 
 def _view(agent: Agent, frame: Frame, image: np.ndarray | None) -> View:
     cars = frame.vehicles
-    grey = None if image is None or agent.eyes is None else grey_frame(image, CAMERA_ENCODING, agent.eyes)
-    return View(frame.ego, grey, Neighbours(cars.x, cars.y, cars.speed, cars.length))
+    grey = None if image is None or agent.eyes is None else camera_frame(image, CAMERA_ENCODING, agent.eyes)
+    return View(frame.ego, grey, cars.neighbours())

@@ -14,8 +14,9 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from td3_driving.driving.drivers import Situation
-from td3_driving.driving.observation import STATE_BOUND, Observation, state_dim
+from td3_driving.driving.observation import Observation
 from td3_driving.driving.pilot import Pilot, Sight
+from td3_driving.driving.state_vector import STATE_BOUND, state_dim
 from td3_driving.learning.in_process import Scene
 from td3_driving.settings import Settings
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from td3_driving.driving.observation import state_dim
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.evaluation.agents import View
 from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights

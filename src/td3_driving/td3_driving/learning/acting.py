@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from td3_driving.driving.drivers import Driver, LaneKeeper, RandomDriver, Situation, parked
-from td3_driving.driving.observation import Observation, state_dim
+from td3_driving.driving.drivers import Driver, IdmDriver, LaneKeeper, RandomDriver, Situation, parked
+from td3_driving.driving.observation import Observation
 from td3_driving.driving.seeding import actor_seed
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
@@ -76,6 +77,7 @@ class LearnedChooser:
         self._index = actor_index
         self._policy = ActorPolicy(settings, state_dim(settings.observation))
         self._exploration = Exploration(settings.exploration, actor_seed(settings.run.seed, actor_index))
+        self._teacher = make_teacher(settings)
         self._limiter = RateLimiter(settings.pacing)
         self._strict = settings.pacing.mode == "strict"
         self._ahead = self._strict and settings.pacing.lead > 0
@@ -129,10 +131,15 @@ class LearnedChooser:
     def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
         step = self.first_step + self._acted
         self._acted += 1
-        wanted = None if self._exploration.is_random(step) else self._policy.act(observation.stack, observation.state)
+        wanted = self._wanted(step, observation, situation)
         action, self.noise = self._exploration.action(step, wanted)
         assert self._policy.version is not None
         return action, self._policy.version
+
+    def _wanted(self, step: int, observation: Observation, situation: Situation) -> np.ndarray | None:
+        if not self._exploration.is_random(step):
+            return self._policy.act(observation.stack, observation.state)
+        return None if self._teacher is None else self._teacher.act(situation)
 
     def _missing(self, published: int) -> str:
         expected = self._limiter.weights_expected(self._inserted_before + published * self._run.num_actors)
@@ -173,6 +180,13 @@ class DriverChooser:
 
     def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
         return self._driver.act(situation), 0
+
+
+def make_teacher(settings: Settings) -> Driver | None:
+    """The driver that shows the policy what to do; ``None`` where the settings ask for none."""
+    if settings.learning.teacher == "none":
+        return None
+    return IdmDriver(settings.reward.target_speed, settings.simulator.fixed_delta)
 
 
 def make_chooser(settings: Settings, name: str, actor_index: int) -> Chooser:

@@ -26,7 +26,7 @@ class Exploration:
 
         Args:
             step: steps that this actor has taken before.
-            policy_action: (2,) in [-1, 1]; not needed while :meth:`is_random`.
+            policy_action: (2,) in [-1, 1]; while :meth:`is_random` that of a teacher, or ``None``.
 
         Returns:
             action: (2,) float32 in [-1, 1].
@@ -36,7 +36,7 @@ class Exploration:
             ValueError: the random phase is over and there is no action of the policy.
         """
         if self.is_random(step):
-            return self._random(step), 1.0
+            return self._first(step, policy_action)
         if policy_action is None:
             raise ValueError(
                 f"step {step} lies behind the random phase of {self._settings.random_steps} steps: "
@@ -54,6 +54,14 @@ class Exploration:
         """Standard deviation of the Gaussian noise: linear over ``decay_steps`` from the end of the random phase."""
         share = min(max(step - self._settings.random_steps, 0) / self._settings.decay_steps, 1.0)
         return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
+
+    def _first(self, step: int, teacher_action: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """The teacher's action with a disturbance that is held, so that it also shows how to come back; else a random
+        action."""
+        if teacher_action is None:
+            return self._random(step), 1.0
+        disturbed = teacher_action + self._settings.noise_start * self._random(step)
+        return np.clip(disturbed, -1.0, 1.0).astype(np.float32), self._settings.noise_start
 
     def _random(self, step: int) -> np.ndarray:
         """Each dimension on its own, over the whole action space: steering and pedals must not move together."""

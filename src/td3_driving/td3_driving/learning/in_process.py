@@ -15,11 +15,12 @@ import numpy as np
 from td3_driving.driving.action import to_command
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.driving.observation import Observation, grey_frame, state_dim
+from td3_driving.driving.observation import Observation, camera_frame
 from td3_driving.driving.pilot import Pilot, Scored, Sight
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import episode_seed
-from td3_driving.learning.acting import LearnedChooser
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.learning.acting import LearnedChooser, make_teacher
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings
@@ -58,7 +59,8 @@ class Scene:
         assert pilot.record is not None
         pilot.record.lane_invasions += int(bool(frame.lane_invasions))
         image = self.camera.render(frame.ego, frame.vehicles)
-        return frame, pilot.see(grey_frame(image, CAMERA_ENCODING, self.settings.observation), frame.ego)
+        seen = camera_frame(image, CAMERA_ENCODING, self.settings.observation)
+        return frame, pilot.see(seen, frame.ego, frame.vehicles.neighbours())
 
     def act(self, pilot: Pilot, sight: Sight) -> None:
         """Put the pilot's action into force for the next frame."""
@@ -117,7 +119,7 @@ class InProcessRun:
         self.trainer = make_trainer(settings, directory, state_dim(settings.observation))
         self.scene = Scene(settings)
         self._chooser = LearnedChooser(settings, actor_index=0)
-        self.pilot = Pilot(settings, "actor_0", 0, self._chooser.choose)
+        self.pilot = Pilot(settings, "actor_0", 0, self._chooser.choose, make_teacher(settings))
         self._take_weights()
 
     def steps(self) -> Iterator[Stepped]:

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
-from td3_driving.driving.observation import ObservationError, grey_frame
+from td3_driving.driving.observation import ObservationError, camera_frame
 from td3_driving.driving.synchroniser import Synchroniser, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
@@ -94,7 +94,7 @@ class FrameIntake:
 
     def _on_image(self, message: Image) -> None:
         try:
-            frame = grey_frame(conversions.image_array(message), message.encoding, self._settings)
+            frame = camera_frame(conversions.image_array(message), message.encoding, self._settings)
         except ObservationError as error:
             self._on_fault(f"unusable camera image: {error}")
             return

@@ -11,7 +11,7 @@ from typing import NoReturn
 from rclpy.node import Node
 from td3_driving_msgs.msg import Experience, LearnerStatus, PolicyWeights
 
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.checkpoint import CheckpointError
 from td3_driving.learning.preflight import PreflightError, preflight
 from td3_driving.learning.ranking_check import ranking_check

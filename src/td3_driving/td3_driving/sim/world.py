@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from td3_driving.driving.drivers import Neighbours
 from td3_driving.driving.seeding import episode_generators
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import SimulatorSettings
@@ -55,6 +56,10 @@ class Vehicles:
     length: np.ndarray
     width: np.ndarray
     height: np.ndarray
+
+    def neighbours(self) -> Neighbours:
+        """What a privileged driver or critic is told of them."""
+        return Neighbours(self.x, self.y, self.yaw, self.speed, self.length)
 
 
 @dataclass(frozen=True, slots=True)
