@@ -13,7 +13,7 @@ from td3_driving.driving.action import to_command
 from td3_driving.driving.decoding import image_array, vehicle_state
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.route import Route
 from td3_driving.settings import Settings, from_flat
@@ -95,7 +95,7 @@ class Drive:
         if lose:
             self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
             return ExitReason.SIMULATOR_FAULT
-        grey = grey_frame(image_array(image), image.encoding, self.options.observation)
+        grey = camera_frame(image_array(image), image.encoding, self.options.observation)
         sight = self._pilot.see(grey, vehicle_state(odometry))
         scored = self._pilot.score(sight, collide)
         if scored is not None:
