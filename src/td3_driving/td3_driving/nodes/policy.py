@@ -259,11 +259,9 @@ class PolicyNode(Node):
             raise RunEnd(1, f"gave up waiting for {self._waiting.reason} after {self._waiting.timeout:.0f} s")
 
     def _watch_reset(self, now: float) -> None:
-        missing = (
-            self._chooser.before_first_step()
-            or self._out.record_keeper.missing(now)
-            or self._frames.before_first_frame(now)
-        )
+        missing = self._chooser.before_first_step() or self._out.record_keeper.missing(now)
+        if not missing and self._reset.ready:
+            missing = self._frames.before_first_frame(now)
         if missing:
             self._waiting.begin(missing, now)
         elif self._reset.due(now):
