@@ -42,7 +42,8 @@ SMALL = {
     "simulator.control_timeout": 30,
 }
 """Settings of a run that takes seconds, beside the defaults; each test says what it changes."""
-TIMEOUT = 120.0
+TIMEOUT = 600.0
+"""Wall time after which a run is taken to hang; beside other work it may well take minutes [s]."""
 
 
 def private_domain() -> Domain:
