@@ -26,8 +26,8 @@ def clip_and_measure(network: Network, max_norm: float, name: str) -> dict[str, 
     """Scale the gradients of ``network`` to a global norm of at most ``max_norm``.
 
     Returns:
-        ``gradients/`` series of ``name``: the norms of the parts cnn (where there is one) and mlp before clipping, of the whole
-        before and after, and whether clipping was needed (1 or 0).
+        ``gradients/`` series of ``name``: the norms of the parts cnn, where there is one, and mlp before clipping, of
+        the whole before and after, and whether clipping was needed (1 or 0).
     """
     parameters = network.part("cnn") + network.part("mlp")
     cnn, mlp = (global_norm(network.part(part)) for part in ("cnn", "mlp"))
