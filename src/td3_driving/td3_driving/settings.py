@@ -168,6 +168,8 @@ class LearningSettings(Bounded):
     teacher_weight: float = number(1.0, 0.0, 1000.0, "weight of the imitation of the teacher at the first update")
     teacher_weight_end: float = number(0.0, 0.0, 1000.0, "weight of the imitation after teacher_decay")
     teacher_decay: int = number(2000, 1, 10**9, "updates over which the weight of the imitation falls linearly")
+    lr_decay: int = number(0, 0, 10**9, "updates over which all learning rates fall linearly to lr_end; 0 = never")
+    lr_end: float = number(0.1, 0.0, 1.0, "share of the learning rates that is left after lr_decay")
     saturation_penalty: float = number(0.0, 0.0, 10.0, "weight of the squared pre-activation of the action beyond 1")
     n_step: int = number(1, 1, 20, "steps of return before the bootstrap")
     reward_clip: float = number(0.0, 0.0, 1e6, "bound of the reward as the learner sees it; 0 = off")
