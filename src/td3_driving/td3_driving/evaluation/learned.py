@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,21 @@ import numpy as np
 from td3_driving.driving.observation import state_dim
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
-from td3_driving.evaluation.agents import View
+from td3_driving.evaluation.agents import Act, View
 from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import LATEST, CheckpointError, load_checkpoint, read_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.process import prepare_process
-from td3_driving.settings import Settings
+from td3_driving.settings import ObservationSettings, Settings
 from td3_driving.starting.profiles import load_profile
 
 
 class LearnedAgent:
     """A deterministic policy: no exploration, no learning.
+
+    Attributes:
+        act: what it decides by; see :data:`td3_driving.evaluation.agents.Act`.
 
     Args:
         settings: those that the policy was trained with.
@@ -36,7 +40,13 @@ class LearnedAgent:
         self.eyes = settings.observation
         self._policy = ActorPolicy(settings, state_dim(settings.observation))
         self.version = self._policy.load(weights)
+        self.act: Act = self._policy.act
         self._eyes = Eyes(settings)
+
+    @property
+    def state_names(self) -> Sequence[str]:
+        """Of the elements of the state vector."""
+        return state_names(self.eyes)
 
     def start(self, route: Route, seed: int) -> None:
         self._eyes.start(route)
@@ -45,8 +55,15 @@ class LearnedAgent:
         if view.grey is None:
             raise ValueError("a learned policy needs the camera")
         seen = self._eyes.see(view.grey, view.vehicle).observation
-        self._eyes.last_action = self._policy.act(seen.stack, seen.state)
+        self._eyes.last_action = self.act(seen.stack, seen.state)
         return self._eyes.last_action
+
+
+def state_names(settings: ObservationSettings) -> tuple[str, ...]:
+    """Names of the elements that :func:`td3_driving.driving.observation.encode_state` makes, in their order."""
+    motion = ("speed", "lateral deviation", "heading error", "yaw rate", "last steer", "last drive")
+    points = (f"route point {number} {axis}" for number in range(1, settings.route_points + 1) for axis in "xy")
+    return (*motion, *points)
 
 
 def run_settings(run: Path) -> Settings:
