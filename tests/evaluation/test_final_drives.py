@@ -1,6 +1,10 @@
 """The drives at the end of a training."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,6 +115,14 @@ def test_time_runs_out_between_two_frames(settings: Conf, tmp_path: Path, monkey
     assert (len(cut.seen), len(cut.blind), cut.cut) == (2, 0, True)
 
 
+def test_what_hangs_is_ended() -> None:
+    code = "import time; from td3_driving.evaluation.final_drives import ended_after\n"
+    code += "with ended_after(0.2): time.sleep(600)"
+    sources = Path(final_drives.__file__).resolve().parents[2]
+    answer = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(sources)}, timeout=120)
+    assert answer.returncode == -signal.SIGALRM
+
+
 def test_not_even_one_route_in_time_is_a_failure_that_leaves_no_old_record(
     settings: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +142,7 @@ def test_a_folder_without_a_policy_is_refused_in_one_sentence(
     (tmp_path / "config.yaml").write_text(parameter_file(settings()))
     assert main([str(tmp_path)]) == 2
     said = capsys.readouterr().err.splitlines()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0), "nothing is left that ends this process"
     assert len(said) == 3 and all(line.startswith("error: the final drives were not driven: ") for line in said)
     assert "holds no checkpoint" in said[2]
 

@@ -12,7 +12,8 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,11 +114,8 @@ def final_drives(run: Path) -> int:
     settings = run_settings(run)
     (run / FILE).unlink(missing_ok=True)
     limit = settings.evaluation.final_timeout
-    # Without a handler the signal ends the process, whatever it hangs in.
-    signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
-    agent = learned_agent(run, "latest")
-    drives = drive(settings, agent, time.monotonic() + limit)
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    with ended_after(limit + GRACE):
+        drives = drive(settings, learned_agent(run, "latest"), time.monotonic() + limit)
     if not drives.seen:
         print(f"drives: no route was driven within {limit:g} s (evaluation.final_timeout)")
         return 1
@@ -127,6 +125,16 @@ def final_drives(run: Path) -> int:
     fresh.write_text(text + "\n", encoding="utf-8")
     fresh.replace(run / FILE)
     return 0
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Let the process end when the block takes longer: without a handler the signal does so, whatever it hangs in."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def drive(settings: Settings, agent: Agent, end: float) -> Drives:
