@@ -48,20 +48,21 @@ def test_the_record_becomes_samples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "",
-        "[]",
-        "{}",
-        "3",
         '{"step": 1, "finished": 1.0, "metrics": [], "needs_its_camera": {}}',
         json.dumps(record("no") | {"finished": float("nan")}),
         json.dumps(record("no") | {"needs_its_camera": {"answer": "yes"}}),
         json.dumps(record("no", blind=float("inf"))),
-        " " * (LARGEST + 1),
+        json.dumps(record("no") | {"needs_its_camera": record("no")["needs_its_camera"] | {"interval": []}}),
     ],
 )
-def test_what_is_no_record_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
-    with pytest.raises(Unusable, match=f"{FILE} is no record of final drives"):
+def test_a_damaged_record_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
+    with pytest.raises(Unusable, match=f"{FILE} is a damaged record of final drives"):
         final_samples(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"score": 3}', "[" * 100_000, " " * (LARGEST + 1)])
+def test_a_file_of_that_name_from_another_program_is_left_alone(tmp_path: Path, content: str) -> None:
+    assert final_samples(write(tmp_path, content)) == []
 
 
 def with_record(healthy, folder: Path, answer: str, **scores: float):
@@ -116,6 +117,6 @@ def test_a_run_folder_is_read_with_its_record(tmp_path, healthy, samples, write_
     write(tmp_path, record("no"))
     finding = examine(tmp_path).finding(39)
     assert finding is not None and finding.severity.value == "warn"
-    write(tmp_path, "{}")
-    with pytest.raises(Unusable, match="no record of final drives"):
+    write(tmp_path, {**record("no"), "step": "soon"})
+    with pytest.raises(Unusable, match="a damaged record of final drives"):
         examine(tmp_path)

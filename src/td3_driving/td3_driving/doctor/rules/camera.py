@@ -14,6 +14,8 @@ from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.findings import Finding, Rule, Severity
 
 FILE = "evaluation.json"
+NEED = "needs_its_camera"
+"""Key by which a record of this program is known."""
 LARGEST = 2**20
 """Bytes of a record that is read."""
 ANSWERS = {"yes": 1.0, "no": 0.0}
@@ -55,21 +57,28 @@ def final_samples(folder: Path) -> list[Scalar]:
     """What the drives at the end of the run in ``folder`` came to, as samples; none where there were no drives.
 
     Raises:
-        Unusable: the record is not one that this program writes.
+        Unusable: the record is one that this program writes, and damaged.
     """
-    path = folder / FILE
-    if not path.is_file():
-        return []
+    record = _record(folder / FILE)
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        return _samples(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unusable(f"{path} is no record of final drives: {error!r}") from error
+        return [] if record is None else _samples(record)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise Unusable(f"{folder / FILE} is a damaged record of final drives: {error!r}") from error
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """The record, or ``None`` where there is none: other programs may leave a file of that name beside their runs."""
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and NEED in record else None
 
 
 def _samples(record: dict[str, Any]) -> list[Scalar]:
-    step, wall, need = int(record["step"]), float(record["finished"]), record["needs_its_camera"]
+    step, wall, need = int(record["step"]), float(record["finished"]), record[NEED]
     metrics = record["metrics"]
     values = {"final_score": float(metrics["driving_score"]), "final_success": float(metrics["success_rate"])}
     if need["answer"] in ANSWERS:
