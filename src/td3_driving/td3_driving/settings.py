@@ -223,6 +223,9 @@ class EvaluationSettings(Bounded):
     interval: int = number(0, 0, 10**9, "environment steps between two evaluations; 0 = none")
     routes: int = number(3, 1, 1000, "routes of one evaluation")
     seed: int = number(1, 0, 2**31 - 1, "seed of the routes and their traffic; no training has them; evaluate has 0")
+    final_routes: int = number(5, 0, 1000, "routes that the final policy drives when the run is over; 0 = none")
+    final_seed: int = number(2, 0, 2**31 - 1, "seed of those routes and their traffic; no training has them")
+    final_timeout: float = number(300.0, 1.0, 86400.0, "wall time of those drives; the rest is left out", "s")
 
 
 @dataclass(frozen=True)

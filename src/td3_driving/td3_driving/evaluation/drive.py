@@ -13,6 +13,7 @@ from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
 from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
 from td3_driving.evaluation.link import Link, frames_of
 from td3_driving.settings import Settings
@@ -36,6 +37,7 @@ class Plan:
         routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
+        camera: what becomes of the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
     """
 
     scenario: int = 0
@@ -44,6 +46,7 @@ class Plan:
     ending: str = "leaderboard"
     delay: float = 0.0
     drop: float = 0.0
+    camera: str = SEEN
 
     def __post_init__(self) -> None:
         if self.routes < 1:
@@ -52,6 +55,7 @@ class Plan:
             raise ValueError(f"ending: {self.ending!r} is not one of {', '.join(ENDINGS)}")
         if not 0.0 <= self.drop <= 1.0:
             raise ValueError(f"drop: {self.drop} is outside 0 .. 1")
+        checked(self.camera)
 
     @property
     def seeds(self) -> list[int]:
@@ -95,6 +99,7 @@ def evaluate(
         MapError, RouteError: the map cannot be used.
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
+    agent = ablated(agent, plan.camera)
     stage = Stage(settings, plan.scenario)
     try:
         for route, seed in enumerate(plan.seeds):
