@@ -44,7 +44,22 @@ class LearnedAgent:
         self._eyes = Eyes(settings)
 
     @property
-    def run_settings(run: Path) -> Settings:
+    def state_names(self) -> Sequence[str]:
+        """Of the elements of the state vector."""
+        return [element.name for element in state_elements(self.eyes)]
+
+    def start(self, route: Route, seed: int) -> None:
+        self._eyes.start(route, seed)
+
+    def decide(self, view: View) -> np.ndarray:
+        if view.grey is None:
+            raise ValueError("a learned policy needs the camera")
+        seen = self._eyes.see(view.grey, view.vehicle).observation
+        self._eyes.last_action = self.act(seen.stack, seen.state)
+        return self._eyes.last_action
+
+
+def run_settings(run: Path) -> Settings:
     """The configuration of a run folder.
 
     Raises:
