@@ -111,6 +111,7 @@ class LaunchedRun:
             *(SetEnvironmentVariable(name, value) for name, value in environment.items()),
             LogInfo(msg=f"run folder {self._prepared.folder.path}"),
             LogInfo(msg=f"other ROS programs hear the run with {how_to_listen(environment)}"),
+            *([LogInfo(msg=self._prepared.note)] if self._prepared.note else []),
             *(action for name in self._specs for action in self._process(name)),
         ]
 

@@ -13,7 +13,7 @@ from kill_harness import Step, StepEar, impossible, kill_simulators
 from run_harness import Run
 
 from td3_driving.bags.cli import main
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.trainer import Trainer
 from td3_driving.starting.profiles import load_profile
 

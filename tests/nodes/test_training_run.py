@@ -13,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from run_harness import SMALL, Ear, Run
 from safetensors.numpy import load_file
 
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.starting.profiles import load_profile
 

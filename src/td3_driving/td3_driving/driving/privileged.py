@@ -50,6 +50,11 @@ def privileged_dim(settings: Settings) -> int:
     return len(privileged_elements()) if settings.network.critic == "privileged" else 0
 
 
+def others_needed(settings: Settings) -> bool:
+    """Whether a training must be told where the other vehicles are: for its critic or for its teacher."""
+    return privileged_dim(settings) > 0 or settings.learning.teacher != "none"
+
+
 def encode_privileged(
     vehicle: VehicleState, place: RoutePlace, route: Route, last_action: np.ndarray, neighbours: Neighbours
 ) -> np.ndarray:

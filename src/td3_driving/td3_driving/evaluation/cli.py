@@ -28,7 +28,7 @@ from td3_driving.evaluation.report_html import html_report
 from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.settings import Settings
 from td3_driving.starting.course import BAD_INPUT
-from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 
 SHARED = ("map", "route", "vehicles")
 """Settings of the simulator in which all agents drive the same; camera and frame time belong to each policy."""
@@ -163,7 +163,7 @@ def _plans(asked: argparse.Namespace) -> Iterator[Plan]:
 def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Settings:
     """Those of the first run unless a profile is asked for, with what the command line changes."""
     if runs and asked.profile is None:
-        base = load_profile(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
+        base = load_run(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
     else:
         base = load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
     changed = [*asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]

@@ -18,7 +18,7 @@ from td3_driving.learning.checkpoint import LATEST, CheckpointError, load_checkp
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.process import prepare_process
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import load_profile
+from td3_driving.starting.profiles import load_run
 
 
 class LearnedAgent:
@@ -65,7 +65,7 @@ def run_settings(run: Path) -> Settings:
     Raises:
         SettingsError: it has none, or one of another version of the program.
     """
-    return load_profile(run / "config.yaml")
+    return load_run(run / "config.yaml")
 
 
 def recorded_hash(run: Path, settings: Settings) -> str:

@@ -9,7 +9,14 @@ from pathlib import Path
 from td3_driving.evaluation.camera_ablation import SEEN, cameras
 from td3_driving.settings import Scalar, Settings
 from td3_driving.starting.node_table import SIMULATORS, ProcessSpec
-from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, parameter_file, profile_path
+from td3_driving.starting.profiles import (
+    DEFAULT_PROFILE,
+    load_profile,
+    load_run,
+    override,
+    parameter_file,
+    profile_path,
+)
 
 PATIENCE = 30.0
 """Wall time for which the simulator waits for a command, unless the settings ask for more [s]."""
@@ -54,7 +61,7 @@ def evaluation_settings(asked: Evaluation) -> Settings:
     """
     config = Path(asked.agent) / "config.yaml"
     use_run = not asked.profile and config.is_file()
-    base = load_profile(config if use_run else profile_path(asked.profile or DEFAULT_PROFILE))
+    base = load_run(config) if use_run else load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
     patience = max(base.simulator.control_timeout, PATIENCE)
     return override(base, [f"simulator.control_timeout={patience}", *asked.assignments])
 

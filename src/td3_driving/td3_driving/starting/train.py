@@ -65,6 +65,8 @@ def _run(prepared: Prepared) -> int:
     folder = prepared.folder.path
     console.print(f"run folder {folder}")
     console.print(f"other ROS programs hear the run with {how_to_listen(prepared.environment)}")
+    if prepared.note:
+        console.print(prepared.note)
     end = _supervise(prepared.specs, prepared, environment, console)
     if end.code == 0:
         for spec in closing(prepared.options):
