@@ -11,7 +11,7 @@ import pytest
 from td3_driving.driving.observation import state_dim
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.inspection import importance_figure, inspect, looks_html
-from td3_driving.evaluation.learned import LearnedAgent, state_names
+from td3_driving.evaluation.learned import LearnedAgent
 from td3_driving.evaluation.occlusion import GREY, Look, Moments, _places, data_url, looks, occlusion, overlays
 from td3_driving.evaluation.state_importance import (
     Element,
@@ -43,14 +43,6 @@ def remember(into: list[np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.nd
 
 
 # The state vector.
-
-
-def test_names_are_those_of_the_elements(settings: Conf) -> None:
-    conf = settings(observation__route_points=2)
-    names = state_names(conf.observation)
-    assert len(names) == state_dim(conf.observation) == 10
-    assert names[1] == "lateral deviation" and names[-1] == "route point 2 y"
-    assert len(state_names(Settings().observation)) == state_dim(Settings().observation)
 
 
 def test_one_element_is_replaced_by_its_own_values_and_nothing_else() -> None:
