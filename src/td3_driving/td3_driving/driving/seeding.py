@@ -26,5 +26,10 @@ def episode_generators(scenario: int, seed: int) -> tuple[np.random.Generator, n
     return route, traffic
 
 
+def appearance_generator(scenario: int, seed: int) -> np.random.Generator:
+    """Generator of how an episode looks; route and traffic do not depend on it."""
+    return np.random.default_rng([2, scenario, seed])
+
+
 def _draw(*words: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

@@ -120,7 +120,9 @@ def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Setting
         base = load_profile(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
     else:
         base = load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
-    changed = [*asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
+    # However a policy was trained, it is shown the nominal look unless the command line asks for more.
+    nominal = "appearance.randomise=false"
+    changed = [nominal, *asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
     return override(base, changed)
 
 
@@ -139,6 +141,7 @@ def _agent(name: str, asked: argparse.Namespace, common: Settings) -> tuple[Agen
     own = run_settings(Path(name))
     shared = {key: getattr(common.simulator, key) for key in SHARED}
     settings = replace(own, simulator=replace(own.simulator, **shared), reward=common.reward, episode=common.episode)
+    settings = replace(settings, appearance=common.appearance)
     return learned_agent(Path(name), asked.checkpoint), settings
 
 
