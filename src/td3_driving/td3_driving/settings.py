@@ -41,10 +41,17 @@ class RunSettings(Bounded):
 class SimulatorSettings(Bounded):
     """The embedded simulator and its camera."""
 
-    map: str = text("curves", "road network: straight, curves, town, roundabout, or the path of an OpenDRIVE file")
+    map: str = text(
+        "curves",
+        "road network: straight, curves, town, roundabout, the path of an OpenDRIVE file; or drawn from a seed: "
+        "drawn:7, or drawn:0-9 for ten, of which each episode takes one",
+    )
     route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal in the map frame [m]")
     scenario: int = number(0, 0, 2, "traffic density: 0, 1, 2 = 20, 50, 100 vehicles")
     vehicles: int = number(-1, -1, 200, "vehicles beside the ego; -1 takes the scenario's number")
+    hard_braking: float = number(0.0, 0.0, 60.0, "how often another vehicle brakes hard for no reason", "1/min")
+    pushing_in: float = number(0.0, 0.0, 1.0, "share of junctions that another vehicle enters right before the ego")
+    parked_cars: float = number(0.0, 0.0, 1.0, "share of the places at the road side in which a car is parked")
     fixed_delta: float = number(0.05, 0.005, 0.1, "simulated time of one frame", "s")
     camera_width: int = number(256, 32, 1920, "width of the camera image", "px")
     camera_height: int = number(144, 32, 1080, "height of the camera image", "px")

@@ -28,7 +28,7 @@ from td3_driving.settings import Settings
 from td3_driving.starting.course import BAD_INPUT
 from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
 
-SHARED = ("map", "route", "vehicles")
+SHARED = ("map", "route", "vehicles", "hard_braking", "pushing_in", "parked_cars")
 """Settings of the simulator in which all agents drive the same; camera and frame time belong to each policy."""
 LIBRARIES = ("numpy", "torch", "carla", "panda3d")
 

@@ -76,6 +76,7 @@ class Stage:
         self._appearance = episode_appearance(self.settings.appearance, scenario, seed)
         self._first_ns = self.world.next_stamp_ns
         if self._camera is not None:
+            self._camera.enter(self.world.roads)
             self._camera.dress(self._appearance, self._first_ns)
         return line
 

@@ -52,6 +52,7 @@ class Scene:
         """A new episode on the route and among the traffic of ``seed``."""
         scenario = self.settings.simulator.scenario
         route = Route(self.world.reset(scenario, seed))
+        self.camera.enter(self.world.roads)
         self.camera.dress(training_appearance(self.settings, scenario, seed), self.world.next_stamp_ns)
         pilot.start(route, scenario, seed)
 

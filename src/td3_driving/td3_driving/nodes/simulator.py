@@ -137,13 +137,17 @@ class SimulatorNode(Node):
                 deaf.once(1.0)
 
     def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
+        before = self._world.roads
         try:
             route = self._world.reset(request.scenario, request.seed)
         except ValueError as error:
             response.success, response.message = False, str(error)
             return response
         appearance = training_appearance(self._all_settings, request.scenario, request.seed)
+        self._camera.enter(self._world.roads)
         self._camera.dress(appearance, self._world.next_stamp_ns)
+        if self._world.roads is not before:
+            self._publisher.publish_once(self._world.next_stamp_ns)
         self._inputs.answered = True
         response.success, response.stamp = True, time_message(self._world.next_stamp_ns)
         response.route = self._publish_route(route)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from td3_driving.sim import buildings, car_models, scenery
+from td3_driving.sim import car_models
 from td3_driving.sim.appearance import NOMINAL, Appearance
-from td3_driving.sim.mesh import CHUNK, Mesh, Quads
+from td3_driving.sim.land import Land, laid_flat
+from td3_driving.sim.mesh import Quads
 from td3_driving.sim.roads import RoadMap
 from td3_driving.sim.sensor import Sensor
-from td3_driving.sim.shapes import Facade, Shape
+from td3_driving.sim.shapes import Shape
 from td3_driving.sim.traffic import CLASSES
 
 if TYPE_CHECKING:
@@ -30,11 +31,7 @@ NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0
 """Vehicles farther away are not drawn [m]; they would be about one pixel high."""
-RANGES = {"verge": 80.0, "asphalt": 200.0, "paint": 90.0, "walls": 220.0, "solids": 110.0}
-"""How near a chunk of static geometry must come to be drawn [m]; at these distances it is one or two pixels high, or
-differs little from what is behind it."""
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
-BINS = {"backdrop": 0, "verge": 1, "asphalt": 2, "paint": 3, "shadow": 4}
 
 
 class CameraError(RuntimeError):
@@ -45,7 +42,7 @@ class Camera:
     """Renders what the ego sees.
 
     Args:
-        roads: the road network; its scenery is drawn from its name, so a map always looks the same.
+        roads: the road network to begin with.
         width, height: of the image [px].
         fov: horizontal field of view [deg].
 
@@ -68,12 +65,12 @@ class Camera:
         self._lens = panda.PerspectiveLens()
         self._eye = self._add_eye()
         self._image = np.zeros((height, width, 4), dtype=np.uint8)
-        self._shapes: list[Shape] = []
-        self._facade = Facade(panda, NOMINAL.look)
-        self._add_scenery(roads)
         self._cars: list[Any] = []
         self._shown: list[bool] = []
         self._looks: list[int] = []
+        self._lands: dict[str, Land] = {}
+        self._land: Land | None = None
+        self.enter(roads)
 
     def _add_eye(self) -> Any:
         self._lens.setFilmSize(self.width, self.height)
@@ -86,44 +83,19 @@ class Camera:
         region.setClearDepthActive(True)
         return eye
 
-    def _add_scenery(self, roads: RoadMap) -> None:
-        rng = np.random.default_rng([ord(letter) for letter in roads.name])
-        flat = scenery.ground(roads, rng)
-        upright = buildings.skyline(roads, rng)
-        self._backdrop = self._paint(self._attach(self._shape(scenery.backdrop(rng).mesh(), "backdrop")), "backdrop")
-        for layer, quads in (("verge", flat.verge), ("asphalt", flat.asphalt), ("paint", flat.paint)):
-            for node in self._attach_chunks(quads, layer):
-                self._paint(node, layer)
-        for node in self._attach_chunks(upright.walls, "walls"):
-            node.setTexture(self._facade.texture)
-        self._attach_chunks(upright.solids, "solids")
-
-    def _attach_chunks(self, quads: Quads, layer: str) -> list[Any]:
-        """One node per chunk, drawn while the camera is within the range of its layer."""
-        nodes = []
-        for chunk in quads.mesh().chunks():
-            shape = self._shape(chunk, layer)
-            middle = shape.node.getBounds().getApproxCenter()
-            switch = self._panda.LODNode(layer)
-            switch.addSwitch(RANGES[layer] + 0.71 * CHUNK, 0.0)
-            switch.setCenter(middle)
-            switch.addChild(shape.node)
-            nodes.append(self._root.attachNewNode(switch))
-        return nodes
-
-    def _shape(self, mesh: Mesh, name: str) -> Shape:
-        """A shape that changes its colours when the camera is given another appearance."""
-        self._shapes.append(Shape(self._panda, mesh, name, self.appearance.look))
-        return self._shapes[-1]
-
-    def _attach(self, shape: Shape) -> Any:
-        return self._root.attachNewNode(shape.node)
-
-    def _paint(self, node: Any, layer: str) -> Any:
-        node.setBin("background", BINS[layer])
-        node.setDepthTest(False)
-        node.setDepthWrite(False)
-        return node
+    def enter(self, roads: RoadMap) -> None:
+        """Show another road network from the next frame on; what was shown before is kept for the next time."""
+        if roads.name not in self._lands:
+            self._lands[roads.name] = Land(self._panda, roads, self.appearance.look)
+        if self._land is self._lands[roads.name]:
+            return
+        if self._land is not None:
+            self._land.node.detachNode()
+        # Cars come after the land in the order of the scene, whichever land it is.
+        self._replace_cars([])
+        self._land = self._lands[roads.name]
+        self._land.paint(self.appearance.look)
+        self._land.node.reparentTo(self._root)
 
     def dress(self, appearance: Appearance, first_ns: int = 0) -> None:
         """Show the world, from the next frame on, as ``appearance`` says.
@@ -135,9 +107,8 @@ class Camera:
         self._sensor = None if optics.perfect else Sensor(optics, self.height, self.width, first_ns)
         if appearance == self.appearance:
             return
-        for shape in self._shapes:
-            shape.paint(appearance.look)
-        self._facade.paint(appearance.look)
+        assert self._land is not None
+        self._land.paint(appearance.look)
         self._lens.setFov(appearance.mount.fov_of(self._fov))
         self.appearance = appearance
         self._replace_cars([])
@@ -150,7 +121,8 @@ class Camera:
         y = ego.y + MOUNT_X * sine + mount.lateral * cosine
         z = MOUNT_Z + mount.height
         self._eye.setPosHpr(x, y, z, math.degrees(ego.yaw) - 90.0, -math.degrees(mount.pitch), 0.0)
-        self._backdrop.setPos(x, y, z)
+        assert self._land is not None
+        self._land.backdrop.setPos(x, y, z)
         self._move_cars(vehicles, x, y)
         self._engine.renderFrame()
         rows = np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
@@ -181,13 +153,13 @@ class Camera:
         for index, kind in enumerate(looks):
             _, length, width, height = CLASSES[kind]
             paint = f"paint_{index % car_models.PAINTS}"
-            body = self._attach(self._car_part(car_models.car(length, width, height, paint), "car"))
-            shadow = self._attach(self._car_part(car_models.shadow(length, width), "shadow"))
-            self._paint(shadow, "shadow").reparentTo(body)
+            body = self._root.attachNewNode(self._car_part(car_models.car(length, width, height, paint), "car"))
+            shadow = body.attachNewNode(self._car_part(car_models.shadow(length, width), "shadow"))
+            laid_flat(shadow, "shadow")
             self._cars.append(body)
 
-    def _car_part(self, quads: Quads, name: str) -> Shape:
-        return Shape(self._panda, quads.mesh(), name, self.appearance.look)
+    def _car_part(self, quads: Quads, name: str) -> Any:
+        return Shape(self._panda, quads.mesh(), name, self.appearance.look).node
 
     def close(self) -> None:
         """Give the renderer's buffer back."""
