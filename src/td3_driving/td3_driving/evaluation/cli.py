@@ -30,7 +30,7 @@ from td3_driving.settings import Settings
 from td3_driving.starting.course import BAD_INPUT
 from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 
-SHARED = ("map", "route", "vehicles")
+SHARED = ("map", "route", "vehicles", "hard_braking", "pushing_in", "parked_cars")
 """Settings of the simulator in which all agents drive the same; camera and frame time belong to each policy."""
 LIBRARIES = ("numpy", "torch", "carla", "panda3d")
 
@@ -166,7 +166,9 @@ def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Setting
         base = load_run(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
     else:
         base = load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
-    changed = [*asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
+    # However a policy was trained, it is shown the nominal look unless the command line asks for more.
+    nominal = "appearance.randomise=false"
+    changed = [nominal, *asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
     return override(base, changed)
 
 
@@ -185,6 +187,7 @@ def _agent(name: str, asked: argparse.Namespace, common: Settings) -> tuple[Agen
     own = run_settings(Path(name))
     shared = {key: getattr(common.simulator, key) for key in SHARED}
     settings = replace(own, simulator=replace(own.simulator, **shared), reward=common.reward, episode=common.episode)
+    settings = replace(settings, appearance=common.appearance)
     return learned_agent(Path(name), asked.checkpoint), settings
 
 

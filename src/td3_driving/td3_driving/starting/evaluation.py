@@ -63,7 +63,10 @@ def evaluation_settings(asked: Evaluation) -> Settings:
     use_run = not asked.profile and config.is_file()
     base = load_run(config) if use_run else load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
     patience = max(base.simulator.control_timeout, PATIENCE)
-    return override(base, [f"simulator.control_timeout={patience}", *asked.assignments])
+    # However a policy was trained, it is shown the nominal look unless somebody asks for more; and no training is
+    # under way in which evaluations would be an exception.
+    fixed = [f"simulator.control_timeout={patience}", "appearance.randomise=false", "evaluation.interval=0"]
+    return override(base, [*fixed, *asked.assignments])
 
 
 def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
