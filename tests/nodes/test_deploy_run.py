@@ -1,9 +1,9 @@
 """A policy that was trained, from its run folder to the road: by hand, for it needs a run.
 
 ``TD3_DRIVING_RUN=runs/latest tools/env.sh python -m pytest -s tests/nodes/test_deploy_run.py`` exports the run, drives
-one episode of its map with the bundle over DDS, through odometry with the error that ``localisation.*`` sets, and prints
-what came of it. ``TD3_DRIVING_RUN_SET='localisation.position_bias=0'`` changes settings, ``TD3_DRIVING_RUN_SEED`` the
-episode.
+one episode of its map with the bundle over DDS, through odometry with the error that ``localisation.*`` sets, and
+prints what came of it. ``TD3_DRIVING_RUN_SET='localisation.position_bias=0'`` changes settings,
+``TD3_DRIVING_RUN_SEED`` the episode.
 """
 
 from __future__ import annotations
