@@ -31,7 +31,7 @@ def test_a_run_brings_its_settings_and_a_driver_those_of_the_default_profile(tmp
     assert evaluation_settings(Evaluation(str(tmp_path))) == settings
     changed = evaluation_settings(Evaluation(str(tmp_path), assignments=["simulator.scenario=2"]))
     assert changed.simulator.scenario == 2 and changed.learning.gamma == 0.9
-    assert evaluation_settings(Evaluation("parked")).observation.frame_height == 42, "profile quick"
+    assert evaluation_settings(Evaluation("parked")).observation.frame_height == 32, "profile quick"
     assert evaluation_settings(Evaluation("parked")).simulator.control_timeout == 30.0
     with pytest.raises(SettingsError, match="unknown profile 'nothing'"):
         evaluation_settings(Evaluation("parked", profile="nothing"))

@@ -56,7 +56,7 @@ class OnlyEvaluation:
     def __init__(self, settings: Settings, own: Mapping[str, Any]) -> None:
         name: str = own["evaluate"]
         if name in PRIVILEGED:
-            raise SettingsError(f"driver {name!r} must know where the other vehicles are, which no topic tells")
+            raise SettingsError(f"driver {name!r} must know where the other vehicles are, which is not asked over ROS")
         driver = name in DRIVERS
         agent: Agent = driver_agent(name, settings) if driver else learned_agent(Path(name), own["evaluate_checkpoint"])
         routes, seed, ending = (own[f"evaluate_{what}"] for what in ("routes", "seed", "ending"))
