@@ -14,13 +14,15 @@ from importlib import metadata
 from pathlib import Path
 
 from td3_driving import __version__
-from td3_driving.settings import Settings
+from td3_driving.settings import ObservationSettings, Settings
 from td3_driving.starting.profiles import load_profile, parameter_file
 
 RUNS = Path("runs")
 """Folder of all runs, below the working directory."""
 PACKAGES = ("torch", "numpy", "safetensors", "tensorboard", "panda3d", "carla", "rclpy")
 """Python packages whose versions the manifest states."""
+ANOTHER = Settings(observation=ObservationSettings(state="map", frame_height=25))
+"""What a file does not name shows itself by being of these settings."""
 GIT_TIMEOUT = 5.0
 """Wall time [s] after which the commit is given up as unknown."""
 
@@ -95,12 +97,19 @@ def earlier_settings(path: Path) -> Settings:
     """The configuration of an earlier run.
 
     Raises:
-        RunFolderError: the folder holds none.
+        RunFolderError: the folder holds none, or one of a version whose policies saw something else.
     """
     config = path / "config.yaml"
     if not config.is_file():
         raise RunFolderError(f"{path} holds no run to resume (no config.yaml)")
-    return load_profile(config)
+    settings, other = load_profile(config), load_profile(config, ANOTHER)
+    names_frames = settings.observation.frame_height == other.observation.frame_height
+    if names_frames and settings.observation.state != other.observation.state:
+        raise RunFolderError(
+            f"{path} is of a version whose policies see something else (its config.yaml has no observation.state):"
+            " train again, or use the version of td3_driving that made it"
+        )
+    return settings
 
 
 def manifest(settings: Settings, now: datetime, environment: Mapping[str, str]) -> dict[str, object]:
