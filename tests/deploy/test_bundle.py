@@ -228,6 +228,18 @@ def test_command_exports_a_run_with_its_history(tmp_path: Path, capsys: pytest.C
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
 
 
+def test_run_of_a_version_whose_policies_saw_something_else_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = saved_run(tmp_path, small_settings())
+    lines = (run / "config.yaml").read_text().splitlines()
+    new = ("state:", "colour:", "crop_", "stack_stride:", "waypoint")
+    (run / "config.yaml").write_text("\n".join(line for line in lines if not line.strip().startswith(new)))
+    assert export.main([str(run), "-o", str(tmp_path / "policy.zip")]) == 2
+    told = capsys.readouterr().err
+    assert "no observation.state" in told and "train again" in told and told.count("\n") == 1
+
+
 def test_best_policy_is_exported_with_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, output = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip"
     assert export.main([str(run), "-o", str(output), "--best"]) == 2
