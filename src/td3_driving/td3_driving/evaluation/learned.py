@@ -39,7 +39,7 @@ class LearnedAgent:
         self._eyes = Eyes(settings)
 
     def start(self, route: Route, seed: int) -> None:
-        self._eyes.start(route)
+        self._eyes.start(route, seed)
 
     def decide(self, view: View) -> np.ndarray:
         if view.grey is None:
