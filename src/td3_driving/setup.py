@@ -61,6 +61,7 @@ setup(
         "console_scripts": [
             *(f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES),
             f"drive = {PACKAGE}.nodes.deploy_policy:main",
+            f"final_drives = {PACKAGE}.evaluation.final_drives:main",
             f"doctor = {PACKAGE}.doctor.cli:main",
         ]
     },

@@ -129,7 +129,7 @@ class SB3Agent:
 
     def start(self, route: Route, seed: int) -> None:
         """A new episode."""
-        self._eyes.start(route)
+        self._eyes.start(route, seed)
 
     def decide(self, view: View) -> np.ndarray:
         """The deterministic action."""

@@ -1,6 +1,4 @@
-"""Images and state vectors against values one can read off the formulas."""
-
-import math
+"""Images, frames and stacks against values one can read off."""
 
 import numpy as np
 import pytest
@@ -9,20 +7,14 @@ from hypothesis import strategies as st
 
 from td3_driving.driving.observation import (
     ENCODINGS,
-    STATE_BOUND,
     FrameStack,
     ObservationError,
+    camera_frame,
     decode_image,
-    encode_state,
-    grey_frame,
-    state_dim,
 )
-from td3_driving.driving.route import Route, RoutePlace
-from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings
 
-SMALL = ObservationSettings(frame_height=36, frame_width=48, stack=3, route_points=2, route_spacing=5.0)
-STRAIGHT = Route(np.array([(0.0, 0.0), (100.0, 0.0)]))
+SMALL = ObservationSettings(frame_height=36, frame_width=48, stack=3)
 
 
 def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
@@ -35,7 +27,7 @@ def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
         "rgb8": (red, green, blue),
     }.items():
         image = np.full((72, 96, len(pixel)), pixel, dtype=np.uint8)
-        frame = grey_frame(image, encoding, SMALL)
+        frame = camera_frame(image, encoding, SMALL)
         assert frame.shape == (36, 48) and frame.dtype == np.uint8
         assert abs(int(frame[0, 0]) - luma) <= 1 and frame.min() == frame.max()
 
@@ -43,7 +35,7 @@ def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
 def test_a_pixel_of_the_frame_is_the_mean_of_its_area() -> None:
     image = np.zeros((72, 96), dtype=np.uint8)
     image[0, 0], image[0, 1], image[1, 0], image[1, 1] = 10, 20, 30, 40
-    assert grey_frame(image, "mono8", SMALL)[0, 0] == 25
+    assert camera_frame(image, "mono8", SMALL)[0, 0] == 25
 
 
 def test_padding_at_the_end_of_a_row_is_left_out() -> None:
@@ -97,42 +89,3 @@ def test_a_stack_that_was_handed_out_does_not_change() -> None:
     first = stack.push(np.ones((36, 48), dtype=np.uint8))
     stack.push(np.zeros((36, 48), dtype=np.uint8))
     assert first.min() == 1
-
-
-def test_state_vector_by_hand() -> None:
-    vehicle = VehicleState(0, 10.0, 1.0, 0.0, math.pi / 4, 5.0, 0.0, 0.25)
-    place = RoutePlace(s=10.0, lateral=1.0, heading_error=math.pi / 4)
-    state = encode_state(vehicle, place, STRAIGHT, np.array([0.5, -0.5], dtype=np.float32), SMALL)
-    half = math.sqrt(0.5)
-    first = ((5 * half - 1 * half) / 10, (-1 * half - 5 * half) / 10)
-    second = ((10 * half - 1 * half) / 10, (-1 * half - 10 * half) / 10)
-    assert state == pytest.approx(np.array([0.5, 0.5, 1.0, 0.25, 0.5, -0.5, *first, *second]), abs=1e-6)
-    assert state.dtype == np.float32 and state.shape == (state_dim(SMALL),)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("field", ["x", "y", "z", "yaw", "speed", "lateral_speed", "yaw_rate"])
-def test_odometry_that_is_not_finite_is_refused(bad: float, field: str) -> None:
-    values = {
-        "stamp_ns": 0,
-        "x": 0.0,
-        "y": 0.0,
-        "z": 0.0,
-        "yaw": 0.0,
-        "speed": 0.0,
-        "lateral_speed": 0.0,
-        "yaw_rate": 0.0,
-    }
-    vehicle = VehicleState(**{**values, field: bad})  # type: ignore[arg-type]
-    with pytest.raises(ObservationError):
-        encode_state(vehicle, RoutePlace(0.0, 0.0, 0.0), STRAIGHT, np.zeros(2, dtype=np.float32), SMALL)
-
-
-finite = st.floats(-1e6, 1e6)
-
-
-@given(finite, finite, finite, finite, finite)
-def test_state_is_bounded_for_every_finite_vehicle(x: float, y: float, yaw: float, speed: float, rate: float) -> None:
-    vehicle = VehicleState(0, x, y, 0.0, yaw, speed, 0.0, rate)
-    state = encode_state(vehicle, STRAIGHT.locate(vehicle), STRAIGHT, np.zeros(2, dtype=np.float32), SMALL)
-    assert np.isfinite(state).all() and np.abs(state).max() <= STATE_BOUND

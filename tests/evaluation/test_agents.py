@@ -10,8 +10,8 @@ import torch
 
 from td3_driving.driving.drivers import IdmDriver, LaneKeeper, Neighbours, Situation
 from td3_driving.driving.episode import ExitReason
-from td3_driving.driving.observation import state_dim
 from td3_driving.driving.route import Route, RoutePlace
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.agents import DriverAgent, View, driver_agent
 from td3_driving.evaluation.drive import Plan, evaluate
@@ -32,7 +32,8 @@ def situation(own_speed: float, **neighbours: list[float]) -> Situation:
     """On a straight road along x, at its start; ``neighbours`` are x, y and speed of cars of 4.79 m."""
     route = Route(np.array([(x, 0.0) for x in range(200)], dtype=float))
     others = {name: np.array(neighbours.get(name, [])) for name in ("x", "y", "speed")}
-    known = Neighbours(**others, length=np.full(len(others["x"]), 4.79))
+    count = len(others["x"])
+    known = Neighbours(**others, yaw=np.zeros(count), length=np.full(count, 4.79))
     vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, own_speed, 0.0, 0.0)
     return Situation(vehicle, RoutePlace(0.0, 0.0, 0.0), route, known)
 

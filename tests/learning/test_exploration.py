@@ -37,7 +37,7 @@ def test_a_restart_explores_on_as_before(seed: int, step: int) -> None:
 def test_noise_decays_linearly_from_the_end_of_the_random_phase() -> None:
     exploration = Exploration(ExplorationSettings(random_steps=100, noise_start=0.4, noise_end=0.2, decay_steps=50), 0)
     zero = np.zeros(2)
-    assert exploration.action(99, zero)[1] == 1.0
+    assert exploration.action(99, None)[1] == 1.0
     assert [exploration.action(step, zero)[1] for step in (100, 125, 150, 999)] == pytest.approx([0.4, 0.3, 0.2, 0.2])
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from td3_driving.learning.networks import (
     Actor,
-    Critic,
+    CameraCritic,
     Encoder,
     GaussianActor,
     PatchConvolution,
@@ -65,7 +65,7 @@ def test_the_seed_alone_decides_the_weights(small: Make) -> None:
     critics = []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
-        critics.append(Critic(settings.observation, settings.network, STATE_DIM))
+        critics.append(CameraCritic(settings.observation, settings.network, STATE_DIM))
         initialise(critics[-1], torch.Generator().manual_seed(5))
     first, second = (critic.state_dict() for critic in critics)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -74,7 +74,7 @@ def test_the_seed_alone_decides_the_weights(small: Make) -> None:
 
 def test_parts_divide_the_network(small: Make) -> None:
     settings = small(network__layer_norm=True)
-    critic = Critic(settings.observation, settings.network, STATE_DIM)
+    critic = CameraCritic(settings.observation, settings.network, STATE_DIM)
     cnn, mlp = critic.part("cnn"), critic.part("mlp")
     assert {id(p) for p in cnn} == {id(p) for p in critic.encoder.parameters()}
     assert len(cnn) + len(mlp) == len(list(critic.parameters()))

@@ -40,6 +40,7 @@ SMALL = {
     "pacing.checkpoint_period": 20,
     "pacing.stall_timeout": 30,
     "simulator.control_timeout": 30,
+    "evaluation.final_routes": 0,
 }
 """Settings of a run that takes seconds, beside the defaults; each test says what it changes."""
 TIMEOUT = 600.0

@@ -108,6 +108,12 @@ TAGS: dict[str, tuple[str, ...]] = {
     "eval_success": ("eval/success_rate",),
     "eval_collisions": ("eval/avg_collisions", "eval/collisions"),
     "eval_lane_invasions": ("eval/avg_lane_invasions", "eval/lane_invasions"),
+    # drives at the end of the run
+    "final_score": ("eval/final/driving_score",),
+    "final_score_low": ("eval/final/driving_score_low",),
+    "final_score_blind": ("eval/final/driving_score_blind",),
+    "final_success": ("eval/final/success_rate",),
+    "final_needs_camera": ("eval/final/needs_camera",),
     # reward components
     **{f"part_{part}": (f"reward/{part}", f"rewards/{part}_component") for part in PARTS},
     **{f"share_{part}": (f"rewards/{part}_percentage",) for part in PARTS},

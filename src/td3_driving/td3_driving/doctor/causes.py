@@ -96,6 +96,10 @@ CAUSES: dict[str, Description] = {
         "The learned policy does worse than random actions.",
         "A consequence: do not prolong the run, cure what stands above.",
     ),
+    "camera_ignored": Description(
+        "The policy drives as well without its camera.",
+        "Take what tells the lane out of the state vector, and leave the camera the only one to know it.",
+    ),
     "run_incomplete": Description("The run did not reach its end.", "Complete it, or judge the part alone."),
 }
 INTEGRITY = ("environment_dead", "logging_inconsistent", "run_incomplete", "nonfinite")
@@ -163,7 +167,7 @@ def _confidence(name: str, found: list[Finding], rules: set[int]) -> str:
         return PROVEN if 18 in rules else STRONG
     if name == "config_not_honoured":
         return PROVEN if {10, 38} & rules else STRONG
-    if name in ("alerts_blind", "run_incomplete"):
+    if name in ("alerts_blind", "camera_ignored", "run_incomplete"):
         return PROVEN
     return PROVEN if critical else POSSIBLE
 

@@ -19,6 +19,7 @@ from td3_driving.doctor.bag import is_bag, read_bag
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import FILE_PATTERN, Progress, ReadReport, Scalar, read_scalars
 from td3_driving.doctor.expectations import parse_config, read_config
+from td3_driving.doctor.rules.camera import final_samples
 
 CONFIG_TEXTS = ("config", "hyperparameters", "args", "hparams")
 
@@ -33,6 +34,7 @@ class Run:
     config: dict[str, Any] = field(default_factory=dict)
     manifest: dict[str, str] = field(default_factory=dict)
     reports: list[ReadReport] = field(default_factory=list)
+    final: list[Scalar] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -52,13 +54,14 @@ class Run:
         return self.reports[-1].damage if self.reports else ""
 
     def samples(self, progress: Progress | None = None) -> Iterator[Scalar]:
-        """All scalars in the order of their wall time."""
+        """All scalars in the order of their wall time; those of the drives after the run come last."""
         if self.bag is not None:
             yield from read_bag(self.bag)
             return
         self.reports = [ReadReport(str(file)) for file in self.event_files]
         streams = [read_scalars(file, report, progress) for file, report in zip(self.event_files, self.reports)]
         yield from streams[0] if len(streams) == 1 else heapq.merge(*streams, key=lambda sample: sample.wall)
+        yield from self.final
 
     def asked_in_texts(self) -> dict[str, Any]:
         """The configuration as texts of the event files hold it."""
@@ -133,6 +136,7 @@ def _event_files(folder: Path) -> list[Path]:
 
 
 def _add_description(run: Run, folder: Path) -> None:
+    run.final = final_samples(folder)
     config, manifest = folder / "config.yaml", folder / "manifest.json"
     if config.is_file():
         run.config = read_config(config)

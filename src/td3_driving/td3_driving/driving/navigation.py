@@ -25,6 +25,8 @@ HORIZON = 50.0
 """Distance up to which a manoeuvre is announced [m]; with none so near the distance is this."""
 STEP = 1.0
 """Distance between two points at which the route's heading is taken [m]."""
+DENSE = 2.0
+"""Points of a route that lie no farther apart are a curve as they are [m]."""
 
 
 class Manoeuvre(enum.Enum):
@@ -77,6 +79,30 @@ def find_turns(route: Route) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
+def filled(route: Route, longest: float) -> Route:
+    """The route with a curve through its points where they are sparse; one with dense points is given back as it is.
+
+    Chords cut the bends off and put all of a bend into a few corners. Between points more than :data:`DENSE` and at
+    most ``longest`` [m] apart there are cubic Hermite curves, whose tangents are those of the parabola through three
+    points (Bessel tangents: de Boor 1978, A Practical Guide to Splines, chapter IV); longer chords stay straight.
+    """
+    points, lengths = route.points, np.diff(route.s)
+    sparse = (lengths > DENSE) & (lengths <= longest)
+    if not sparse.any():
+        return route
+    chords = np.diff(points, axis=0) / lengths[:, None]
+    share = (lengths[1:] / (lengths[1:] + lengths[:-1]))[:, None]
+    tangents = np.concatenate((chords[:1], share * chords[:-1] + (1.0 - share) * chords[1:], chords[-1:]))
+    parts = [points[:1]]
+    for index, length in enumerate(lengths.tolist()):
+        count = math.ceil(length / STEP) if sparse[index] else 1
+        t = (np.arange(1, count + 1) / count)[:, None]
+        bulge = length * t * (1.0 - t) * ((1.0 - t) * tangents[index] - t * tangents[index + 1])
+        step = t * t * (3.0 - 2.0 * t)
+        parts.append((1.0 - step) * points[index] + step * points[index + 1] + bulge)
+    return Route(np.concatenate(parts))
+
+
 class LocalisationError:
     """The error of position and heading in the course of an episode: a first-order Gauss-Markov process and a bias.
 
@@ -108,14 +134,15 @@ class Navigator:
     """Follows one route by believed positions.
 
     Args:
+        route: with sparse points or dense ones, see :func:`filled`.
         error: of the localisation; ``None`` takes the positions as they are, as on a vehicle, whose own are noisy.
     """
 
     def __init__(self, route: Route, settings: ObservationSettings, error: LocalisationError | None) -> None:
-        self._route = route
         self._count, self._spacing = settings.waypoints, settings.waypoint_spacing
+        self._route = filled(route, self._spacing)
         self._error = error
-        self._turns = find_turns(route)
+        self._turns = find_turns(self._route)
         self._near: float | None = None
         self._reached = 0.0
 

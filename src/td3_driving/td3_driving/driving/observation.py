@@ -86,13 +86,17 @@ def stack_shape(settings: ObservationSettings) -> tuple[int, int, int]:
     return settings.stack * PLANES[settings.colour], settings.frame_height, settings.frame_width
 
 
+def kept_rows(rows: int, settings: ObservationSettings) -> tuple[int, int]:
+    """First row of an image of ``rows`` rows that is kept, and the one behind the last."""
+    return round(settings.crop_top * rows), rows - round(settings.crop_bottom * rows)
+
+
 def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings) -> np.ndarray:
     """The frame, uint8 of :func:`frame_shape`, of a camera image (rows, columns[, channels]).
 
     The image is cropped to the rows that the settings ask for; each pixel is the mean of the area that it covers.
     """
-    rows = image.shape[0]
-    part = image[round(settings.crop_top * rows) : rows - round(settings.crop_bottom * rows)]
+    part = image[slice(*kept_rows(image.shape[0], settings))]
     conversion = ENCODINGS[encoding][1] if settings.colour == "grey" else RGB[encoding]
     converted = part if conversion is None else cv2.cvtColor(part, conversion)
     size = (settings.frame_width, settings.frame_height)

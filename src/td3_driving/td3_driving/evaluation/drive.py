@@ -13,9 +13,11 @@ from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
 from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
 from td3_driving.evaluation.link import Link, frames_of
 from td3_driving.settings import Settings
+from td3_driving.sim.appearance import NOMINAL, episode_appearance
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import Frame, World
@@ -36,6 +38,7 @@ class Plan:
         routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
+        camera: what becomes of the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
     """
 
     scenario: int = 0
@@ -44,6 +47,7 @@ class Plan:
     ending: str = "leaderboard"
     delay: float = 0.0
     drop: float = 0.0
+    camera: str = SEEN
 
     def __post_init__(self) -> None:
         if self.routes < 1:
@@ -52,6 +56,7 @@ class Plan:
             raise ValueError(f"ending: {self.ending!r} is not one of {', '.join(ENDINGS)}")
         if not 0.0 <= self.drop <= 1.0:
             raise ValueError(f"drop: {self.drop} is outside 0 .. 1")
+        checked(self.camera)
 
     @property
     def seeds(self) -> list[int]:
@@ -66,6 +71,17 @@ class Stage:
         self.settings = replace(settings, simulator=replace(settings.simulator, scenario=scenario))
         self.world = World(self.settings.simulator, settings.run.seed)
         self._camera: Camera | None = None
+        self._appearance, self._first_ns = NOMINAL, 0
+
+    def reset(self, scenario: int, seed: int) -> np.ndarray:
+        """Begin an episode; see :meth:`td3_driving.sim.world.World.reset`."""
+        line = self.world.reset(scenario, seed)
+        self._appearance = episode_appearance(self.settings.appearance, scenario, seed)
+        self._first_ns = self.world.next_stamp_ns
+        if self._camera is not None:
+            self._camera.enter(self.world.roads)
+            self._camera.dress(self._appearance, self._first_ns)
+        return line
 
     def image(self, frame: Frame) -> np.ndarray:
         """What the camera shows of ``frame``, (height, width, 4) uint8, overwritten by the next call."""
@@ -73,6 +89,7 @@ class Stage:
             simulator = self.settings.simulator
             size = simulator.camera_width, simulator.camera_height
             self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
+            self._camera.dress(self._appearance, self._first_ns)
         return self._camera.render(frame.ego, frame.vehicles)
 
     def close(self) -> None:
@@ -95,6 +112,7 @@ def evaluate(
         MapError, RouteError: the map cannot be used.
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
+    agent = ablated(agent, plan.camera)
     stage = Stage(settings, plan.scenario)
     try:
         for route, seed in enumerate(plan.seeds):
@@ -107,7 +125,7 @@ def evaluate(
 def _drive_route(
     stage: Stage, agent: Agent, plan: Plan, seed: int, link: Link[View], watcher: Watcher | None
 ) -> EpisodeResult:
-    line = stage.world.reset(plan.scenario, seed)
+    line = stage.reset(plan.scenario, seed)
     route = Route(line)
     referee = Referee(stage.settings, plan.ending, route, _half_width(line, route))
     agent.start(route, seed)

@@ -168,7 +168,7 @@ def observations(contract: Contract, count: int, seed: int) -> tuple[np.ndarray,
     """``count`` observations: pictures and states in the range of driving, and the extremes of both.
 
     Returns:
-        Frames (count, stack, height, width) uint8 and states (count, state size) float32.
+        Frames (count, frames times planes, height, width) uint8 and states (count, state size) float32.
     """
     generator = np.random.default_rng(seed)
     frames = np.stack([_pictures(generator, contract.frames_shape) for _ in range(count)])

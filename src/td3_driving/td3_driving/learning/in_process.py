@@ -7,7 +7,7 @@ comparisons with other learners, and for tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.acting import LearnedChooser, make_teacher
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
-from td3_driving.settings import Settings
+from td3_driving.settings import AppearanceSettings, Settings
+from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import Frame, World
@@ -51,7 +52,10 @@ class Scene:
     def start(self, pilot: Pilot, seed: int) -> None:
         """A new episode on the route and among the traffic of ``seed``."""
         scenario = self.settings.simulator.scenario
-        pilot.start(Route(self.world.reset(scenario, seed)), scenario, seed)
+        route = Route(self.world.reset(scenario, seed))
+        self.camera.enter(self.world.roads)
+        self.camera.dress(training_appearance(self.settings, scenario, seed), self.world.next_stamp_ns)
+        pilot.start(route, scenario, seed)
 
     def look(self, pilot: Pilot) -> tuple[Frame, Sight]:
         """The next frame, and what ``pilot`` sees of it; its record counts the frames with a marking crossed."""
@@ -69,7 +73,8 @@ class Scene:
 
 
 def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) -> list[EpisodeRecord]:
-    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own.
+    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own
+    that looks nominal.
 
     Args:
         weights: the actor, as :func:`td3_driving.learning.weights.take_snapshot` packs it.
@@ -84,7 +89,7 @@ def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) ->
     """
     policy = ActorPolicy(settings, state_dim(settings.observation))
     version = policy.load(weights)
-    scene = Scene(settings)
+    scene = Scene(replace(settings, appearance=AppearanceSettings()))
 
     def choose(observation: Observation, _: Situation) -> tuple[np.ndarray, int]:
         return policy.act(observation.stack, observation.state), version

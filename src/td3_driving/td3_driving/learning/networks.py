@@ -1,8 +1,8 @@
 """Actor and critic. The actor owns an encoder; a critic that looks through the camera owns another one.
 
 Layout: frames are ``(batch, channels, height, width)`` uint8, the planes of the oldest frame first; states
-``(batch, state_dim)``, privileged vectors ``(batch, privileged_dim)`` and actions ``(batch, 2)`` float32. Convolutions run
-on *patches* (see :func:`to_patches`), made once per batch and shared by all networks.
+``(batch, state_dim)``, privileged vectors ``(batch, privileged_dim)`` and actions ``(batch, 2)`` float32. Convolutions
+run on *patches* (see :func:`to_patches`), made once per batch and shared by all networks.
 """
 
 from __future__ import annotations

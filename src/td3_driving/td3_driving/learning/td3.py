@@ -107,6 +107,7 @@ class TD3:
         Returns:
             Series by tag, scalars that stay on the device; those of the actor only when it was updated.
         """
+        self._schedule()
         inputs = self.to_device(batch, reward_scale)
         target = self.target(inputs)
         report = self._update_critic(inputs, target)
@@ -226,6 +227,16 @@ class TD3:
         share = min(self.updates / rule.teacher_decay, 1.0)
         return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
 
+    def _schedule(self) -> None:
+        """Set the learning rates of the coming update."""
+        if not self._rule.lr_decay:
+            return
+        share = min(self.updates / self._rule.lr_decay, 1.0)
+        factor = 1.0 + share * (self._rule.lr_end - 1.0)
+        for optimizer in self.optimizers().values():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group["initial_lr"]
+
     def _imitation(self, action: Tensor, teacher: Tensor) -> Tensor:
         """Mean squared distance to the teacher's action, over the rows that have one."""
         if self._rule.teacher == "none":
@@ -273,7 +284,11 @@ def return_bound(settings: Settings) -> float:
 
 def _adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
     parts = (("cnn", cnn_lr), ("mlp", mlp_lr))
-    groups = [{"params": network.part(part), "lr": rate, "part": part} for part, rate in parts if network.part(part)]
+    groups = [
+        {"params": network.part(part), "lr": rate, "initial_lr": rate, "part": part}
+        for part, rate in parts
+        if network.part(part)
+    ]
     return torch.optim.Adam(groups, fused=True)
 
 

@@ -24,6 +24,7 @@ def not_applicable(settings: Settings) -> frozenset[str]:
     """Settings of the group ``learning`` that nobody reads under these settings."""
     rule = settings.learning
     needless = NOT_APPLICABLE[rule.algorithm] | (TEACHING if rule.teacher == "none" else frozenset())
+    needless |= frozenset() if rule.lr_decay else {"lr_end"}
     return needless | ({"critic_cnn_lr"} if privileged_dim(settings) else frozenset())
 
 

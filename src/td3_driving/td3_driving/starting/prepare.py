@@ -80,6 +80,7 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
         run_directory=path,
         simulator=request.simulator,
         num_actors=settings.run.num_actors,
+        final_routes=settings.evaluation.final_routes,
         faults=request.faults,
         tensorboard=request.tensorboard,
         rviz=request.rviz,

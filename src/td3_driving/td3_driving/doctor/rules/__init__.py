@@ -6,6 +6,7 @@ from td3_driving.doctor.findings import Rule
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rules import (
     alerts,
+    camera,
     course,
     critic,
     environment,
@@ -55,6 +56,7 @@ RULES: tuple[type[Rule], ...] = (
     gradients.GradientExplosion,
     critic.TargetNetworks,
     alerts.BlindAlerts,
+    camera.CameraIgnored,
 )
 
 
