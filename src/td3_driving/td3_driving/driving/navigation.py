@@ -117,7 +117,7 @@ class Navigator:
         self._count, self._spacing = settings.waypoints, settings.waypoint_spacing
         self._error = error
         self._turns = find_turns(route)
-        # A position that is wrong by metres would else be found on a later part of a route that comes back to its start.
+        # A position that is wrong by metres would else be found on the end of a route that comes back to its start.
         self._near: float | None = None if error is None else 0.0
         self._reached = 0.0
 
