@@ -135,7 +135,8 @@ class Navigator:
 
     Args:
         route: with sparse points or dense ones, see :func:`filled`.
-        error: of the localisation; ``None`` takes the positions as they are, as on a vehicle, whose own are noisy.
+        error: of the localisation of an episode, which begins where its route begins; ``None`` takes the positions as
+            they are, as on a vehicle, whose own are noisy and which may be anywhere on its route.
     """
 
     def __init__(self, route: Route, settings: ObservationSettings, error: LocalisationError | None) -> None:
@@ -143,7 +144,8 @@ class Navigator:
         self._route = filled(route, self._spacing)
         self._error = error
         self._turns = find_turns(self._route)
-        self._near: float | None = None
+        # A position that is wrong by metres would else be found on the end of a route that comes back to its start.
+        self._near: float | None = None if error is None else 0.0
         self._reached = 0.0
 
     def look(self, vehicle: VehicleState) -> Navigation:

@@ -95,8 +95,16 @@ def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings
     """The frame, uint8 of :func:`frame_shape`, of a camera image (rows, columns[, channels]).
 
     The image is cropped to the rows that the settings ask for; each pixel is the mean of the area that it covers.
+
+    Raises:
+        ObservationError: the image is so low that the crop leaves no row of it.
     """
     part = image[slice(*kept_rows(image.shape[0], settings))]
+    if not len(part):
+        raise ObservationError(
+            f"of the {image.shape[0]} rows of the image, crop_top {settings.crop_top} and crop_bottom {settings.crop_bottom}"
+            " leave none"
+        )
     conversion = ENCODINGS[encoding][1] if settings.colour == "grey" else RGB[encoding]
     converted = part if conversion is None else cv2.cvtColor(part, conversion)
     size = (settings.frame_width, settings.frame_height)

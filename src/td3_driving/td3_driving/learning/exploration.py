@@ -30,7 +30,8 @@ class Exploration:
 
         Returns:
             action: (2,) float32 in [-1, 1].
-            noise_std: standard deviation of the Gaussian noise; 1 in the random phase.
+            noise_std: standard deviation of the Gaussian noise; in the random phase 1, or the bound of the disturbance
+                of the teacher's action.
 
         Raises:
             ValueError: the random phase is over and there is no action of the policy.
@@ -47,7 +48,7 @@ class Exploration:
         return np.clip(policy_action + noise, -1.0, 1.0).astype(np.float32), std
 
     def is_random(self, step: int) -> bool:
-        """Whether the action of ``step`` is drawn without asking the policy."""
+        """Whether ``step`` is of the first phase, in which the policy is not asked."""
         return step < self._settings.random_steps
 
     def noise_std(self, step: int) -> float:
@@ -56,8 +57,7 @@ class Exploration:
         return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
 
     def _first(self, step: int, teacher_action: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """The teacher's action with a disturbance that is held, so that it also shows how to come back; else a random
-        action."""
+        """A random action; with a teacher its own and a random disturbance, which shows how to come back."""
         if teacher_action is None:
             return self._random(step), 1.0
         disturbed = teacher_action + self._settings.noise_start * self._random(step)

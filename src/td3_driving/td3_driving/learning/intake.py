@@ -194,18 +194,21 @@ class ExperienceIntake:
     def _final_fault(self, experience: Experience) -> str:
         frame, state, privileged = experience.final_frame, experience.final_state, experience.final_privileged
         if frame is None and state is None:
-            return ""
+            return "" if privileged is None or not privileged.size else "final_privileged without a final_frame"
         if frame is None or state is None:
             return "final_frame and final_state must come together"
-        if privileged is None:
-            privileged = np.zeros(0, dtype=np.float32)
         if not experience.closes_episode:
             return "final_frame on a message that does not close the episode"
         return (
             _array_fault("final_frame", frame, self._frame_shape, np.uint8)
             or _array_fault("final_state", state, (self._state_dim,), np.float32)
-            or _array_fault("final_privileged", privileged, (self._privileged_dim,), np.float32)
+            or self._final_privileged_fault(privileged)
         )
+
+    def _final_privileged_fault(self, privileged: np.ndarray | None) -> str:
+        if privileged is None:
+            return "final_privileged is missing beside final_state" if self._privileged_dim else ""
+        return _array_fault("final_privileged", privileged, (self._privileged_dim,), np.float32)
 
 
 def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:
