@@ -60,9 +60,8 @@ def test_trained_policy_drives_to_the_goal_as_training_does(tmp_path: Path, doma
     print(f"positions wrong by {np.mean(errors, axis=0)} +- {np.std(errors, axis=0)} m")
     print(f"farthest from the lane centre {lateral:.2f} m; training's {record.max_lateral:.2f} m")
     print(f"actions differ from training's on the same frames by at most {difference:.1e}")
-    print(
-        f"from those of training's own drive: {', '.join(f'{apart[n]:.0e}' for n in range(0, until, max(until // 16, 1)))}"
-    )
+    course = " ".join(f"{apart[n]:.0e}" for n in range(0, until, max(until // 16, 1)))
+    print(f"from those of training's own drive, in its course: {course}")
     assert difference <= 1e-4
     assert lateral < settings.episode.off_lane_distance
     # Where a vehicle believes to be at its goal, it stops; its positions may put that before the goal.
