@@ -140,9 +140,11 @@ def test_contract_tells_which_positions_the_policy_was_trained_with() -> None:
     """Noise of 1 m and a bias of 3 m: 4 sqrt(10) m beside the lane of 2 m; 2 sqrt(9 ln 10) m from frame to frame."""
     document = contract_of(small_settings()).as_mapping()
     assert document["parameters"]["localisation"]["position_noise"] == 1.0
+    told = {"turn_angle_deg": 40.0, "turn_length_m": 12.0, "horizon_m": 50.0, "dense_route_m": 2.0}
+    assert document["inputs"]["state"]["navigation"] == told
     assert document["positions"] == {"farthest_from_route_m": 14.649, "longest_jump_m": 9.105}
     exact = contract_of(small_settings(observation__state="map", localisation__position_noise=9.0)).as_mapping()
-    assert exact["parameters"]["localisation"] is None
+    assert exact["parameters"]["localisation"] is None and exact["inputs"]["state"]["navigation"] is None
     assert exact["positions"] == {"farthest_from_route_m": 10.0, "longest_jump_m": 3.0}
     better = contract_of(small_settings(localisation__position_noise=0.0, localisation__position_bias=0.0))
     assert (better.farthest, better.jump) == (10.0, 3.0), "no less than what an exact position has"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,20 @@ from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import PolicyTick
 from td3_driving_msgs.srv import ResetEpisode
 
+from td3_driving.deploy.driver import fingerprint
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.navigation import LocalisationError
-from td3_driving.driving.observation import Observation
+from td3_driving.driving.observation import Observation, camera_frame
 from td3_driving.driving.pilot import Pilot
+from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.synchroniser import Synchroniser
+from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.learning.in_process import Scene
 from td3_driving.learning.inference import ActorPolicy
-from td3_driving.nodes.conversions import nanoseconds, quaternion, vehicle_state
-from td3_driving.settings import Settings
+from td3_driving.nodes.conversions import image_array, nanoseconds, quaternion, route_points, vehicle_state
+from td3_driving.settings import LocalisationSettings, Settings
 
 IMAGE, ODOMETRY, ROUTE, COMMAND = (
     f"{EGO}/{name}" for name in ("rgb_front/image", "odometry", "waypoints", "vehicle_control_cmd")
@@ -228,6 +232,37 @@ class Episode:
         ticks = self._client.heard[f"/{TICK}"]
         episode = [tick for tick in ticks if nanoseconds(tick.sensor_stamp) >= begin]
         return episode if len(episode) >= self._frames else []
+
+
+def training_acts_on(drive: Drive, settings: Settings, weights: bytes, seed: int) -> tuple[list[str], np.ndarray]:
+    """What the classes of training make of the frames that the node heard, with the node's actions as their last ones.
+
+    Returns:
+        The fingerprint of each observation, and the actions (N, 2).
+    """
+    exact = LocalisationSettings(position_noise=0.0, position_bias=0.0, heading_noise=0.0)
+    policy = ActorPolicy(settings, state_dim(settings.observation))
+    policy.load(weights)
+    done = {nanoseconds(tick.sensor_stamp): np.array((tick.steer, tick.drive), np.float32) for tick in drive.ticks}
+    seen: list[str] = []
+    actions: list[np.ndarray] = []
+
+    def choose(observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+        seen.append(fingerprint(observation))
+        actions.append(policy.act(observation.stack, observation.state))
+        return done[situation.vehicle.stamp_ns], 0
+
+    pilot = Pilot(replace(settings, localisation=exact), "test", 0, choose)
+    pilot.start(Route(route_points(drive.messages[ROUTE][-1])), 0, seed)
+    sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(settings.simulator.fixed_delta * 1e9))
+    odometry = {nanoseconds(m.header.stamp): vehicle_state(m) for m in drive.messages[drive.odometry]}
+    for message in drive.of_episode(IMAGE):
+        stamp = nanoseconds(message.header.stamp)
+        sync.add_image(stamp, camera_frame(image_array(message), message.encoding, settings.observation))
+        pair = sync.add_state(stamp, odometry[stamp])
+        assert pair is not None
+        pilot.act(pilot.see(*pair))
+    return seen, np.stack(actions)
 
 
 def stamps_of(messages: list[Any]) -> set[int]:

@@ -5,7 +5,6 @@ Twice: by the exact lane, and by its sensors, with odometry as noisy as that of 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,29 @@ import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
-from episode_harness import COMMAND, HEARD, IMAGE, NOISY, ODOMETRY, ROUTE, Drive, Episode, training_policy_drives
+from episode_harness import (
+    HEARD,
+    IMAGE,
+    NOISY,
+    ODOMETRY,
+    ROUTE,
+    Drive,
+    Episode,
+    training_acts_on,
+    training_policy_drives,
+)
 from policy_bundle import lane_following_weights, make_bundle, small_settings
 from rclpy.serialization import serialize_message
 
 from td3_driving.bags.reading import Bag
-from td3_driving.bags.rebuild import action_of
 from td3_driving.bags.writing import BagWriter
-from td3_driving.deploy.driver import DeployedDriver, Picture, fingerprint
+from td3_driving.deploy.driver import DeployedDriver, Picture
 from td3_driving.deploy.runtime import load
-from td3_driving.driving.drivers import Situation
-from td3_driving.driving.observation import Observation, camera_frame
-from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.route import Route
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.nodes.conversions import image_array, nanoseconds, route_points, vehicle_state
-from td3_driving.settings import LocalisationSettings, Settings
+from td3_driving.nodes.conversions import image_array, nanoseconds, vehicle_state
+from td3_driving.settings import Settings
 
 FRAMES = 300
 SEED = 5
@@ -88,45 +93,27 @@ def test_vehicle_hears_what_a_receiver_tells(policy: tuple[Settings, bytes, Path
 
 
 def test_training_sees_the_same_frames_as_the_deployed_node(policy: tuple[Settings, bytes, Path], drive: Drive) -> None:
-    """The classes of training, given what the node heard live, with the commands as the choices."""
-    exact = LocalisationSettings(position_noise=0.0, position_bias=0.0, heading_noise=0.0)
-    settings = replace(policy[0], localisation=exact)
-    actions = {nanoseconds(m.header.stamp): action_of(m) for m in drive.messages[COMMAND]}
-    seen: list[str] = []
-
-    def choose(observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
-        seen.append(fingerprint(observation))
-        return actions[situation.vehicle.stamp_ns], 0
-
-    pilot = Pilot(settings, "test", 0, choose)
-    pilot.start(Route(route_points(drive.messages[ROUTE][-1])), 0, SEED)
-    sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(50_000_000)
-    odometry = {nanoseconds(m.header.stamp): vehicle_state(m) for m in drive.messages[drive.odometry]}
-    for message in drive.of_episode(IMAGE):
-        stamp = nanoseconds(message.header.stamp)
-        sync.add_image(stamp, camera_frame(image_array(message), message.encoding, settings.observation))
-        pair = sync.add_state(stamp, odometry[stamp])
-        assert pair is not None
-        pilot.act(pilot.see(*pair))
+    seen, actions = training_acts_on(drive, *policy[:2], SEED)
     assert seen == [tick.observation_sha256 for tick in drive.ticks]
     assert len(set(seen)) == FRAMES, "the frames differ from one another"
+    assert np.abs(actions - [(tick.steer, tick.drive) for tick in drive.ticks]).max() <= 1e-4
 
 
 def test_a_bag_of_the_drive_gives_the_same_frames_and_decisions(
     policy: tuple[Settings, bytes, Path], drive: Drive, tmp_path: Path
 ) -> None:
-    kinds = {f"/{topic}": kind for topic, (_, kind) in HEARD.items() if topic in (IMAGE, drive.odometry, ROUTE)}
+    kinds = {f"/{topic}": kind for topic, (_, kind) in HEARD.items() if topic in (IMAGE, ODOMETRY, ROUTE)}
     with BagWriter(tmp_path / "bag", kinds, "", []) as bag:
         bag.write(f"/{ROUTE}", 1, serialize_message(drive.messages[ROUTE][-1]))
-        for number, topic in enumerate((drive.odometry, IMAGE)):
-            for message in drive.of_episode(topic):
+        for number, (topic, heard) in enumerate(((ODOMETRY, drive.odometry), (IMAGE, IMAGE))):
+            for message in drive.of_episode(heard):
                 stamp = nanoseconds(message.header.stamp)
                 bag.write(f"/{topic}", stamp + number, serialize_message(message))
     driver = DeployedDriver(load(policy[2]))
     sync: Synchroniser[Picture, VehicleState] = Synchroniser(50_000_000)
     decisions = []
     with Bag(tmp_path / "bag") as recording:
-        for heard in recording.messages({IMAGE, drive.odometry, ROUTE}):
+        for heard in recording.messages({IMAGE, ODOMETRY, ROUTE}):
             pair = None
             if heard.name == ROUTE:
                 points = [(pose.pose.position.x, pose.pose.position.y) for pose in heard.message.poses]

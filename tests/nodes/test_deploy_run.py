@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
-from episode_harness import ODOMETRY, ROUTE, Episode, training_policy_drives
+from episode_harness import ODOMETRY, ROUTE, Episode, training_acts_on, training_policy_drives
 
 from td3_driving.deploy.driver import STOP_ACTION
 from td3_driving.driving.episode import GOAL_DISTANCE
@@ -51,12 +51,17 @@ def test_trained_policy_drives_to_the_goal_as_training_does(tmp_path: Path, doma
     errors = [
         (b.x - vehicle_state(e).x, b.y - vehicle_state(e).y) for b, e in zip(believed, drive.of_episode(ODOMETRY))
     ]
-    difference = float(np.abs(actions[:until] - wanted[:until]).max())
+    _, answers = training_acts_on(drive, settings, weights, seed)
+    difference = float(np.abs(actions[:until] - answers[:until]).max())
+    apart = np.abs(actions[:until] - wanted[:until]).max(axis=1)
     lateral = max(abs(place.lateral) for place in places)
     print(f"\n{origin}, seed {seed}: {places[-1].s:.0f} of {route.length:.0f} m in {until} frames")
     print(f"training's episode: {len(wanted)} frames, {record.exit_reason}")
     print(f"positions wrong by {np.mean(errors, axis=0)} +- {np.std(errors, axis=0)} m")
-    print(f"farthest from the lane centre {lateral:.2f} m, actions differ from training's by at most {difference:.1e}")
+    print(f"farthest from the lane centre {lateral:.2f} m; training's {record.max_lateral:.2f} m")
+    print(f"actions differ from training's on the same frames by at most {difference:.1e}")
+    course = " ".join(f"{apart[n]:.0e}" for n in range(0, until, max(until // 16, 1)))
+    print(f"from those of training's own drive, in its course: {course}")
     assert difference <= 1e-4
     assert lateral < settings.episode.off_lane_distance
     # Where a vehicle believes to be at its goal, it stops; its positions may put that before the goal.

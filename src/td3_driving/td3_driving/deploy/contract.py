@@ -6,11 +6,13 @@ own code and compares: a policy that was trained with another scaling, order or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from td3_driving.deploy.localisation import farthest_from_route, longest_jump
+from td3_driving.driving import navigation
 from td3_driving.driving import observation as seen
 from td3_driving.driving.action import ACTION_DIM
 from td3_driving.driving.sensors import sensors
@@ -90,6 +92,7 @@ class Contract:
                     "shape": [1, self.state_size],
                     "dtype": "float32",
                     "contract": self.observation.state,
+                    "navigation": _navigation(self.observation),
                     "elements": _state(self.observation),
                 },
             },
@@ -199,6 +202,18 @@ def _frames(settings: ObservationSettings) -> dict[str, str]:
         "layout": f"batch, frame (oldest first), {planes}row from the top, column from the left",
         "made_by": f"the image without its cropped rows, {made} of it, then the mean of the area of each pixel",
         "before_the_first": "the first frame is repeated",
+    }
+
+
+def _navigation(settings: ObservationSettings) -> dict[str, float] | None:
+    """What counts as a manoeuvre, and which points of a route are laid a curve through; none in state ``map``."""
+    if settings.state == "map":
+        return None
+    return {
+        "turn_angle_deg": round(math.degrees(navigation.TURN_ANGLE), 6),
+        "turn_length_m": navigation.TURN_LENGTH,
+        "horizon_m": navigation.HORIZON,
+        "dense_route_m": navigation.DENSE,
     }
 
 

@@ -102,8 +102,8 @@ def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings
     part = image[slice(*kept_rows(image.shape[0], settings))]
     if not len(part):
         raise ObservationError(
-            f"of the {image.shape[0]} rows of the image, crop_top {settings.crop_top} and crop_bottom {settings.crop_bottom}"
-            " leave none"
+            f"of the {image.shape[0]} rows of the image, crop_top {settings.crop_top} and crop_bottom"
+            f" {settings.crop_bottom} leave none"
         )
     conversion = ENCODINGS[encoding][1] if settings.colour == "grey" else RGB[encoding]
     converted = part if conversion is None else cv2.cvtColor(part, conversion)
