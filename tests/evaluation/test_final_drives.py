@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from td3_driving.driving.episode import ExitReason
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.evaluation import final_drives
 from td3_driving.evaluation.agents import driver_agent
 from td3_driving.evaluation.drive import Plan, evaluate

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.inspection import importance_figure, inspect, looks_html
 from td3_driving.evaluation.learned import LearnedAgent
@@ -18,8 +18,9 @@ from td3_driving.evaluation.state_importance import (
     StateImportance,
     StateMemory,
     acting_by,
+    parts,
     state_importance,
-    without_element,
+    without,
 )
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings
@@ -45,10 +46,27 @@ def remember(into: list[np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.nd
 # The state vector.
 
 
+def test_parts_are_elements_their_kinds_and_the_whole() -> None:
+    assert parts(["speed", "point 1 x", "point 1 y", "point 2 x", "gap 1"]) == [
+        *(("speed", [0]), ("point 1 x", [1]), ("point 1 y", [2]), ("point 2 x", [3]), ("gap 1", [4])),
+        *(("every point", [1, 2, 3]), ("whole state", [0, 1, 2, 3, 4])),
+    ]
+
+
+def test_elements_that_are_replaced_together_come_from_one_moment() -> None:
+    seen: list[np.ndarray] = []
+    states = np.array([[1.0, 9.0, 10.0], [2.0, 9.0, 20.0]], dtype=np.float32)
+    act = without(remember(seen), [0, 2], states, np.random.default_rng(0))
+    for _ in range(50):
+        act(np.zeros((1, 2, 2), dtype=np.uint8), np.array([5.0, 6.0, 7.0], dtype=np.float32))
+    assert {tuple(state.tolist()) for state in seen} == {(1.0, 6.0, 10.0), (2.0, 6.0, 20.0)}
+
+
 def test_one_element_is_replaced_by_its_own_values_and_nothing_else() -> None:
     seen: list[np.ndarray] = []
-    values = np.array([3.0, 4.0, 5.0], dtype=np.float32)
-    act = without_element(remember(seen), 1, values, np.random.default_rng(0))
+    values = [3.0, 4.0, 5.0]
+    states = np.array([[9.0, value, 9.0] for value in values], dtype=np.float32)
+    act = without(remember(seen), [1], states, np.random.default_rng(0))
     state = np.array([0.0, 1.0, 2.0], dtype=np.float32)
     for _ in range(300):
         act(np.zeros((1, 2, 2), dtype=np.uint8), state)
@@ -85,9 +103,9 @@ def test_a_policy_that_drives_by_its_speed_loses_by_the_speed_alone(settings: Co
         )
     assert one == two, "the same seeds give the same numbers"
     drops = dict(one.drops())
-    assert drops.pop("speed") > 1.0
+    assert drops.pop("speed") > 1.0 and drops.pop("whole state") > 1.0
     assert set(drops.values()) == {0.0}
-    assert told[:2] == ["all elements", "without speed"] and len(told) == 2 * (1 + len(agent.state_names))
+    assert told[:2] == ["all elements", "without speed"] and len(told) == 2 * (1 + len(agent.state_names) + 2)
     assert agent.act == agent._policy.act, "the policy acts by itself again"
 
 

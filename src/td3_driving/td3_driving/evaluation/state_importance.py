@@ -3,10 +3,14 @@
 One element after the other is replaced, in every frame, by a value drawn from that element's own distribution over an
 undisturbed drive (Breiman 2001, Random Forests, section 10, with the drive's score in place of the error rate): the
 element keeps its range and tells nothing. The score that is lost is what the policy got from it.
+
+Elements that tell the same stand in for one another: without each of ten route points a policy may lose nothing, and
+without all of them everything. So elements of one kind are also replaced together, and the whole state at once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +28,7 @@ MOST_STATES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of the state vector: the mean driving score [%] without its information."""
+    """An element of the state vector, or several: the mean driving score [%] without what they tell."""
 
     name: str
     driving_score: float
@@ -32,13 +36,13 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class StateImportance:
-    """The mean driving score [%] as it is, and what it is without each element."""
+    """The mean driving score [%] as it is, and what it is without each of :func:`parts`."""
 
     driving_score: float
     elements: tuple[Element, ...]
 
     def drops(self) -> list[tuple[str, float]]:
-        """Name and loss of driving score [%] of each element, in the order of the state vector."""
+        """Name and loss of driving score [%] of each part."""
         return [(one.name, self.driving_score - one.driving_score) for one in self.elements]
 
     def document(self) -> dict[str, Any]:
@@ -76,12 +80,24 @@ class StateMemory:
         return np.stack(self._kept)
 
 
-def without_element(act: Act, index: int, values: np.ndarray, generator: np.random.Generator) -> Act:
-    """``act`` with element ``index`` of the state drawn from ``values`` (n,) in every frame."""
+def parts(names: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """What is replaced, with its places in the state: each element, each numbered kind of several, and all of them."""
+    kinds: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        kind, *numbered = re.split(r" \d", name, maxsplit=1)
+        if numbered:
+            kinds.setdefault(kind, []).append(index)
+    several = [(f"every {kind}", places) for kind, places in kinds.items() if len(places) > 1]
+    return [*((name, [index]) for index, name in enumerate(names)), *several, ("whole state", list(range(len(names))))]
+
+
+def without(act: Act, places: Sequence[int], states: np.ndarray, generator: np.random.Generator) -> Act:
+    """``act`` with the elements at ``places`` taken, in every frame, from a row drawn of ``states`` (n, state_dim)."""
+    columns = list(places)
 
     def decide(stack: np.ndarray, state: np.ndarray) -> np.ndarray:
         other = state.copy()
-        other[index] = values[int(generator.integers(len(values)))]
+        other[columns] = states[int(generator.integers(len(states))), columns]
         return act(stack, other)
 
     return decide
@@ -94,7 +110,7 @@ def state_importance(
     names: Sequence[str],
     tell: Callable[[str], None] = lambda _: None,
 ) -> StateImportance:
-    """Drive the plan once as it is and once without each element; the same seeds give the same numbers.
+    """Drive the plan once as it is and once without each part; the same seeds give the same numbers.
 
     Args:
         names: of the elements, in the order of the state vector.
@@ -110,10 +126,10 @@ def state_importance(
     if len(names) != states.shape[1]:
         raise ValueError(f"{len(names)} names for the {states.shape[1]} elements of the state vector")
     elements = []
-    for index, name in enumerate(names):
+    for number, (name, places) in enumerate(parts(names)):
         tell(f"without {name}")
-        generator = np.random.default_rng([plan.seed, 4, index])
-        blind = without_element(agent.act, index, states[:, index], generator)
+        generator = np.random.default_rng([plan.seed, 4, number])
+        blind = without(agent.act, places, states, generator)
         elements.append(Element(name, _score(settings, agent, plan, blind)))
     return StateImportance(whole, tuple(elements))
 
