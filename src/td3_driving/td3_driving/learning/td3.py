@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from td3_driving.learning.gradients import clip_and_measure
+from td3_driving.learning.imitation import imitation_loss, imitation_weight
 from td3_driving.learning.networks import (
     Actor,
     Critic,
@@ -206,33 +207,23 @@ class TD3:
     def _update_actor(self, inputs: Transitions) -> Report:
         with self.autocast():
             objective = self.actor_objective(inputs.now)
-        imitation = self._imitation(objective.action, inputs.teacher)
-        loss = objective.loss + self.teacher_weight * objective.q.detach().abs().mean() * imitation
+        loss, report = objective.loss, Report()
+        if self._rule.teacher != "none":
+            imitation = imitation_loss(objective.action, inputs.teacher)
+            loss = loss + self.teacher_weight * objective.q.detach().abs().mean() * imitation
+            report["debug/imitation_loss"] = imitation.detach()
         parameters = list(self.actor.parameters())
         self.actor_optimizer.zero_grad(set_to_none=True)
         # Only these: gradients of the critic are neither needed nor to be touched here.
         loss.backward(inputs=parameters)
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
         self.actor_optimizer.step()
-        report = norms | _actor_report(objective.q.detach(), objective.penalty.detach())
-        return report if self._rule.teacher == "none" else report | {"debug/imitation_loss": imitation.detach()}
+        return report | norms | _actor_report(objective.q.detach(), objective.penalty.detach())
 
     @property
     def teacher_weight(self) -> float:
-        """Weight of the imitation beside the mean absolute Q (Fujimoto and Gu 2021, TD3+BC, eq. 3 and 5)."""
-        rule = self._rule
-        if rule.teacher == "none":
-            return 0.0
-        share = min(self.updates / rule.teacher_decay, 1.0)
-        return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
-
-    def _imitation(self, action: Tensor, teacher: Tensor) -> Tensor:
-        """Mean squared distance to the teacher's action, over the rows that have one."""
-        if self._rule.teacher == "none":
-            return torch.zeros((), device=self.device)
-        known = torch.isfinite(teacher).all(dim=1)
-        squared = (action - torch.where(known[:, None], teacher, action.detach())).square().sum(dim=1)
-        return squared.sum() / known.sum().clamp(min=1)
+        """Weight of the imitation at this update, see :mod:`td3_driving.learning.imitation`."""
+        return imitation_weight(self._rule, self.updates)
 
     def _saturation_penalty(self, preactivation: Tensor) -> Tensor:
         excess = functional.relu(preactivation.abs() - 1.0)
