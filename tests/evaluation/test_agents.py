@@ -19,7 +19,7 @@ from td3_driving.evaluation.learned import LearnedAgent, learned_agent, weights_
 from td3_driving.evaluation.summary import summarise
 from td3_driving.learning.best import best_score, keep_if_better
 from td3_driving.learning.checkpoint import CheckpointError
-from td3_driving.learning.networks import make_actor
+from td3_driving.learning.networks import initialise, make_actor
 from td3_driving.learning.trainer import Trainer
 from td3_driving.learning.weights import take_snapshot
 from td3_driving.settings import ObservationSettings, Settings
@@ -156,6 +156,21 @@ def test_a_learned_policy_drives_as_its_weights_say(settings: Conf) -> None:
     assert result.ended is ExitReason.TIME_LIMIT
     # 3 s at 0.3 * 8,500 N / 1,845 kg less the rolling resistance of 0.147 m/s^2 are 5.56 m; drag is small.
     assert 5.0 < result.driven < 5.56
+
+
+def test_each_route_has_a_localisation_error_of_its_own(settings: Conf) -> None:
+    """The same first frame of the same road under other seeds is another observation, under the same seed the same."""
+    conf = settings(network__action_init=1.0)
+    actor = make_actor(conf, state_dim(conf.observation))
+    initialise(actor, torch.Generator().manual_seed(0))
+    agent = LearnedAgent("new", conf, take_snapshot(actor, 0, 0, conf.digest()).data)
+    first = situation(8.0)
+    view = View(first.vehicle, np.zeros((36, 36), dtype=np.uint8), None)
+    actions = []
+    for seed in (1, 2, 1):
+        agent.start(first.route, seed)
+        actions.append(agent.decide(view).tolist())
+    assert actions[0] == actions[2] != actions[1]
 
 
 def make_run(folder: Path, settings: Settings) -> Trainer:

@@ -271,3 +271,28 @@ def test_a_missing_device_is_named(small: Make) -> None:
 
 def flat(module: torch.nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten().clone() for parameter in module.parameters()])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_learning_rates_fall_linearly_and_stay(small: Make, algorithm: str) -> None:
+    """Over 4 updates from 1 to 0.2: factors 1, 0.8, 0.6, 0.4 and 0.2 for ever."""
+    rates = {"actor_mlp_lr": 1e-3, "actor_cnn_lr": 1e-4, "critic_mlp_lr": 2e-3}
+    changes = {f"learning__{name}": rate for name, rate in rates.items()}
+    settings = small(learning__algorithm=algorithm, learning__lr_decay=4, learning__lr_end=0.2, **changes)
+    agent = make_agent(settings, STATE_DIM, 0)
+    for factor in (1.0, 0.8, 0.6, 0.4, 0.2, 0.2):
+        agent.update(batch_of())
+        logged = agent.learning_rates()
+        assert logged["agent/actor_lr"] == pytest.approx(factor * 1e-3)
+        assert logged["agent/actor_cnn_lr"] == pytest.approx(factor * 1e-4)
+        assert logged["agent/critic_lr"] == pytest.approx(factor * 2e-3)
+        if algorithm == "sac":
+            (group,) = agent.optimizers()["temperature"].param_groups
+            assert group["lr"] == pytest.approx(factor * 1e-3)
+
+
+def test_learning_rates_stay_where_nothing_is_said(small: Make) -> None:
+    agent = make_agent(small(learning__actor_mlp_lr=1e-3), STATE_DIM, 0)
+    for _ in range(3):
+        agent.update(batch_of())
+    assert agent.learning_rates()["agent/actor_lr"] == 1e-3

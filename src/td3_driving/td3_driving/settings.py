@@ -21,8 +21,9 @@ from td3_driving.bounded import (
     flattened,
     group_values,
     number,
-    text,
 )
+from td3_driving.settings_operation import CarlaSettings, StagedSettings
+from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
 
 __all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
 
@@ -35,30 +36,6 @@ class RunSettings(Bounded):
     steps: int = number(5000, 1, 10**9, "environment steps to take, over all actors")
     num_actors: int = number(1, 1, 16, "simulators that feed the one learner")
     log_period: int = number(100, 1, 10**6, "environment steps between two points of the training series")
-
-
-@dataclass(frozen=True)
-class SimulatorSettings(Bounded):
-    """The embedded simulator and its camera."""
-
-    map: str = text(
-        "curves",
-        "road network: straight, curves, town, roundabout, the path of an OpenDRIVE file; or drawn from a seed: "
-        "drawn:7, or drawn:0-9 for ten, of which each episode takes one",
-    )
-    route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal in the map frame [m]")
-    scenario: int = number(0, 0, 2, "traffic density: 0, 1, 2 = 20, 50, 100 vehicles")
-    vehicles: int = number(-1, -1, 200, "vehicles beside the ego; -1 takes the scenario's number")
-    hard_braking: float = number(0.0, 0.0, 60.0, "how often another vehicle brakes hard for no reason", "1/min")
-    pushing_in: float = number(0.0, 0.0, 1.0, "share of junctions that another vehicle enters right before the ego")
-    parked_cars: float = number(0.0, 0.0, 1.0, "share of the places at the road side in which a car is parked")
-    fixed_delta: float = number(0.05, 0.005, 0.1, "simulated time of one frame", "s")
-    camera_width: int = number(256, 32, 1920, "width of the camera image", "px")
-    camera_height: int = number(144, 32, 1080, "height of the camera image", "px")
-    camera_fov: float = number(90.0, 20.0, 150.0, "horizontal field of view of the camera", "deg")
-    wait_for_control: bool = flag(True, "wait for a command after every frame, as the bridge's lockstep does")
-    control_timeout: float = number(1.0, 0.1, 600.0, "wall time of that wait; 1 s is the bridge's own", "s")
-    real_time_factor: float = number(0.0, 0.0, 100.0, "simulated seconds per wall second; 0 = as fast as it goes")
 
 
 @dataclass(frozen=True)
@@ -233,70 +210,6 @@ class EvaluationSettings(Bounded):
     final_routes: int = number(5, 0, 1000, "routes that the final policy drives when the run is over; 0 = none")
     final_seed: int = number(2, 0, 2**31 - 1, "seed of those routes and their traffic; no training has them")
     final_timeout: float = number(300.0, 1.0, 86400.0, "wall time of those drives; the rest is left out", "s")
-
-
-@dataclass(frozen=True)
-class CarlaSettings(Bounded):
-    """A CARLA server and its ROS bridge; camera, route, traffic and step are those of the group ``simulator``."""
-
-    host: str = text("localhost", "machine of the CARLA server")
-    port: int = number(2000, 1, 65533, "first of the server's three ports")
-    server: str = choice("auto", ("auto", "start", "attach"), "auto: attach where one answers, start one elsewhere")
-    executable: str = text("", "the server's CarlaUE4.sh; empty: the one in the folder that CARLA_ROOT names")
-    bridge: str = choice("start", ("start", "attach"), "start carla_ros_bridge and the ego vehicle, or use what runs")
-    town: str = text("Town01", "CARLA's name of the map")
-    weather: str = text("ClearNoon", "one of CARLA's weather presets")
-    quality: str = choice("Low", ("Low", "Epic"), "rendering quality of a server that is started here")
-    off_screen: bool = flag(True, "start the server without a window")
-    objects: str = text("training", "ego vehicle and sensors: a file in config/scenarios, or a path")
-    discard_frames: int = number(5, 2, 100, "least number of frames that a reset brakes after the teleport")
-    stage_timeout: float = number(120.0, 1.0, 3600.0, "wall time of each stage of the start", "s")
-    rpc_timeout: float = number(10.0, 0.5, 120.0, "wall time of one call of the server", "s")
-    silence_timeout: float = number(10.0, 2.0, 600.0, "wall time without a frame after which all is started anew", "s")
-    reset_timeout: float = number(30.0, 2.0, 600.0, "wall time of a reset after which all is started anew", "s")
-    restarts: int = number(20, 0, 1000, "how often that may happen in one run")
-
-
-@dataclass(frozen=True)
-class StagedSettings(Bounded):
-    """Lengths of the stages of ``train --staged``; each is greater than the one before, and 0 ends the plan."""
-
-    first: int = number(5_000, 1, 10**9, "environment steps of the first stage")
-    second: int = number(50_000, 0, 10**9, "environment steps after the second stage")
-    third: int = number(100_000, 0, 10**9, "environment steps after the third stage")
-    fourth: int = number(1_000_000, 0, 10**9, "environment steps after the fourth stage")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        sizes = (self.first, self.second, self.third, self.fourth)
-        if any(after != 0 and not 0 < before < after for before, after in zip(sizes, sizes[1:])):
-            raise SettingsError(f"StagedSettings: the stages {', '.join(map(str, sizes))} do not grow")
-
-
-@dataclass(frozen=True)
-class AppearanceSettings(Bounded):
-    """How far the look of an episode may be from the nominal one, where it is drawn anew for every episode."""
-
-    randomise: bool = flag(False, "draw light, colours, camera mounting and sensor anew for every episode")
-    sun_lowest: float = number(15.0, 1.0, 90.0, "least height of the sun over the horizon", "deg")
-    sun_highest: float = number(75.0, 1.0, 90.0, "greatest height of the sun; its direction is any", "deg")
-    overcast: float = number(1.0, 0.0, 1.0, "greatest share of the sun and of the blue sky that clouds take")
-    light: float = number(0.35, 0.0, 0.9, "greatest change of the strength of the light, as a share")
-    warmth: float = number(0.1, 0.0, 0.3, "greatest change of red against green and of green against blue, as a share")
-    colours: float = number(
-        0.35, 0.0, 0.9, "greatest change of the colour of road, markings, grass and houses, as a share"
-    )
-    car_colours: float = number(1.0, 0.0, 1.0, "share of the colours of cars that are drawn anew")
-    camera_height: float = number(0.25, 0.0, 1.0, "greatest change of the height of the camera", "m")
-    camera_lateral: float = number(0.15, 0.0, 0.8, "greatest shift of the camera to the left or right", "m")
-    camera_pitch: float = number(2.0, 0.0, 5.0, "greatest turn of the camera up or down", "deg")
-    camera_fov: float = number(4.0, 0.0, 20.0, "greatest change of the horizontal field of view", "deg")
-    brightness: float = number(0.25, 0.0, 0.9, "greatest change of the brightness of the image, as a share")
-    contrast: float = number(0.2, 0.0, 0.9, "greatest change of the contrast of the image, as a share")
-    blurred: float = number(0.25, 0.0, 1.0, "share of the episodes whose image is blurred")
-    blur: float = number(0.7, 0.0, 0.8, "greatest standard deviation of the blur of the image", "px")
-    noisy: float = number(0.5, 0.0, 1.0, "share of the episodes whose image has noise")
-    noise: float = number(8.0, 0.0, 60.0, "greatest standard deviation of the noise of a pixel", "grey levels")
 
 
 @dataclass(frozen=True)

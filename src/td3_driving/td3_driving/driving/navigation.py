@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from td3_driving.driving.route import Route
+from td3_driving.driving.seeding import localisation_generator
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import LocalisationSettings, ObservationSettings
 
@@ -115,7 +116,7 @@ class LocalisationError:
     """
 
     def __init__(self, settings: LocalisationSettings, frame_time: float, seed: int) -> None:
-        self._generator = np.random.default_rng([seed, 2])
+        self._generator = localisation_generator(seed)
         self._sigma = np.array((settings.position_noise, settings.position_noise, settings.heading_noise))
         correlation = settings.correlation_time
         self._keep = math.exp(-frame_time / correlation) if correlation > 0.0 else 0.0

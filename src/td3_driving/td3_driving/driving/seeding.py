@@ -37,5 +37,10 @@ def extras_generators(scenario: int, seed: int) -> tuple[np.random.Generator, np
     return parking, behaviour
 
 
+def localisation_generator(seed: int) -> np.random.Generator:
+    """Generator of the error that positions have in an episode; the seed is that of the episode."""
+    return np.random.default_rng([seed, 2])
+
+
 def _draw(*words: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

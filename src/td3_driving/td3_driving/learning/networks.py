@@ -240,7 +240,7 @@ class PrivilegedCritic(Critic):
         return seen.privileged
 
 
-def initialise(network: Network, generator: torch.Generator) -> None:
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Fill every weight from ``generator`` (CPU): uniform in ±1/sqrt(fan in), the last actor layer ±``action_init``."""
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, PatchConvolution)):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from td3_driving.learning.gradients import clip_and_measure
+from td3_driving.learning.imitation import imitation_loss, imitation_weight
 from td3_driving.learning.networks import (
     Actor,
     Critic,
@@ -25,6 +26,7 @@ from td3_driving.learning.networks import (
     make_critic,
     to_patches,
 )
+from td3_driving.learning.optimizers import make_adam, set_learning_rates
 from td3_driving.learning.replay import Batch
 from td3_driving.settings import Settings
 
@@ -94,8 +96,8 @@ class TD3:
             network.to(self.device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.actor_optimizer = _adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
-        self.critic_optimizer = _adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
+        self.actor_optimizer = make_adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
+        self.critic_optimizer = make_adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
 
     def update(self, batch: Batch, reward_scale: float = 1.0) -> Report:
         """One update of the critic and, every ``policy_delay`` of them, one of the actor and the targets.
@@ -107,7 +109,7 @@ class TD3:
         Returns:
             Series by tag, scalars that stay on the device; those of the actor only when it was updated.
         """
-        self._schedule()
+        set_learning_rates(self.optimizers().values(), self._rule, self.updates)
         inputs = self.to_device(batch, reward_scale)
         target = self.target(inputs)
         report = self._update_critic(inputs, target)
@@ -207,43 +209,23 @@ class TD3:
     def _update_actor(self, inputs: Transitions) -> Report:
         with self.autocast():
             objective = self.actor_objective(inputs.now)
-        imitation = self._imitation(objective.action, inputs.teacher)
-        loss = objective.loss + self.teacher_weight * objective.q.detach().abs().mean() * imitation
+        loss, report = objective.loss, Report()
+        if self._rule.teacher != "none":
+            imitation = imitation_loss(objective.action, inputs.teacher)
+            loss = loss + self.teacher_weight * objective.q.detach().abs().mean() * imitation
+            report["debug/imitation_loss"] = imitation.detach()
         parameters = list(self.actor.parameters())
         self.actor_optimizer.zero_grad(set_to_none=True)
         # Only these: gradients of the critic are neither needed nor to be touched here.
         loss.backward(inputs=parameters)
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
         self.actor_optimizer.step()
-        report = norms | _actor_report(objective.q.detach(), objective.penalty.detach())
-        return report if self._rule.teacher == "none" else report | {"debug/imitation_loss": imitation.detach()}
+        return report | norms | _actor_report(objective.q.detach(), objective.penalty.detach())
 
     @property
     def teacher_weight(self) -> float:
-        """Weight of the imitation beside the mean absolute Q (Fujimoto and Gu 2021, TD3+BC, eq. 3 and 5)."""
-        rule = self._rule
-        if rule.teacher == "none":
-            return 0.0
-        share = min(self.updates / rule.teacher_decay, 1.0)
-        return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
-
-    def _schedule(self) -> None:
-        """Set the learning rates of the coming update."""
-        if not self._rule.lr_decay:
-            return
-        share = min(self.updates / self._rule.lr_decay, 1.0)
-        factor = 1.0 + share * (self._rule.lr_end - 1.0)
-        for optimizer in self.optimizers().values():
-            for group in optimizer.param_groups:
-                group["lr"] = factor * group["initial_lr"]
-
-    def _imitation(self, action: Tensor, teacher: Tensor) -> Tensor:
-        """Mean squared distance to the teacher's action, over the rows that have one."""
-        if self._rule.teacher == "none":
-            return torch.zeros((), device=self.device)
-        known = torch.isfinite(teacher).all(dim=1)
-        squared = (action - torch.where(known[:, None], teacher, action.detach())).square().sum(dim=1)
-        return squared.sum() / known.sum().clamp(min=1)
+        """Weight of the imitation at this update, see :mod:`td3_driving.learning.imitation`."""
+        return imitation_weight(self._rule, self.updates)
 
     def _saturation_penalty(self, preactivation: Tensor) -> Tensor:
         excess = functional.relu(preactivation.abs() - 1.0)
@@ -280,16 +262,6 @@ def return_bound(settings: Settings) -> float:
     if rule.reward_clip > 0.0:
         bound = min(bound, rule.reward_clip)
     return bound / (1.0 - rule.gamma)
-
-
-def _adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
-    parts = (("cnn", cnn_lr), ("mlp", mlp_lr))
-    groups = [
-        {"params": network.part(part), "lr": rate, "initial_lr": rate, "part": part}
-        for part, rate in parts
-        if network.part(part)
-    ]
-    return torch.optim.Adam(groups, fused=True)
 
 
 def _critic_report(inputs: Transitions, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
