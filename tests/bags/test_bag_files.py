@@ -144,6 +144,12 @@ def test_a_bag_of_a_run_before_there_were_two_observations_is_refused(
     assert main([str(write(tmp_path / "bag", drive.sent, config))]) == 2
     said = capsys.readouterr().err
     assert "has no observation.state" in said and said.count("\n") == 1
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.yaml").write_text(config)
+    bag = write(tmp_path / "sound", drive.sent, parameter_file(drive.options))
+    assert main([str(bag), "--against", str(tmp_path / "old")]) == 2
+    said = capsys.readouterr().err
+    assert "has no observation.state" in said and said.count("\n") == 1
 
 
 def test_one_changed_pixel_changes_the_digest(drive: Drive) -> None:
