@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from drive_course import LOADED, OTHER, RANDOM, SETTINGS, STRAIGHT, driver_of, loaded, picture, state_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_bundle import make_bundle, small_settings
 
 from td3_driving.deploy.bundle import read_bundle
 from td3_driving.deploy.bundle_archive import BundleError
-from td3_driving.deploy.drive_report import DriveReport
 from td3_driving.deploy.driver import TRIAL, DeployedDriver, Picture, fingerprint
 from td3_driving.deploy.runtime import InferenceError, Loaded, PolicyRuntime, start
-from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving.action import FULL_STOP
 from td3_driving.driving.navigation import LocalisationError, Navigator
 from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import STATE_BOUND, encode_state
-from td3_driving.driving.synchroniser import FrameCounts
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import LocalisationSettings
-
-FRAME_NS = 50_000_000
-SETTINGS = {
-    "sensors": small_settings(),
-    "map": small_settings(observation__state="map"),
-    "colour": small_settings(observation__colour="colour", observation__stack_stride=4),
-}
-"""Of three policies with different eyes."""
-LOADED, OTHER = start(read_bundle(make_bundle())), start(read_bundle(make_bundle(seed=1)))
-STRAIGHT = Route(np.array([(0.0, 0.0), (1000.0, 0.0)]))
-RANDOM = np.random.default_rng(0)
 
 
 class Broken(PolicyRuntime):
@@ -51,26 +37,6 @@ class Broken(PolicyRuntime):
         if self.good < 0:
             raise InferenceError("broken")
         return np.zeros(2, np.float32)
-
-
-def state_at(number: int, x: float = 5.0, speed: float = 0.0, **changes: float) -> VehicleState:
-    still = VehicleState(10**9 + number * FRAME_NS, x, 0.0, 0.0, 0.0, speed, 0.0, 0.0)
-    return replace(still, **changes)
-
-
-def picture() -> Picture:
-    return Picture(RANDOM.integers(0, 256, (36, 36), dtype=np.uint8), 0.0)
-
-
-@cache
-def loaded(name: str) -> Loaded:
-    return start(read_bundle(make_bundle(SETTINGS[name])))
-
-
-def driver_of(name: str) -> DeployedDriver:
-    driver = DeployedDriver(loaded(name))
-    driver.take_route(STRAIGHT)
-    return driver
 
 
 @pytest.fixture
@@ -277,50 +243,3 @@ def test_a_hundred_thousand_states_are_encoded_within_bounds_or_refused() -> Non
                 continue
             assert np.abs(state).max() <= STATE_BOUND, vehicle
     assert 0 < refused < 100_000
-
-
-# Shadow and report.
-
-
-def test_stamps_tell_what_the_driver_in_charge_did_before_and_at_a_frame() -> None:
-    other = DriverInCharge()
-    assert tuple(other.before(100, now=0.0)) == (0.0, 0.0) and other.answer_to(100) is None
-    first, second = np.array([0.1, 0.2], np.float32), np.array([-0.3, 0.4], np.float32)
-    other.hear(100, first, now=1.0)
-    other.hear(150, second, now=1.0)
-    other.hear(160, np.array([np.nan, 0.0], np.float32), now=1.0)
-    assert other.before(150, now=1.0) is first and other.before(151, now=1.0) is second
-    assert other.answer_to(100) is first and other.answer_to(101) is second and other.answer_to(151) is None
-    assert tuple(other.before(200, now=2.1)) == (0.0, 0.0), "a command of long ago tells nothing"
-    other.forget()
-    assert other.answer_to(0) is None
-
-
-def test_report_says_why_nothing_is_decided() -> None:
-    driver = DeployedDriver(LOADED, clock=lambda: 0.0)
-    driver.take_route(STRAIGHT)
-    report, counts = DriveReport(threads=1, shadow=False), FrameCounts()
-
-    def inference(active: bool = True, now: float = 0.0) -> tuple[str, str]:
-        status = report.statuses(driver, counts, active, now)[1]
-        return status.level, status.message
-
-    assert inference(active=False) == ("OK", "inactive")
-    assert inference() == ("STALE", "no complete frame")
-    report.note(driver.decide(picture(), state_at(0)), now=0.0)
-    assert inference(now=0.5) == ("OK", "driving")
-    assert inference(now=1.5) == ("STALE", "no complete frame")
-    report.refuse("the camera is upside down")
-    assert inference() == ("ERROR", "the camera is upside down")
-    for number in range(1, 401):
-        report.note(driver.decide(picture(), state_at(2 * number)), now=0.0)
-    assert inference()[0] == "WARN" and "10.0 Hz, in training at 20.0 Hz" in inference()[1]
-    names = {status.name for status in report.statuses(driver, counts, True, 0.0)}
-    assert names == {"policy: bundle", "policy: inference", "policy: frame sync"}
-
-
-def test_report_warns_of_a_run_that_the_doctor_advises_against() -> None:
-    bundle = replace(LOADED.bundle, provenance={"doctor": {"verdict": "NO-GO"}})
-    report = DriveReport(threads=1, shadow=True)
-    status = report.statuses(DeployedDriver(Loaded(bundle, LOADED.runtime)), FrameCounts(), True, 0.0)[0]
-    assert (status.level, status.values["run doctor"]) == ("WARN", "NO-GO")
