@@ -94,7 +94,7 @@ def test_a_policy_without_its_camera_and_without_its_state(
     means = [document["_checkpoint"]["global_record"]["scores_mean"]["score_composed"] for document in documents[:3]]
     assert list(scores.values()) == pytest.approx(means, abs=1e-5)
     elements = own[0]["state_importance"]["elements"]
-    assert len(elements) == 8 + 2 and elements[1]["element"] == "lateral deviation"
+    assert len(elements) == 13 + 2 and elements[1]["element"] == "yaw rate, left positive"
     assert all("state_importance" not in one for one in own[1:])
     page = (tmp_path / "out.html").read_text()
     assert "state-0-0" in page and page.count("src='data:image/png;base64,") == 6 and "95 % bootstrap" in page

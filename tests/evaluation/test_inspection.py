@@ -103,15 +103,15 @@ def test_a_policy_that_drives_by_its_speed_loses_by_the_speed_alone(settings: Co
         )
     assert one == two, "the same seeds give the same numbers"
     drops = dict(one.drops())
-    assert drops.pop("speed") > 1.0 and drops.pop("whole state") > 1.0
+    assert drops.pop("speed, forward positive") > 1.0 and drops.pop("whole state") > 1.0
     assert set(drops.values()) == {0.0}
-    assert told[:2] == ["all elements", "without speed"] and len(told) == 2 * (1 + len(agent.state_names) + 2)
+    assert told[:2] == ["all elements", "without speed, forward positive"] and len(told) == 2 * (1 + len(agent.state_names) + 2)
     assert agent.act == agent._policy.act, "the policy acts by itself again"
 
 
 def test_wrong_names_are_refused(settings: Conf) -> None:
     conf = settings(**SHORT | {"episode__max_steps": 10})
-    with pytest.raises(ValueError, match="2 names for the 8 elements"):
+    with pytest.raises(ValueError, match="2 names for the 13 elements"):
         state_importance(conf, agent_of(conf), Plan(routes=1, ending="violation"), ["a", "b"])
 
 
