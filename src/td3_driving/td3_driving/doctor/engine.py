@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding, Rule
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.names import Names
 from td3_driving.doctor.rules import make_rules
 
 
@@ -23,8 +24,8 @@ class Outcome:
 class Engine:
     """Feeds every rule the rows that it reads. Live and offline use this same object."""
 
-    def __init__(self, expect: Expectations | None = None) -> None:
-        self.history = History(expect or Expectations(), self._dispatch)
+    def __init__(self, expect: Expectations | None = None, names: Names | None = None) -> None:
+        self.history = History(expect or Expectations(), self._dispatch, names)
         self.rules = make_rules(self.history)
         self._readers: dict[str, list[Rule]] = {}
         for rule in self.rules:

@@ -18,9 +18,9 @@ from td3_driving.doctor.aliases import (
     OURS_ONLY,
     REWARD_PARTS,
     REWARD_SHARES,
-    quantity,
 )
 from td3_driving.doctor.expectations import Expectations
+from td3_driving.doctor.names import Names
 from td3_driving.doctor.series import Series
 
 MAIN, EPISODE, PARTS, EVALUATION = "main", "episode", "parts", "evaluation"
@@ -104,10 +104,12 @@ class History:
     Args:
         expect: what was asked of the run.
         on_row: called with every finished row.
+        names: what the tags of the run mean.
     """
 
-    def __init__(self, expect: Expectations, on_row: Callable[[Row], None]) -> None:
+    def __init__(self, expect: Expectations, on_row: Callable[[Row], None], names: Names | None = None) -> None:
         self.expect = expect
+        self.names = names or Names()
         self.series: dict[str, Series] = {}
         self.tags: dict[str, str] = {}
         self.unknown: dict[str, Series] = {}
@@ -140,7 +142,7 @@ class History:
     def _route(self, tag: str) -> tuple[str | None, str]:
         """Quantity and channel of a tag that comes for the first time."""
         self.ours = self.ours or tag in OURS_ONLY
-        name = quantity(tag)
+        name = self.names.quantity(tag)
         if name is None:
             return None, ""
         self.tags.setdefault(name, tag)
