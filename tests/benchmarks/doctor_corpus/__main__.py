@@ -1,0 +1,57 @@
+"""``python -m doctor_corpus make|near-misses|judge|shelf``: the corpus of the doctor.
+
+Run from ``tests/benchmarks`` with torch, gymnasium, stable-baselines3, skrl and tensorboard installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Parse and do."""
+    parser = argparse.ArgumentParser(prog="doctor_corpus", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/doctor_corpus"), help="the runs")
+    parser.add_argument("--held-out", type=Path, default=Path("/tmp/doctor_corpus_heldout"), help="the exam")
+    parts = parser.add_subparsers(dest="command", required=True)
+    make = parts.add_parser("make", help="train what is not there yet")
+    make.add_argument("--only", default="", metavar="TEXT", help="runs whose name contains TEXT")
+    parts.add_parser("near-misses", help="write runs of formulas that resemble known misjudgements")
+    judge = parts.add_parser("judge", help="print the confusion tables; 1 if a healthy run is NO-GO or a sick one GO")
+    judge.add_argument("--exam", action="store_true", help="judge the runs that were held out")
+    judge.add_argument("--by-kind", action="store_true", help="tell the misses without the names of the runs")
+    options = parser.parse_args()
+    return {"make": _make, "near-misses": _near_misses, "judge": _judge}[options.command](options)
+
+
+def _make(options: argparse.Namespace) -> int:
+    import torch
+
+    from doctor_corpus.make import make
+    from doctor_corpus.table import ALL
+
+    torch.set_num_threads(1)
+    make([plan for plan in ALL if options.only in plan.name], options.folder, options.held_out)
+    return 0
+
+
+def _near_misses(options: argparse.Namespace) -> int:
+    from doctor_corpus.make import add_truths
+    from doctor_corpus.near_misses import write_near_misses
+
+    add_truths(options.folder, write_near_misses(options.folder))
+    return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from doctor_corpus.judge import judged, report
+
+    results = judged(options.held_out if options.exam else options.folder)
+    print(report(results, not options.by_kind))
+    return int(any(result.harmful for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
