@@ -19,11 +19,18 @@ def main() -> int:
     make = parts.add_parser("make", help="train what is not there yet")
     make.add_argument("--only", default="", metavar="TEXT", help="runs whose name contains TEXT")
     parts.add_parser("near-misses", help="write runs of formulas that resemble known misjudgements")
+    maps = parts.add_parser("maps", help="train our own learner on our own maps; needs the environment of the project")
+    maps.add_argument("--profile", default="quick")
+    maps.add_argument("--seeds", type=int, default=5)
     judge = parts.add_parser("judge", help="print the confusion tables; 1 if a healthy run is NO-GO or a sick one GO")
     judge.add_argument("--exam", action="store_true", help="judge the runs that were held out")
     judge.add_argument("--by-kind", action="store_true", help="tell the misses without the names of the runs")
+    shelf = parts.add_parser("shelf", help="make the reference shelf of the doctor from the healthy runs")
+    shelf.add_argument("folders", type=Path, nargs="+", help="folders with a truth.json")
     options = parser.parse_args()
-    return {"make": _make, "near-misses": _near_misses, "judge": _judge}[options.command](options)
+    return {"make": _make, "near-misses": _near_misses, "maps": _maps, "shelf": _shelf, "judge": _judge}[
+        options.command
+    ](options)
 
 
 def _make(options: argparse.Namespace) -> int:
@@ -42,6 +49,26 @@ def _near_misses(options: argparse.Namespace) -> int:
     from doctor_corpus.near_misses import write_near_misses
 
     add_truths(options.folder, write_near_misses(options.folder))
+    return 0
+
+
+def _maps(options: argparse.Namespace) -> int:
+    from doctor_corpus.make import add_truths
+    from doctor_corpus.on_maps import train
+
+    for seed in range(options.seeds):
+        name = f"td3_driving-{options.profile}-{seed}"
+        if not (options.folder / name).is_dir():
+            train(options.folder / name, options.profile, seed)
+        entry = {"truth": "GO", "kind": "healthy", "library": "td3_driving", "task": options.profile}
+        add_truths(options.folder, {name: entry})
+    return 0
+
+
+def _shelf(options: argparse.Namespace) -> int:
+    from doctor_corpus.shelf import write_shelf
+
+    print("{}: {} runs".format(*write_shelf(options.folders)))
     return 0
 
 

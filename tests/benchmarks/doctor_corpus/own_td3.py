@@ -189,7 +189,7 @@ class Loop:
             self.observation, _ = self.env.reset()
             self.total, self.length = 0.0, 0
 
-    def _evaluated(self, episodes: int = 3) -> tuple[float, float]:
+    def _evaluated(self, episodes: int = 1) -> tuple[float, float]:
         env, totals, lengths = self.plan.env(), [], []
         for index in range(episodes):
             observation, _ = env.reset(seed=50_000 + index)

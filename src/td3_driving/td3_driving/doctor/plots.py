@@ -125,7 +125,7 @@ def _figure(chart: Chart, diagnosis: Diagnosis) -> go.Figure:
         text = "actor q (minus the actor loss)" if sign < 0 else label(name)
         figure.add_trace(_trace(chart, text, steps, sign * column, len(values) - 1))
     if figure.data:
-        _lay_out(figure, chart, _logarithmic(values))
+        lay_out(figure, chart, _logarithmic(values))
         _mark(figure, diagnosis, chart)
         figure.update_layout(showlegend=len(figure.data) > 1)
         figure.update_xaxes(range=[-0.01 * history.step, 1.01 * history.step])
@@ -153,7 +153,8 @@ def _logarithmic(values: list[np.ndarray]) -> bool:
     return bool(np.log10(np.quantile(positive, 0.99) / max(np.quantile(positive, 0.01), 1e-12)) > LOG_DECADES)
 
 
-def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
+def lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
+    """Fonts, axes and size that all figures share; environment steps on the abscissa."""
     axis: dict[str, Any] = {
         "gridcolor": GRID,
         "linecolor": INK,
@@ -270,7 +271,7 @@ def timeline(diagnosis: Diagnosis) -> go.Figure | None:
             hovertext=[finding.evidence for finding in dated],
         )
     )
-    _lay_out(figure, Chart("", "", (), "", ()), False)
+    lay_out(figure, Chart("", "", (), "", ()), False)
     _mark(figure, diagnosis, Chart("", "", (), "", ()))
     rows = len(set(names))
     figure.update_layout(height=110 + 24 * rows, showlegend=False, hovermode="closest")
