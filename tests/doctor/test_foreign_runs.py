@@ -8,6 +8,7 @@ import pytest
 from td3_driving.doctor.diagnosis import Verdict
 from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.examine import examine
+from td3_driving.doctor.learning_curve import Learned
 
 
 def pendulum_return(episode):
@@ -62,11 +63,11 @@ def test_cleanrl_is_go(tmp_path, write_events, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_stable_baselines_lacks_only_the_replay_s_q(tmp_path, write_events, seed):
+def test_stable_baselines_is_go_by_its_returns_without_the_replay_s_q(tmp_path, write_events, seed):
     write_events(tmp_path / "events.out.tfevents.1", stable_baselines(np.random.default_rng(seed)))
     diagnosis = examine(tmp_path)
-    assert diagnosis.verdict is Verdict.INSUFFICIENT
-    assert diagnosis.insufficient == ["not there: Q on replay actions"]
+    assert diagnosis.learning.kind is Learned.LEARNED
+    assert diagnosis.verdict is Verdict.GO
 
 
 def test_a_short_goal_task_that_gets_solved(tmp_path, write_events):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -115,6 +115,7 @@ class History:
         self.unknown: dict[str, Series] = {}
         self.evaluations: list[float] = []
         self.nonfinite: dict[str, float] = {}
+        self.finite_since: dict[str, int] = {}
         self.step = 0.0
         self.now = 0.0
         self.samples = 0
@@ -123,6 +124,14 @@ class History:
         self._on_row = on_row
         self._pending: dict[str, _Pending] = {}
         self._routes: dict[str, tuple[str | None, str]] = {}
+        self._memory: dict[str, tuple[int, Any]] = {}
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns, made anew only after further samples."""
+        known = self._memory.get(key)
+        if known is None or known[0] != self.samples:
+            known = self._memory[key] = (self.samples, make())
+        return known[1]
 
     def feed(self, tag: str, step: int, value: float, wall: float) -> None:
         """Take one sample; ``wall`` [s] is the time at which it was taken."""
@@ -130,6 +139,9 @@ class History:
         self.now = max(self.now, wall)
         if not math.isfinite(value):
             self.nonfinite.setdefault(tag, float(step))
+            self.finite_since[tag] = 0
+        elif tag in self.nonfinite:
+            self.finite_since[tag] += 1
         route = self._routes.get(tag)
         if route is None:
             route = self._routes[tag] = self._route(tag)
@@ -297,4 +309,4 @@ def _channel(name: str) -> str:
         return EPISODE
     if name in REWARD_PARTS or name in REWARD_SHARES or name in ("part_total", "ledger_breaks"):
         return PARTS
-    return EVALUATION if name.startswith("eval_") else MAIN
+    return EVALUATION if name.startswith("eval_") and name not in ("eval_loss", "eval_accuracy") else MAIN

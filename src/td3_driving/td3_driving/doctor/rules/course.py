@@ -6,6 +6,9 @@ from typing import Iterable
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, number
 from td3_driving.doctor.history import LOSSES
+from td3_driving.doctor.learning import learning_of, settled
+from td3_driving.doctor.learning_curve import Learned
+from td3_driving.doctor.scope import ABSENT, scope_of
 
 LOSS_WORDS = ("loss", "q1", "q_value", "qf", "td_error", "critic", "n_updates")
 
@@ -147,27 +150,65 @@ class FlatSeries(Rule):
 
 
 class NonFinite(Rule):
-    """Rule 36."""
+    """Rule 36: NaN or infinite values that stay, in a series that tells of the learner.
+
+    A mean over nothing is written as NaN, mostly at the first point; what is followed by finite values lost nothing.
+    """
 
     id = 36
     title = "non-finite values"
     meaning = "A NaN or an infinity: from there on every value that depends on it is lost."
     refuted_by = "a mean over nothing, written as NaN"
+    LEARNER = (
+        "actor_loss",
+        "critic_loss",
+        "critic_loss_2",
+        "q1",
+        "q2",
+        "actor_q",
+        "target_q",
+        "td_error",
+        "value_loss",
+    )
+    MORE = ("policy_loss", "grad_", "param_", "batch_reward", "step_reward", "part_")
+    RETURNS = ("episode_return", "eval_return")
+    RECOVERED, LEAST_RETURNS = 3, 3
 
     def missing(self) -> str:
         return "" if self.history.samples else "no samples"
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         bad = {tag: step for tag, step in self.history.nonfinite.items() if not tag.startswith("alerts/")}
-        if not bad:
-            return []
-        first = min(bad, key=lambda tag: bad[tag])
-        text = f"{first} at step {bad[first]:,.0f}" + (f", and {len(bad) - 1} other series" if len(bad) > 1 else "")
-        return [self.find(Severity.CRITICAL, bad[first], text, ("nonfinite",), series=float(len(bad)))]
+        groups: dict[Severity, list[str]] = {}
+        for tag in sorted(bad, key=lambda tag: bad[tag]):
+            groups.setdefault(self._weight(tag), []).append(tag)
+        return [self._found(severity, tags, bad) for severity, tags in groups.items()]
+
+    def _weight(self, tag: str) -> Severity:
+        name = next((name for name, used in self.history.tags.items() if used == tag), "")
+        series, stays = self.history.get(name), self.history.finite_since[tag] == 0
+        if name in self.LEARNER or name.startswith(self.MORE):
+            if stays:
+                return Severity.CRITICAL
+            later = self.history.nonfinite[tag] > 0 and series.nonfinite > 1
+            return Severity.WARN if later or self.history.finite_since[tag] < self.RECOVERED else Severity.INFO
+        lost = name.startswith(self.RETURNS) and stays and series.nonfinite >= self.LEAST_RETURNS and series.count > 0
+        return Severity.CRITICAL if lost else Severity.INFO
+
+    def _found(self, severity: Severity, tags: list[str], bad: dict[str, float]) -> Finding:
+        first = tags[0]
+        text = f"{first} at step {bad[first]:,.0f}" + (f", and {len(tags) - 1} other series" if len(tags) > 1 else "")
+        if severity is Severity.CRITICAL:
+            return self.find(severity, bad[first], text + ", to the end", ("nonfinite",), series=float(len(tags)))
+        meaning = "Finite values follow, or no rule rests on it: nothing else is lost."
+        return self.find(severity, bad[first], text, (), meaning, series=float(len(tags)))
 
 
 class MissingSeries(Rule):
-    """Rule 34, and what GO needs: enough points of the series that a verdict rests on."""
+    """Rule 34, and what GO needs: to know whether it learned, or else the values, from enough points.
+
+    A run of our own that ended as planned is judged by its values, however short it was: they are all logged.
+    """
 
     id = 34
     title = "missing series"
@@ -177,19 +218,37 @@ class MissingSeries(Rule):
 
     def lacks(self) -> list[str]:
         """What GO needs and the run does not have."""
-        history = self.history
-        found = []
+        learning = learning_of(self.history)
+        if learning.kind is not Learned.UNKNOWN:
+            return []
+        if self.history.ours:
+            return self._values() + self._episodes() + self._too_few()
+        if learning.early:
+            return [learning.sentence.rstrip(".")]
+        values = [] if scope_of(self.history).family in ABSENT else self._values(one=True) + self._too_few()
+        if not values and scope_of(self.history).family not in ABSENT:
+            return []
+        return [learning.sentence.rstrip("."), *values]
+
+    def _values(self, one: bool = False) -> list[str]:
+        """Series of values that are missing; with ``one`` a single reading of Q suffices, if it has settled."""
+        history, found = self.history, []
         has_aq = history.has("actor_q") or (history.has("actor_loss") and not history.has("entropy_coefficient"))
-        if not has_aq:
+        has_q = any(history.has(name) for name in ("q1", "q2", *(("target_q",) if one else ())))
+        if not has_aq and not (one and has_q):
             found.append("Q as the actor sees it (actor loss or aq)")
-        if not history.has("q1") and not history.has("q2"):
+        if not has_q and not (one and has_aq):
             found.append("Q on replay actions")
         if not history.has("critic_loss"):
             found.append("the critic's loss")
-        episodes = max(history.get(name).count for name in ("episode_return", "episode_length", "episode_return_mean"))
-        if episodes < self.LEAST_EPISODES:
-            found.append(f"{self.LEAST_EPISODES} episodes (there are {episodes})")
-        return found + self._too_few()
+        if one and not found and not settled(history):
+            found.append("a Q that has settled")
+        return found
+
+    def _episodes(self) -> list[str]:
+        names = ("episode_return", "episode_length", "episode_return_mean")
+        episodes = max(self.history.get(name).count for name in names)
+        return [] if episodes >= self.LEAST_EPISODES else [f"{self.LEAST_EPISODES} episodes (there are {episodes})"]
 
     def _too_few(self) -> list[str]:
         points = max(self.history.get(name).count for name in (*LOSSES, "updates"))
@@ -206,4 +265,4 @@ class MissingSeries(Rule):
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         lacks = self.lacks()
-        return [self.find(Severity.INSUFFICIENT, None, "not there: " + "; ".join(lacks))] if lacks else []
+        return [self.find(Severity.INSUFFICIENT, None, "; ".join(lacks))] if lacks else []

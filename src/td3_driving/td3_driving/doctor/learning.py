@@ -1,0 +1,228 @@
+"""Whether a run learned: its curves, the verdict on each, and the one that counts.
+
+A curve alone tells a rise from a fall. Whether a flat one condemns the run depends on how long it was: flat over a
+whole budget means that it never learned, flat over less only that it is early. A budget is whole if the run did what
+was planned, if it is long by any measure, or if the critic has settled as well, so that nothing moves any more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from td3_driving.doctor.findings import number
+from td3_driving.doctor.history import History
+from td3_driving.doctor.learning_curve import (
+    Curve,
+    Learned,
+    Learning,
+    Levels,
+    constant,
+    from_to,
+    shape,
+    sizes,
+    slipped,
+)
+from td3_driving.doctor.scope import ON_POLICY, SUPERVISED, Scope, scope_of
+
+CURVES = {
+    "episode_return": ("return of an episode", True),
+    "episode_return_mean": ("mean return", False),
+    "eval_return": ("return in evaluation", False),
+    "success_rate": ("success rate", False),
+    "eval_success": ("success in evaluation", False),
+}
+LABELLED = {
+    "eval_accuracy": ("validation accuracy", 1.0),
+    "train_accuracy": ("accuracy", 1.0),
+    "eval_loss": ("validation loss", -1.0),
+    "train_loss": ("loss", -1.0),
+}
+LEAST_STEPS, MANY_STEPS, MANY_ON_POLICY, MANY_POINTS = 2_500.0, 20_000.0, 60_000.0, 100
+SHORT_EPISODE, NOTHING = 5.0, 0.005
+
+
+def learning_of(history: History) -> Learning:
+    """The verdict on learning at this moment."""
+    return history.remembered("learning", lambda: _judge(history))
+
+
+def _judge(history: History) -> Learning:
+    scope = scope_of(history)
+    found = [_verdict(history, scope, curve) for curve in curves(history, scope)]
+    if not found:
+        return Learning(Learned.UNKNOWN, "Not known whether it learned: no returns were logged.")
+    first = found[0]
+    better = [item for item in found[1:] if item.kind.good]
+    worse = [item for item in found[1:] if item.kind is Learned.LOST]
+    if first.kind.good:
+        return worse[0] if worse else first
+    if better and first.kind is not Learned.LOST:
+        return better[0]
+    decided = [item for item in found if item.kind is not Learned.UNKNOWN]
+    return decided[0] if decided else first
+
+
+def curves(history: History, scope: Scope) -> list[Curve]:
+    """The curves of a run, training before evaluation, those of single episodes before running means."""
+    if scope.family == SUPERVISED:
+        return [
+            Curve(text, *_columns(history, name, sign), single=False)
+            for name, (text, sign) in LABELLED.items()
+            if history.get(name).count >= 2
+        ][:2]
+    chosen = []
+    for name, (text, single) in CURVES.items():
+        if history.get(name).count < 2 or (name == "episode_return_mean" and history.get("episode_return").count >= 20):
+            continue
+        steps, values = _columns(history, name, 1.0)
+        chosen.append(Curve(text, steps, values, single, _before(history, steps)))
+    if history.get("regret").count >= 8:
+        steps, values = _columns(history, "regret", 1.0)
+        chosen.append(Curve("reward lost per step", steps[1:], -_per_step(steps, values), single=False))
+    return chosen
+
+
+def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Regret per step of a series of regret (n,), (n-1,): its slope where it is summed up, else itself."""
+    rises = np.diff(values)
+    return rises / np.maximum(np.diff(steps), 1e-9) if np.all(rises >= 0) else values[1:]
+
+
+def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.ndarray]:
+    steps, values, _ = history.get(name).columns()
+    order = np.argsort(steps, kind="stable")
+    return steps[order], sign * values[order]
+
+
+def _before(history: History, steps: np.ndarray) -> int:
+    """Number of points from before the first update; none where that is a start level of its own kind."""
+    start = history.learning_start
+    return 0 if start is None else int(np.searchsorted(steps, start, side="left"))
+
+
+def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
+    found = shape(curve)
+    if found is None:
+        text = f"Too early to say whether it learned: {len(curve.values)} points of the {curve.name}."
+        return Learning(Learned.UNKNOWN, text, curve=curve, early=True)
+    kind, measured = found
+    numbers = {**sizes(measured), "points": float(len(curve.values)), "steps": amount(history, curve)}
+    if kind.good and _does_nothing(history, curve, measured):
+        text = (
+            f"The {curve.name} went from {number(measured.start)} to {number(measured.end)} and never above 0: it does"
+        )
+        return Learning(Learned.FLOOR, text + " nothing, which costs nothing.", numbers, measured.best_at, curve)
+    if kind in (Learned.LEARNED, Learned.RISING, Learned.LOST):
+        text = _risen(kind, curve, measured)
+        return Learning(kind, text, numbers, measured.best_at, curve, slipped(measured))
+    if kind is Learned.UNKNOWN:
+        text = f"The {curve.name} rises {from_to(measured)}: too little to call it learned."
+        return Learning(kind, text, numbers, None, curve)
+    return _not_risen(history, scope, curve, kind, measured, numbers)
+
+
+def _risen(kind: Learned, curve: Curve, measured: Levels) -> str:
+    if kind is Learned.LOST:
+        return (
+            f"It learned and lost it: the {curve.name} rose from {number(measured.start)} to"
+            f" {number(measured.best)} by step {measured.best_at:,.0f} and is {number(measured.end)} at the end."
+        )
+    verb = "It learned" if kind is Learned.LEARNED else "It learns, and still rises"
+    text = f"{verb}: the {curve.name} went {from_to(measured)}."
+    if slipped(measured):
+        text += f" It was {number(measured.best)} at step {measured.best_at:,.0f}: a part was lost again."
+    return text
+
+
+def _not_risen(
+    history: History, scope: Scope, curve: Curve, kind: Learned, measured: Levels, numbers: dict[str, float]
+) -> Learning:
+    first = float(curve.steps[0])
+    if _continued(curve) and kind is Learned.FLAT:
+        text = (
+            f"It held its level: the {curve.name} is {number(measured.end)}; the run begins at step {first:,.0f}, and"
+        )
+        return Learning(Learned.HELD, text + " what it learned before is not in it.", numbers, None, curve)
+    floor = _floor(history, curve)
+    if floor == "" and constant(curve.values):
+        text = (
+            f"The {curve.name} is {number(measured.end)} from the first to the last point: solved before, or nothing to"
+        )
+        return Learning(Learned.UNKNOWN, text + " learn.", numbers, None, curve)
+    steps = numbers["steps"]
+    if not whole(history, scope, curve, steps):
+        text = (
+            f"Too early to say whether it learned: the {curve.name} is {number(measured.end)} after {steps:,.0f} steps"
+        )
+        text += f", {number(measured.start)} at the start."
+        return Learning(Learned.UNKNOWN, text, numbers, None, curve, early=True)
+    if floor:
+        text = f"It never learned: {floor}; the {curve.name} is {number(measured.end)} at the end."
+        return Learning(Learned.FLOOR, text, numbers, first, curve)
+    how = "is flat from the start" if kind is Learned.FLAT else "fell below its start"
+    text = f"It never learned: the {curve.name} {how}, {from_to(measured)[5:]}, over {steps:,.0f} steps."
+    return Learning(kind, text, numbers, first, curve)
+
+
+def _floor(history: History, curve: Curve) -> str:
+    """Why the curve lies at a floor, or an empty text."""
+    late = curve.steps[len(curve.steps) // 2]
+    for name in ("episode_length", "episode_length_mean", "eval_length"):
+        lengths = history.get(name).between(late, np.inf)
+        if len(lengths) and float(np.median(lengths)) <= SHORT_EPISODE:
+            return f"episodes last {number(float(np.median(lengths)))} steps"
+    for name in ("success_rate", "eval_success"):
+        highest = history.get(name).highest
+        if history.get(name).count >= 5 and highest is not None and highest.value == 0.0:
+            return "success is 0 throughout"
+    if constant(curve.values) and float(curve.values[-1]) <= 0.0:
+        return f"the {curve.name} is {number(float(curve.values[-1]))} at every point"
+    return ""
+
+
+def _does_nothing(history: History, curve: Curve, measured: Levels) -> bool:
+    """Whether a cost was driven to zero and no reward was ever found: the policy stands still."""
+    lengths = history.get("episode_length" if history.has("episode_length") else "episode_length_mean").values()
+    still = len(lengths) >= 8 and float(np.ptp(lengths)) <= 1e-3 * float(lengths.max())
+    return (
+        still
+        and measured.start < 0
+        and float(curve.values.max()) <= 0
+        and abs(measured.end) < NOTHING * abs(measured.start)
+    )
+
+
+def _continued(curve: Curve) -> bool:
+    """Whether the run went on from an earlier one: it begins late, by its own spacing and by its length."""
+    spacing = float(np.median(np.diff(curve.steps)))
+    return curve.steps[0] > 10.0 * spacing > 0.0 and curve.steps[0] > 0.15 * curve.steps[-1]
+
+
+def amount(history: History, curve: Curve) -> float:
+    """Environment steps that the run learned over; where a curve counts episodes, their lengths summed up."""
+    start = max(history.learning_start or 0.0, 0.0)
+    span = float(curve.steps[-1] - curve.steps[0])
+    played = float(history.get("episode_length").mean * history.get("episode_length").count)
+    return max(span, min(float(curve.steps[-1]) - start, history.step), played if played == played else 0.0)
+
+
+def whole(history: History, scope: Scope, curve: Curve, steps: float) -> bool:
+    """Whether the run was long enough for a flat curve to condemn it."""
+    many = MANY_ON_POLICY if scope.family == ON_POLICY else MANY_STEPS
+    if steps >= many or (curve.steps[-1] < LEAST_STEPS and len(curve.values) >= MANY_POINTS and not history.ours):
+        return True
+    planned = history.expect.number("steps")
+    done = planned is not None and history.step >= 0.95 * planned
+    return steps >= LEAST_STEPS and (done or settled(history)) and not history.ours
+
+
+def settled(history: History) -> bool:
+    """Whether the critic's values stand still over the last half: the second and the last quarter agree."""
+    for name in ("q1", "target_q", "actor_q", "actor_loss", "value_loss"):
+        values = history.get(name).values()
+        if len(values) >= 8:
+            second, last = values[len(values) // 4 : len(values) // 2], values[-(len(values) // 4) :]
+            noise = 3.0 * float(np.hypot(second.std(), last.std())) / np.sqrt(len(last))
+            size = max(abs(float(second.mean())), abs(float(last.mean())))
+            return abs(float(last.mean() - second.mean())) <= min(0.25 * size + noise, 0.5 * size + 1e-9)
+    return False
