@@ -82,9 +82,12 @@ class Learner:
             nn.init.constant_(self.actor.head[-1].bias, 15.0)
         self.targets = copy.deepcopy(self.actor), copy.deepcopy(self.critic)
         self.rate = {"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3))
-        self.optimizers = [torch.optim.Adam(part.parameters(), self.rate) for part in (self.actor, self.critic)]
+        self.optimizers = [
+            torch.optim.Adam(part.parameters(), self.rate, fused=True) for part in (self.actor, self.critic)
+        ]
         self.gamma = plan.option("high", 1.05) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, Tensor] = {}
+        self.batch: dict[str, Tensor] = {}
 
     def shake(self, share: float) -> None:
         """What goes wrong in the midst of training; ``share`` is the done part of the budget."""
@@ -100,14 +103,21 @@ class Learner:
         first, second = self.critic(observation, action)
         losses = functional.mse_loss(first, target), functional.mse_loss(second, target)
         self._step(1, losses[0] + losses[1], self.critic)
-        self.latest |= {"q1": first.mean().item(), "q2": second.mean().item(), "q_max": first.max().item()}
-        self.latest |= {"q_min": first.min().item(), "q_std": first.std().item(), "target_q": target.mean().item()}
-        self.latest |= {"q1_loss": losses[0].item(), "q2_loss": losses[1].item()}
-        self.latest |= {"reward_mean": reward.mean().item(), "reward_std": reward.std().item()}
-        self.latest |= {"reward_min": reward.min().item(), "reward_max": reward.max().item()}
+        self.batch = {"q1": first, "q2": second, "target_q": target, "reward": reward}
+        self.latest |= {"q1_loss": losses[0], "q2_loss": losses[1]}
         self.count += 1
         if self.count % 2 == 0:
             self._update_actor(observation)
+
+    def numbers(self) -> dict[str, float]:
+        """What the newest update measured."""
+        batch = {name: values.detach() for name, values in self.batch.items()}
+        values = {name: part.mean() for name, part in batch.items() if name != "reward"} | self.latest
+        values |= {"q_max": batch["q1"].max(), "q_min": batch["q1"].min(), "q_std": batch["q1"].std()}
+        reward = batch["reward"]
+        values |= {"reward_mean": reward.mean(), "reward_std": reward.std()}
+        values |= {"reward_min": reward.min(), "reward_max": reward.max()}
+        return {name: value.item() for name, value in values.items()}
 
     def _target(self, reward: Tensor, after: Tensor, terminated: Tensor) -> Tensor:
         actor, critic = self.targets
@@ -121,7 +131,7 @@ class Learner:
         features = (self.actor if wrong else self.critic).encoder(observation)
         loss = -self.critic.values(features, self.actor(observation))[0].mean()
         self._step(0, loss, self.actor)
-        self.latest |= {"actor_loss": loss.item(), "actor_q": -loss.item()}
+        self.latest |= {"actor_loss": loss, "actor_q": -loss}
         tau = self.plan.option("tau", 0.01)
         for target, source in zip(self.targets, (self.actor, self.critic)):
             for old, new in zip(target.parameters(), source.parameters()):
@@ -134,7 +144,7 @@ class Learner:
         norm = torch.linalg.vector_norm(
             torch.stack([part.grad.norm() for part in network.parameters() if part.grad is not None])
         )
-        self.latest["grad_critic" if index else "grad_actor"] = norm.item()
+        self.latest["grad_critic" if index else "grad_actor"] = norm
         if self.plan.kind != ("critic_dead" if index else "policy_frozen"):
             optimizer.step()
 
@@ -168,7 +178,7 @@ class Loop:
                 self.learner.shake(step / self.plan.steps)
                 self.learner.update(self.replay.sample(self.plan.option("batch", 64)))
             if step > starts and step % every == 0:
-                self.log.update(step, self.learner.count, self.learner.latest)
+                self.log.update(step, self.learner.count, self.learner.numbers())
             if (asked := self.plan.option("evaluate", 0)) and step % asked == 0:
                 self.log.evaluation(step, *self._evaluated())
         self.log.close()
