@@ -12,9 +12,8 @@ import re
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-import yaml
-
 from td3_driving.doctor.errors import Unusable
+from td3_driving.doctor.readers.bounds import load_yaml, small_text
 
 # our name -> (group of our settings, other names)
 KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -135,11 +134,10 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         Unusable: the file cannot be read or is no mapping.
     """
+    text = small_text(path)
     try:
-        return parse_config(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
+        return parse_config(text)
+    except ValueError as error:
         raise Unusable(f"{path} is not a configuration: {str(error).splitlines()[0]}") from error
 
 
@@ -149,7 +147,10 @@ def parse_config(text: str) -> dict[str, Any]:
     if rows:
         return {key.strip(): value.strip() for key, value in rows}
     text = re.sub(r"^\s*```\w*\s*$", "", text, flags=re.MULTILINE)
-    loaded = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+    try:
+        loaded = json.loads(text) if text.lstrip().startswith("{") else load_yaml(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(loaded, Mapping):
         raise ValueError("it holds no mapping")
     return dict(_flatten(loaded, ""))

@@ -38,6 +38,7 @@ LABELLED = {
     "train_loss": ("loss", -1.0),
 }
 LEAST_STEPS, MANY_STEPS, MANY_ON_POLICY, MANY_POINTS = 2_500.0, 20_000.0, 60_000.0, 100
+MANY_EPISODES = 200.0
 SHORT_EPISODE, NOTHING = 5.0, 0.005
 
 
@@ -54,6 +55,8 @@ def _judge(history: History) -> Learning:
     first = found[0]
     better = [item for item in found[1:] if item.kind.good]
     worse = [item for item in found[1:] if item.kind is Learned.LOST]
+    if first.kind is Learned.FLOOR and first.curve is not None and constant(first.curve.values):
+        return first
     if first.kind.good:
         return worse[0] if worse else first
     if better and first.kind is not Learned.LOST:
@@ -116,7 +119,7 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
         text = _risen(kind, curve, measured)
         return Learning(kind, text, numbers, measured.best_at, curve, slipped(measured))
     if kind is Learned.UNKNOWN:
-        text = f"The {curve.name} rises {from_to(measured)}: too little to call it learned."
+        text = f"The {curve.name} went {from_to(measured)}: too little, or too unsteady, to call it learned."
         return Learning(kind, text, numbers, None, curve)
     return _not_risen(history, scope, curve, kind, measured, numbers)
 
@@ -150,7 +153,7 @@ def _not_risen(
         )
         return Learning(Learned.UNKNOWN, text + " learn.", numbers, None, curve)
     steps = numbers["steps"]
-    if not whole(history, scope, curve, steps):
+    if not whole(history, scope, curve, steps) and not (kind is Learned.WORSE and _stuck(history, measured, steps)):
         text = (
             f"Too early to say whether it learned: the {curve.name} is {number(measured.end)} after {steps:,.0f} steps"
         )
@@ -216,13 +219,23 @@ def whole(history: History, scope: Scope, curve: Curve, steps: float) -> bool:
     return steps >= LEAST_STEPS and (done or settled(history)) and not history.ours
 
 
+def _stuck(history: History, measured: Levels, steps: float) -> bool:
+    """Whether a curve that fell stays where it fell to, for hundreds of episodes."""
+    lengths = history.get("episode_length" if history.has("episode_length") else "episode_length_mean")
+    half = measured.blocks[len(measured.blocks) // 2 :]
+    fell = measured.start - measured.end
+    stays = abs(float(half[len(half) // 2 :].mean() - half[: len(half) // 2].mean())) < 0.1 * fell
+    episodes = steps / lengths.mean if lengths.count else 0.0
+    return stays and steps >= LEAST_STEPS and episodes >= MANY_EPISODES and not history.ours
+
+
 def settled(history: History) -> bool:
-    """Whether the critic's values stand still over the last half: the second and the last quarter agree."""
+    """Whether the critic's values stand still over the last half: the third and the last quarter agree."""
     for name in ("q1", "target_q", "actor_q", "actor_loss", "value_loss"):
         values = history.get(name).values()
         if len(values) >= 8:
-            second, last = values[len(values) // 4 : len(values) // 2], values[-(len(values) // 4) :]
-            noise = 3.0 * float(np.hypot(second.std(), last.std())) / np.sqrt(len(last))
-            size = max(abs(float(second.mean())), abs(float(last.mean())))
-            return abs(float(last.mean() - second.mean())) <= min(0.25 * size + noise, 0.5 * size + 1e-9)
+            third, last = values[len(values) // 2 : -(len(values) // 4)], values[-(len(values) // 4) :]
+            noise = 2.0 * float(np.hypot(third.std(), last.std())) / np.sqrt(len(last))
+            size = max(abs(float(third.mean())), abs(float(last.mean())))
+            return abs(float(last.mean() - third.mean())) <= min(0.2 * size + noise, 0.4 * size + 1e-9)
     return False

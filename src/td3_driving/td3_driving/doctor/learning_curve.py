@@ -96,6 +96,7 @@ class Levels:
     best: float
     best_at: float
     start_error: float
+    end_error: float
     noise: float
     spread: float
     blocks: np.ndarray
@@ -108,18 +109,20 @@ class Levels:
 
     def sure(self, difference: float, errors: float) -> bool:
         """Whether a difference between start and another level is more than chance: so many standard errors."""
-        return difference > errors * float(np.hypot(self.start_error, self.noise / np.sqrt(3.0)))
+        return difference > errors * float(np.hypot(self.start_error, self.end_error))
 
 
-MOST_BLOCKS, LEAST_POINTS, LEAST_BLOCKS = 20, 8, 4
+MOST_BLOCKS, LEAST_POINTS, LEAST_BLOCKS = 20, 6, 4
+# From so many episodes their own spread tells the error of their mean, widened as neighbours are not independent.
+OWN_SPREAD, WANDER = 8, 1.5
 SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 4.0, 3.0, 0.3, 0.1, 0.6, 0.3, 0.1
 
 
 def levels(curve: Curve) -> Levels | None:
-    """The levels of a curve, ``None`` with fewer than 8 points."""
+    """The levels of a curve, ``None`` with fewer than 6 points."""
     if len(curve.values) < LEAST_POINTS:
         return None
-    groups = _blocks(curve.steps)
+    groups = _blocks(curve.steps, 3 if curve.single else 1)
     means = np.array([curve.values[group].mean() for group in groups])
     spread = float(np.sqrt(np.mean([curve.values[group].var() for group in groups]))) if curve.single else 0.0
     size = float(np.median([len(group) for group in groups]))
@@ -131,12 +134,24 @@ def levels(curve: Curve) -> Levels | None:
     ends = np.array([curve.steps[group[-1]] for group in groups])
     end = float(np.average(means[-tail:], weights=[len(group) for group in groups[-tail:]]))
     at = float(ends[min(best + len(means) - len(smooth), len(ends) - 1)])
-    return Levels(start, end, float(smooth[best]), at, error, noise, spread, means, ends)
+    last = curve.values[groups[-tail][0] :] if curve.single else means[-tail:]
+    end_error = _error(last, noise / np.sqrt(tail), curve.single)
+    return Levels(start, end, float(smooth[best]), at, error, end_error, noise, spread, means, ends)
 
 
-def _blocks(steps: np.ndarray) -> list[np.ndarray]:
-    """Indices of the points in up to 20 equal spans of steps; spans with too few points join the next."""
-    count = min(MOST_BLOCKS, max(LEAST_BLOCKS, len(steps) // 3))
+def _error(values: np.ndarray, usual: float, single: bool) -> float:
+    """Standard error of the mean of ``values`` (n,): by their own spread if they are many episodes, else ``usual``."""
+    if not single or len(values) < OWN_SPREAD:
+        return usual
+    return min(usual, WANDER * float(values.std()) / float(np.sqrt(len(values))))
+
+
+def _blocks(steps: np.ndarray, size: int) -> list[np.ndarray]:
+    """Indices of the points in up to 20 equal spans of steps, of ``size`` points on average or more.
+
+    Spans with too few points join the next.
+    """
+    count = min(MOST_BLOCKS, max(LEAST_BLOCKS, len(steps) // size))
     least = max(1, len(steps) // (4 * count))
     place = np.arange(len(steps)) if steps[-1] <= steps[0] else steps
     edges = np.linspace(place[0], place[-1], count + 1)[1:-1]
@@ -164,7 +179,7 @@ def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, 
     first = curve.values[:few]
     early = (float(first.mean()), max(spread, float(first.std())) / np.sqrt(few))
     block = curve.values[groups[0]]
-    whole = (float(block.mean()), noise)
+    whole = (float(block.mean()), _error(block, noise, curve.single))
     if len(block) <= few:
         return whole if len(block) == few else early
     return min((whole, early), key=lambda level: level[0] - end + 2.0 * level[1])
@@ -218,7 +233,8 @@ def shape(curve: Curve) -> tuple[Learned, Levels] | None:
         return (Learned.RISING if _still_rises(found) else Learned.LEARNED), found
     if -gain > 0 and found.large(-gain, LARGE) and found.sure(-gain, LIKELY):
         return Learned.WORSE, found
-    if (found.large(gain, SMALL) or gain > 0.5 * found.spread > 0) and found.sure(gain, LIKELY):
+    small = (found.large(gain, SMALL) or gain > 0.5 * found.spread > 0) and found.sure(gain, LIKELY)
+    if small or found.large(gain, LARGE):
         return Learned.UNKNOWN, found
     return Learned.FLAT, found
 

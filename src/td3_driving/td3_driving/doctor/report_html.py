@@ -24,7 +24,7 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.summary import headline, learned, next_steps, not_judged, reasons
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
 
@@ -61,7 +61,8 @@ def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
 def _head(diagnosis: Diagnosis) -> str:
     source, history = diagnosis.source, diagnosis.history
     start = "never" if history.learning_start is None else f"step {history.learning_start:,.0f}"
-    facts = f"{source.scalars:,} samples, {history.step:,.0f} environment steps, learning start {start}"
+    facts = f"{diagnosis.scope.name}, {source.scalars:,} samples, {history.step:,.0f} environment steps"
+    facts += f", learning start {start}"
     warnings = "".join(
         f'<p class="warning">About the evidence: <b>{escape(cause.cause)}</b>. {escape(cause.evidence)}.</p>'
         for cause in diagnosis.evidence_warnings
@@ -69,8 +70,15 @@ def _head(diagnosis: Diagnosis) -> str:
     return (
         f"<h1>Run {escape(source.name)}</h1><p class='meta'>{facts}</p>"
         f'<div class="banner {CLASSES[diagnosis.verdict]}" id="verdict"><strong>{diagnosis.verdict.value}</strong>'
-        f"{escape(headline(diagnosis))}</div>{warnings}"
+        f"{escape(headline(diagnosis))}{_first(diagnosis)}</div>{warnings}"
     )
+
+
+def _first(diagnosis: Diagnosis) -> str:
+    """Did it learn; the first cause with its number; what to do."""
+    lines = [f"<p id='learned'><b>Did it learn?</b> {escape(learned(diagnosis))}</p>"]
+    lines += [f"<p><b>Why:</b> {escape(text)}</p>" for text in reasons(diagnosis)]
+    return "".join([*lines, f"<p><b>Next:</b> {escape(next_steps(diagnosis)[0])}</p>"])
 
 
 def _causes(diagnosis: Diagnosis) -> str:
@@ -146,7 +154,7 @@ def _weight(severity: Severity) -> int:
 
 
 def _unjudged(diagnosis: Diagnosis) -> str:
-    lines = [f"{item.rule} {item.title}: {item.reason}" for item in diagnosis.outcomes if item.reason]
+    lines = not_judged(diagnosis)
     quiet = ", ".join(f"{item.rule} {item.title}" for item in diagnosis.outcomes if item.status == "quiet")
     note = f"<p class='note'>Judged and not holding: {escape(quiet or 'none')}.</p>"
     return (_list("Not judged, hence not healthy", lines) if lines else "") + note

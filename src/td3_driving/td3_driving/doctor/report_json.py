@@ -29,6 +29,9 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
             "scalars": source.scalars,
             "damage": source.damage,
         },
+        "algorithm": {"name": diagnosis.scope.name, "family": diagnosis.scope.family},
+        "learning": _learning(diagnosis),
+        "warnings": [f"{finding.rule} {finding.title}: {finding.evidence}" for finding in diagnosis.warnings],
         "causes": [
             {
                 "cause": cause.cause,
@@ -59,6 +62,17 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
             "rows": comparison(diagnosis, against),
         }
     return report
+
+
+def _learning(diagnosis: Diagnosis) -> dict[str, Any]:
+    learning = diagnosis.learning
+    return {
+        "verdict": learning.kind.value,
+        "sentence": learning.sentence,
+        "by": learning.curve.name if learning.curve else None,
+        "too_early": learning.early,
+        "numbers": {name: float(value) for name, value in learning.numbers.items()},
+    }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.summary import headline, learned, next_steps, reasons
 
 
 def markdown_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
@@ -41,6 +41,7 @@ def _head(diagnosis: Diagnosis) -> list[str]:
     start = history.learning_start
     facts = [
         f"**Run**: {source.name}",
+        f"**Algorithm**: {diagnosis.scope.name} (told by its series)",
         f"**Samples**: {source.scalars:,} in {len(source.files)} file{'s' if len(source.files) > 1 else ''}",
         f"**Last step**: {history.step:,.0f}",
         f"**Learning start**: {'never' if start is None else f'{start:,.0f}'} (measured)",
@@ -60,6 +61,8 @@ def _head(diagnosis: Diagnosis) -> list[str]:
 
 def _summary(diagnosis: Diagnosis) -> list[str]:
     lines = ["## Executive summary", "", f"**{diagnosis.verdict.value}**: {headline(diagnosis)}", ""]
+    lines += [f"**Did it learn?** {learned(diagnosis)}", ""]
+    lines += [*_items([*reasons(diagnosis), f"Next: {next_steps(diagnosis)[0]}"]), ""]
     for cause in diagnosis.evidence_warnings:
         lines.append(f"> About the evidence: `{cause.cause}`: {cause.evidence}.")
     if diagnosis.evidence_warnings:

@@ -50,11 +50,19 @@ class Alive(Rule):
         updates = self.history.get("updates").highest
         return self.history.first_loss is not None or (updates is not None and updates.value > 0)
 
+    def _only_episodes(self) -> bool:
+        """Whether the log is one of episodes alone, as a monitor of the environment writes it."""
+        known = [name for name in self.history.series if self.history.has(name) and name != "episode_start"]
+        about = ("episode_", "eval_", "success", "steps_per_second")
+        return bool(known) and all(name.startswith(about) for name in known) and not self.history.ours
+
     def _unknown_losses(self) -> list[str]:
         return [tag for tag in self.history.unknown if any(word in tag.lower() for word in LOSS_WORDS)]
 
     def missing(self) -> str:
         losses = self._unknown_losses()
+        if self._only_episodes():
+            return "only episodes were logged, nothing of the learner"
         if self._learned() or not losses:
             return ""
         return f"no loss under a known name, but {', '.join(losses[:3])}"
@@ -65,7 +73,7 @@ class Alive(Rule):
         if start is not None and planned is not None and start >= planned:
             text = f"learning starts at {start:,.0f}, the run ends at {planned:,.0f}"
             return [self.find(Severity.CRITICAL, 0.0, text, ("learning_not_started",))]
-        if self._learned() or self._unknown_losses():
+        if self._learned() or self._unknown_losses() or self._only_episodes() or learning_of(self.history).kind.good:
             return []
         slack = 10.0 * (self.history.expect.number("train_freq") or 1.0) + 2.0 * (
             self.history.expect.number("log_period") or 50.0

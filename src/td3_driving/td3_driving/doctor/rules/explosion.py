@@ -123,8 +123,9 @@ class DeadCritic(Rule):
             return []
         late = values[len(values) // 4 :]
         drift = abs(part(values, 0.75, 1.0) - part(values, 0.25, 0.5))
-        error = math.sqrt(max(part(losses, 0.5, 1.0), 0.0))
-        steady = 0.4 < part(losses, 0.75, 1.0) / max(part(losses, 0.25, 0.5), 1e-12) < 2.5
+        quarter = len(losses) // 4
+        error = math.sqrt(max(float(losses[2 * quarter :].mean()), 0.0))
+        steady = 0.25 < float(losses[-quarter:].mean() / max(losses[quarter : 2 * quarter].mean(), 1e-12)) < 4.0
         reach = max(self._spread(late), float(late.std()))
         if steady and error > self.RATIO * max(reach, drift, 1e-12) and error > 1e-6:
             text = f"the loss stays at {number(error**2)}, an error of {number(error)}, while {name} is"
