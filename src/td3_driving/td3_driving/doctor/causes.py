@@ -112,7 +112,7 @@ CAUSES: dict[str, Description] = {
         " what happened at the peak.",
     ),
     "never_learned": Description(
-        "The returns never left the level that they began at.",
+        "The returns never rose above the level that they began at.",
         "Do not prolong the run. Check that rewards can be reached by exploring, that actions arrive at the"
         " environment and observations at the policy, then the learning rates; try a task first that is known to be"
         " learned.",

@@ -34,12 +34,14 @@ KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "saturation_penalty": ("learning", ()),
     "reward_clip": ("learning", ()),
     "reward_scaling": ("learning", ()),
-    "algorithm": ("learning", ()),
+    "algorithm": ("learning", ("algo", "algo_name")),
+    "env": ("run", ("env_id", "env_name", "environment_id", "task_name")),
     "random_steps": ("exploration", ()),
     "max_steps": ("episode", ("max_episode_steps", "max_ep_length")),
     "standstill_steps": ("episode", ()),
     "log_period": ("run", ()),
 }
+TEXTS = frozenset({"algorithm", "env"})
 BOTH_NETWORKS = {"learning_rate": ("actor_lr", "critic_lr"), "lr": ("actor_lr", "critic_lr")}
 IGNORED_GROUPS = frozenset({"simulator", "observation", "reward", "network", "replay", "diagnostics"})
 
@@ -100,8 +102,8 @@ class Expectations:
 
 
 def _convert(name: str, value: Any) -> float | str | None:
-    if name == "algorithm":
-        return str(value)
+    if name in TEXTS:
+        return str(value) if isinstance(value, (str, int, float)) else None
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -134,9 +136,10 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         Unusable: the file cannot be read or is no mapping.
     """
-    text = small_text(path)
     try:
-        return parse_config(text)
+        return parse_config(small_text(path))
+    except Unusable:
+        raise
     except ValueError as error:
         raise Unusable(f"{path} is not a configuration: {str(error).splitlines()[0]}") from error
 

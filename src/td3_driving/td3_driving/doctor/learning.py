@@ -11,6 +11,7 @@ import numpy as np
 
 from td3_driving.doctor.findings import number
 from td3_driving.doctor.history import History
+from td3_driving.doctor.known_tasks import known_task
 from td3_driving.doctor.learning_curve import (
     Curve,
     Learned,
@@ -39,7 +40,8 @@ LABELLED = {
 }
 LEAST_STEPS, MANY_STEPS, MANY_ON_POLICY, MANY_POINTS = 2_500.0, 20_000.0, 60_000.0, 100
 MANY_EPISODES = 200.0
-SHORT_EPISODE, NOTHING = 5.0, 0.005
+SHORT_EPISODE, NOTHING, TRAPPED_STEPS = 5.0, 0.005, 7_500.0
+LEVEL = (Learned.FLAT, Learned.UNKNOWN)
 
 
 def learning_of(history: History) -> Learning:
@@ -110,11 +112,9 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
         return Learning(Learned.UNKNOWN, text, curve=curve, early=True)
     kind, measured = found
     numbers = {**sizes(measured), "points": float(len(curve.values)), "steps": amount(history, curve)}
-    if kind.good and _does_nothing(history, curve, measured):
-        text = (
-            f"The {curve.name} went from {number(measured.start)} to {number(measured.end)} and never above 0: it does"
-        )
-        return Learning(Learned.FLOOR, text + " nothing, which costs nothing.", numbers, measured.best_at, curve)
+    known = _by_the_task(history, curve, kind, measured, numbers)
+    if known is not None:
+        return known
     if kind in (Learned.LEARNED, Learned.RISING, Learned.LOST):
         text = _risen(kind, curve, measured)
         return Learning(kind, text, numbers, measured.best_at, curve, slipped(measured))
@@ -122,6 +122,21 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
         text = f"The {curve.name} went {from_to(measured)}: too little, or too unsteady, to call it learned."
         return Learning(kind, text, numbers, None, curve)
     return _not_risen(history, scope, curve, kind, measured, numbers)
+
+
+def _by_the_task(
+    history: History, curve: Curve, kind: Learned, measured: Levels, numbers: dict[str, float]
+) -> Learning | None:
+    """The verdict where the task tells more than the curve: doing nothing is no success, and solved is solved."""
+    if _does_nothing(history, curve, kind, measured):
+        text = f"It never learned: the {curve.name} goes {from_to(measured)} and never above 0, as if it did nothing,"
+        return Learning(Learned.FLOOR, text + " which costs nothing.", numbers, float(curve.steps[0]), curve)
+    task = known_task(history)
+    if task is None or kind not in LEVEL or "return" not in curve.name or measured.end < task.solved:
+        return None
+    text = f"It is at the level that solves {task.name} ({number(task.solved)}): the {curve.name} is"
+    text += f" {number(measured.end)} at the end, {number(measured.start)} at the start."
+    return Learning(Learned.LEARNED, text, numbers, measured.best_at, curve)
 
 
 def _risen(kind: Learned, curve: Curve, measured: Levels) -> str:
@@ -183,16 +198,19 @@ def _floor(history: History, curve: Curve) -> str:
     return ""
 
 
-def _does_nothing(history: History, curve: Curve, measured: Levels) -> bool:
-    """Whether a cost was driven to zero and no reward was ever found: the policy stands still."""
+def _does_nothing(history: History, curve: Curve, kind: Learned, measured: Levels) -> bool:
+    """Whether a cost was driven to zero and no reward was ever found: the policy stands still.
+
+    In a task where this is known to be a trap, any cost in the end will do.
+    """
+    if float(curve.values.max()) > 0 or "return" not in curve.name:
+        return False
+    task = known_task(history)
+    if task is not None and task.trap is not None:
+        return amount(history, curve) >= TRAPPED_STEPS
     lengths = history.get("episode_length" if history.has("episode_length") else "episode_length_mean").values()
     still = len(lengths) >= 8 and float(np.ptp(lengths)) <= 1e-3 * float(lengths.max())
-    return (
-        still
-        and measured.start < 0
-        and float(curve.values.max()) <= 0
-        and abs(measured.end) < NOTHING * abs(measured.start)
-    )
+    return still and kind.good and abs(measured.end) < NOTHING * abs(measured.start)
 
 
 def _continued(curve: Curve) -> bool:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from td3_driving.doctor.causes import CAUSES
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Finding, Severity
 from td3_driving.doctor.plots import figures, timeline
@@ -24,7 +24,7 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, learned, next_steps, not_judged, reasons
+from td3_driving.doctor.summary import first_step, headline, learned, next_steps, not_judged, reasons
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
 
@@ -39,7 +39,7 @@ $body
 )
 
 
-def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def html_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The page as text, about 5 MB, of which nearly all is the plotting library."""
     body = [
         _head(diagnosis),
@@ -78,7 +78,7 @@ def _first(diagnosis: Diagnosis) -> str:
     """Did it learn; the first cause with its number; what to do."""
     lines = [f"<p id='learned'><b>Did it learn?</b> {escape(learned(diagnosis))}</p>"]
     lines += [f"<p><b>Why:</b> {escape(text)}</p>" for text in reasons(diagnosis)]
-    return "".join([*lines, f"<p><b>Next:</b> {escape(next_steps(diagnosis)[0])}</p>"])
+    return "".join([*lines, f"<p><b>Next:</b> {escape(first_step(diagnosis))}</p>"])
 
 
 def _causes(diagnosis: Diagnosis) -> str:

@@ -6,18 +6,18 @@ import json
 import math
 from typing import Any
 
-from td3_driving.doctor.compare import comparison
+from td3_driving.doctor.compare import Against, comparison
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Finding
 from td3_driving.doctor.sections import coverage
 
 
-def json_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def json_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The JSON text: verdict, causes in rank order, refuted ones, findings, coverage, statistics."""
     return json.dumps(_clean(as_mapping(diagnosis, against)), indent=2, ensure_ascii=False) + "\n"
 
 
-def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[str, Any]:
+def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str, Any]:
     """What :func:`json_report` writes."""
     source, history = diagnosis.source, diagnosis.history
     report: dict[str, Any] = {

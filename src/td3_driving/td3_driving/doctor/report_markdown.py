@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterable
 
 from td3_driving.doctor.causes import CAUSES
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import number
 from td3_driving.doctor.sections import (
@@ -17,10 +17,10 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, learned, next_steps, reasons
+from td3_driving.doctor.summary import first_step, headline, learned, next_steps, reasons
 
 
-def markdown_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The Markdown text."""
     lines = [*_head(diagnosis), *_summary(diagnosis)]
     for index, key in enumerate(SECTIONS, 1):
@@ -62,7 +62,7 @@ def _head(diagnosis: Diagnosis) -> list[str]:
 def _summary(diagnosis: Diagnosis) -> list[str]:
     lines = ["## Executive summary", "", f"**{diagnosis.verdict.value}**: {headline(diagnosis)}", ""]
     lines += [f"**Did it learn?** {learned(diagnosis)}", ""]
-    lines += [*_items([*reasons(diagnosis), f"Next: {next_steps(diagnosis)[0]}"]), ""]
+    lines += [*_items([*reasons(diagnosis), f"Next: {first_step(diagnosis)}"]), ""]
     for cause in diagnosis.evidence_warnings:
         lines.append(f"> About the evidence: `{cause.cause}`: {cause.evidence}.")
     if diagnosis.evidence_warnings:
@@ -106,7 +106,7 @@ def _root_causes(diagnosis: Diagnosis, index: int) -> list[str]:
     return lines + _table(table, title=False)
 
 
-def _comparison(diagnosis: Diagnosis, against: Diagnosis | None, index: int) -> list[str]:
+def _comparison(diagnosis: Diagnosis, against: Against | None, index: int) -> list[str]:
     lines = [f"## {index}. Comparison with another run", ""]
     if against is None:
         return [*lines, "None was named (`--against RUN`).", ""]

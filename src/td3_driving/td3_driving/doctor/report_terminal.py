@@ -7,12 +7,21 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.scope import ABSENT
 from td3_driving.doctor.sections import SECTIONS, Table, missing_series
-from td3_driving.doctor.summary import described, first_cause, headline, learned, next_steps, not_judged, reasons
+from td3_driving.doctor.summary import (
+    described,
+    first_cause,
+    first_step,
+    headline,
+    learned,
+    next_steps,
+    not_judged,
+    reasons,
+)
 
 COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
 SEVERITIES = {Severity.CRITICAL: "red", Severity.WARN: "yellow", Severity.INSUFFICIENT: "yellow", Severity.INFO: "cyan"}
@@ -26,7 +35,7 @@ def print_brief(diagnosis: Diagnosis, console: Console) -> None:
     _print_more(diagnosis, console)
 
 
-def print_report(diagnosis: Diagnosis, console: Console, against: Diagnosis | None = None) -> None:
+def print_report(diagnosis: Diagnosis, console: Console, against: Against | None = None) -> None:
     """Write the diagnosis to ``console``: what fits on the first screen decides, the rest is evidence."""
     _print_first(diagnosis, console)
     _print_more(diagnosis, console)
@@ -47,7 +56,7 @@ def _print_first(diagnosis: Diagnosis, console: Console) -> None:
     console.print(Text.assemble(("Did it learn? ", "bold"), learned(diagnosis)))
     for line in reasons(diagnosis):
         console.print(Text.assemble(("Why  ", "bold"), line))
-    console.print(Text.assemble(("Next ", "bold"), next_steps(diagnosis)[0]))
+    console.print(Text.assemble(("Next ", "bold"), first_step(diagnosis)))
     console.print()
 
 
@@ -99,10 +108,16 @@ def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
             console.print(Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis"))
     if diagnosis.scope.family in ABSENT:
         return
-    absent = {section.title: missing_series(diagnosis.history, key) for key, section in SECTIONS.items()}
+    absent = {section.title: _absent(diagnosis, key) for key, section in SECTIONS.items()}
     for title, names in absent.items():
         if names:
             console.print(f"[dim]Series missing, {title}: {', '.join(names)}[/dim]")
+
+
+def _absent(diagnosis: Diagnosis, key: str) -> list[str]:
+    """Missing series of a section; of another library's run those alone that a verdict rests on."""
+    names = missing_series(diagnosis.history, key)
+    return names if diagnosis.history.ours else [name for name in names if name in SECTIONS[key].essential]
 
 
 def rich_table(table: Table) -> RichTable:

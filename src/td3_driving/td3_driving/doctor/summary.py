@@ -48,7 +48,8 @@ def reasons(diagnosis: Diagnosis) -> list[str]:
     """What decides, with its number: the first cause, what is missing, or the first warning."""
     first = first_cause(diagnosis)
     if first is not None:
-        return [f"{first.cause} ({first.confidence}): {first.evidence}"]
+        told = first.evidence == diagnosis.learning.sentence.rstrip(".")
+        return [f"{first.cause} ({first.confidence})" + ("" if told else f": {first.evidence}")]
     if diagnosis.verdict is Verdict.INSUFFICIENT:
         return [f"missing: {text}" for text in diagnosis.insufficient]
     return [f"warning, {finding.title}: {finding.evidence}" for finding in diagnosis.warnings[:1]]
@@ -63,6 +64,12 @@ def next_steps(diagnosis: Diagnosis) -> list[str]:
         return _supply(diagnosis)
     steps = [f"{cause.cause}: {CAUSES[cause.cause].remedy}" for cause in diagnosis.causes[:MOST_STEPS]]
     return [*steps, "Repeat this run at the same length, and compare the two (--against)."]
+
+
+def first_step(diagnosis: Diagnosis) -> str:
+    """The most important one of :func:`next_steps`, without the name of its cause."""
+    first, text = first_cause(diagnosis), next_steps(diagnosis)[0]
+    return text if first is None else text.removeprefix(f"{first.cause}: ")
 
 
 def _supply(diagnosis: Diagnosis) -> list[str]:
