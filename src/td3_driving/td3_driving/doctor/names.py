@@ -99,6 +99,8 @@ class Names:
             return Reading(self._of_tag[tag], 4)
         if tag.startswith("alerts/"):
             return Reading(ALERT + tag.removeprefix("alerts/"), 3)
+        if tag in TAGS:
+            return Reading(tag, 3)
         listed = QUANTITY_OF_TAG.get(tag)
         if listed is not None:
             return Reading(listed, 3, TAGS[listed].index(tag))
@@ -112,8 +114,8 @@ class Names:
     def settle(self, tags: Iterable[str]) -> dict[str, str]:
         """``{quantity: tag}`` of a run that has ``tags``: of several tags for one quantity the surest, then the first.
 
-        A policy loss beside a value loss and without a Q loss is that of a policy gradient; it says nothing of Q. A loss
-        beside an accuracy or a validation loss is no critic's.
+        A policy loss beside a value loss and without a Q loss is that of a policy gradient; it says nothing of Q.
+        A loss beside an accuracy or a validation loss is no critic's.
         """
         seen = list(dict.fromkeys(tags))
         bare = {reading.quantity for tag in seen if (reading := self.reading(tag)) is not None}
@@ -162,7 +164,8 @@ def parse_tags(pairs: Iterable[str]) -> dict[str, str]:
 
 def suggestions(unknown: Iterable[str], present: Iterable[str]) -> list[str]:
     """What to type for tags that look like a series which was not found, ``q1=stats/mean_q_1`` each."""
-    have, lines = set(present), []
+    have = set(present)
+    lines: list[str] = []
     for tag in unknown:
         name = role_guess(normal_form(tag))
         if name is not None and name not in have and len(lines) < MOST_SUGGESTIONS:

@@ -160,7 +160,7 @@ LEARNER_TAGS: dict[str, tuple[str, ...]] = {
     "explained_variance": ("train/explained_variance", "losses/explained_variance", "learner_stats/vf_explained_var"),
     "policy_std": ("train/std", "Policy / Standard deviation"),
     "exploration_rate": ("rollout/exploration_rate", "charts/epsilon", "Exploration / Exploration epsilon", "epsilon"),
-    "train_loss": ("train_loss", "training_loss", "loss/train"),
+    "train_loss": ("training_loss", "loss/train"),
     "train_accuracy": ("train/accuracy", "accuracy", "train_accuracy", "acc"),
     "eval_loss": ("val/loss", "validation_loss", "val_loss", "test/loss", "test_loss"),
     "eval_accuracy": ("val/accuracy", "validation_accuracy", "val_accuracy", "test_accuracy"),
