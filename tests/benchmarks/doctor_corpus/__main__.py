@@ -40,6 +40,7 @@ def _make(options: argparse.Namespace) -> int:
     from doctor_corpus.table import ALL
 
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     make([plan for plan in ALL if options.only in plan.name], options.folder, options.held_out)
     return 0
 

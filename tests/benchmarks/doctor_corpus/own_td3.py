@@ -1,4 +1,4 @@
-"""A TD3 in one loop (Fujimoto et al. 2018), small and plain, that can be made sick in known ways.
+"""A TD3 in one loop (Fujimoto et al. 2018) on NumPy, small and quick, that can be made sick in known ways.
 
 Kinds of sickness: ``lr_zero``, ``lr_high``, ``gamma_high``, ``critic_dead``, ``policy_frozen``, ``policy_saturated``,
 ``wrong_features``, ``lost_it``, ``recovered``; those of the environment are in :mod:`doctor_corpus.plan`.
@@ -6,50 +6,13 @@ Kinds of sickness: ``lr_zero``, ``lr_high``, ``gamma_high``, ``critic_dead``, ``
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from doctor_corpus.logs import Log
+from doctor_corpus.networks import Actor, Critic
 from doctor_corpus.plan import Plan
-
-
-class Actor(nn.Module):
-    """Encoder of one layer and a head with tanh."""
-
-    def __init__(self, observation: int, action: int, hidden: int) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(observation, hidden), nn.ReLU())
-        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, action))
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """Actions in [-1, 1]."""
-        return torch.tanh(self.head(self.encoder(observation)))
-
-
-class Critic(nn.Module):
-    """Twin values of the features of one encoder, and an action."""
-
-    def __init__(self, observation: int, action: int, hidden: int) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(observation, hidden), nn.ReLU())
-        self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(hidden + action, hidden), nn.ReLU(), nn.Linear(hidden, 1)) for _ in range(2)
-        )
-
-    def values(self, features: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Both values, of shape (batch,)."""
-        joined = torch.cat([features, action], 1)
-        first, second = (head(joined).squeeze(1) for head in self.heads)
-        return first, second
-
-    def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Both values of observations and actions."""
-        return self.values(self.encoder(observation), action)
 
 
 class Replay:
@@ -65,105 +28,100 @@ class Replay:
         self.table[self.count % self.capacity] = np.concatenate([np.atleast_1d(part) for part in parts])
         self.count += 1
 
-    def sample(self, size: int) -> list[Tensor]:
+    def sample(self, size: int) -> list[np.ndarray]:
         """A batch of each part."""
         rows = self.rng.integers(0, min(self.count, self.capacity), size)
-        return [torch.as_tensor(part) for part in np.split(self.table[rows], self.splits, 1)]
+        return np.split(self.table[rows], self.splits, 1)
 
 
 class Learner:
-    """Networks, optimizers and the update."""
+    """Networks and the update."""
 
-    def __init__(self, plan: Plan, observation: int, action: int) -> None:
-        hidden = plan.option("hidden", 64)
-        self.plan, self.count = plan, 0
-        self.actor, self.critic = Actor(observation, action, hidden), Critic(observation, action, hidden)
-        if plan.kind == "policy_saturated":
-            nn.init.constant_(self.actor.head[-1].bias, 15.0)
-        self.targets = copy.deepcopy(self.actor), copy.deepcopy(self.critic)
-        self.rate = {"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3))
-        self.optimizers = [
-            torch.optim.Adam(part.parameters(), self.rate, fused=True) for part in (self.actor, self.critic)
-        ]
-        self.gamma = plan.option("high", 1.05) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
-        self.latest: dict[str, Tensor] = {}
-        self.batch: dict[str, Tensor] = {}
+    def __init__(self, plan: Plan, observation: int, action: int, rng: np.random.Generator) -> None:
+        sizes = observation, action, plan.option("hidden", 32)
+        self.plan, self.rng, self.count = plan, rng, 0
+        self.actor, self.critic = Actor(*sizes), Critic(*sizes)
+        self.targets = Actor(*sizes), Critic(*sizes)
+        for target, source in zip(self.targets, (self.actor, self.critic)):
+            source.start(rng)
+            if plan.kind == "policy_saturated" and source is self.actor:
+                self.actor.head.weights[-1][-1] = 15.0
+            target.parameters.value[:] = source.parameters.value
+        self.usual = {"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3))
+        self.rate = self.usual
+        self.gamma = plan.option("high", 1.5) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
+        self.latest: dict[str, np.ndarray | float] = {}
 
     def shake(self, share: float) -> None:
         """What goes wrong in the midst of training; ``share`` is the done part of the budget."""
         kind = self.plan.kind
-        broken = (kind == "lost_it" and share >= 0.6) or (kind == "recovered" and 0.15 <= share < 0.25)
-        for optimizer in self.optimizers:
-            optimizer.param_groups[0]["lr"] = self.plan.option("high", 0.1) if broken else self.rate
+        if kind == "recovered":
+            self.gamma = self.plan.option("high", 1.5) if 0.15 <= share < 0.22 else self.plan.option("gamma", 0.98)
+        broken = kind == "lost_it" and share >= 0.6
+        self.rate = self.plan.option("high", 0.1) if broken else self.usual
 
-    def update(self, batch: list[Tensor]) -> None:
-        """One update of the critic, and every second time one of the actor."""
+    def update(self, batch: list[np.ndarray]) -> None:
+        """One update of the critic, and every second time one of the actor and the targets."""
         observation, action, reward, after, terminated = batch
-        target = self._target(reward.squeeze(1), after, terminated.squeeze(1))
-        first, second = self.critic(observation, action)
-        losses = functional.mse_loss(first, target), functional.mse_loss(second, target)
-        self._step(1, losses[0] + losses[1], self.critic)
-        self.batch = {"q1": first, "q2": second, "target_q": target, "reward": reward}
-        self.latest |= {"q1_loss": losses[0], "q2_loss": losses[1]}
+        target = self._target(reward[:, 0], after, terminated[:, 0])
+        values = self.critic.forward(observation, action)
+        errors = [value - target for value in values]
+        self.critic.parameters.gradient[:] = 0.0
+        self.critic.backward([2.0 / len(target) * error for error in errors])
+        self.latest |= {"q1": values[0], "q2": values[1], "target_q": target, "reward": reward}
+        self.latest |= {"q1_loss": np.mean(errors[0] ** 2), "q2_loss": np.mean(errors[1] ** 2)}
+        self.latest["grad_critic"] = self.critic.parameters.norm
+        if self.plan.kind != "critic_dead":
+            self.critic.parameters.step(self.rate)
         self.count += 1
         if self.count % 2 == 0:
             self._update_actor(observation)
 
+    def _target(self, reward: np.ndarray, after: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+        actor, critic = self.targets
+        action = actor.forward(after)
+        noise = np.clip(0.2 * self.rng.standard_normal(action.shape, np.float32), -0.5, 0.5)
+        values = critic.forward(after, np.clip(action + noise, -1.0, 1.0))
+        return reward + np.float32(self.gamma) * (1.0 - terminated) * np.minimum(*values)
+
+    def _update_actor(self, observation: np.ndarray) -> None:
+        action = self.actor.forward(observation)
+        wrong = self.plan.kind == "wrong_features"
+        features = self.actor.encoder.inputs[-1] if wrong else self.critic.encoder.forward(observation)
+        value, of_features, of_action = self.critic.value_of(features, action)
+        self.actor.parameters.gradient[:] = 0.0
+        self.actor.backward(-of_action, -of_features if wrong else None)
+        self.latest |= {"actor_loss": -value.mean(), "actor_q": value.mean()}
+        self.latest["grad_actor"] = self.actor.parameters.norm
+        if self.plan.kind != "policy_frozen":
+            self.actor.parameters.step(self.rate)
+        tau = np.float32(self.plan.option("tau", 0.01))
+        for target, source in zip(self.targets, (self.actor, self.critic)):
+            target.parameters.value += tau * (source.parameters.value - target.parameters.value)
+
     def numbers(self) -> dict[str, float]:
         """What the newest update measured."""
-        batch = {name: values.detach() for name, values in self.batch.items()}
-        values = {name: part.mean() for name, part in batch.items() if name != "reward"} | self.latest
-        values |= {"q_max": batch["q1"].max(), "q_min": batch["q1"].min(), "q_std": batch["q1"].std()}
-        reward = batch["reward"]
-        values |= {"reward_mean": reward.mean(), "reward_std": reward.std()}
-        values |= {"reward_min": reward.min(), "reward_max": reward.max()}
-        return {name: value.item() for name, value in values.items()}
-
-    def _target(self, reward: Tensor, after: Tensor, terminated: Tensor) -> Tensor:
-        actor, critic = self.targets
-        with torch.no_grad():
-            action = actor(after)
-            action = (action + (0.2 * torch.randn_like(action)).clamp(-0.5, 0.5)).clamp(-1.0, 1.0)
-            return reward + self.gamma * (1.0 - terminated) * torch.min(*critic(after, action))
-
-    def _update_actor(self, observation: Tensor) -> None:
-        wrong = self.plan.kind == "wrong_features"
-        features = (self.actor if wrong else self.critic).encoder(observation)
-        loss = -self.critic.values(features, self.actor(observation))[0].mean()
-        self._step(0, loss, self.actor)
-        self.latest |= {"actor_loss": loss, "actor_q": -loss}
-        tau = self.plan.option("tau", 0.01)
-        for target, source in zip(self.targets, (self.actor, self.critic)):
-            for old, new in zip(target.parameters(), source.parameters()):
-                old.data.lerp_(new.data, tau)
-
-    def _step(self, index: int, loss: Tensor, network: nn.Module) -> None:
-        optimizer = self.optimizers[index]
-        optimizer.zero_grad()
-        loss.backward()
-        norm = torch.linalg.vector_norm(
-            torch.stack([part.grad.norm() for part in network.parameters() if part.grad is not None])
-        )
-        self.latest["grad_critic" if index else "grad_actor"] = norm
-        if self.plan.kind != ("critic_dead" if index else "policy_frozen"):
-            optimizer.step()
+        latest = {name: np.asarray(value) for name, value in self.latest.items()}
+        values = {name: float(value.mean()) for name, value in latest.items() if name != "reward"}
+        q, reward = latest["q1"], latest["reward"]
+        values |= {"q_max": float(q.max()), "q_min": float(q.min()), "q_std": float(q.std())}
+        values |= {"reward_mean": float(reward.mean()), "reward_std": float(reward.std())}
+        return values | {"reward_min": float(reward.min()), "reward_max": float(reward.max())}
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         """The policy's action in [-1, 1]."""
-        with torch.no_grad():
-            return self.actor(torch.as_tensor(observation, dtype=torch.float32)).numpy()
+        return self.actor.forward(np.asarray(observation, np.float32)[None])[0]
 
 
 class Loop:
     """Steps of the environment, each with an update once ``starts`` are done."""
 
     def __init__(self, plan: Plan, log: Log) -> None:
-        torch.manual_seed(plan.seed)
         self.plan, self.log, self.env = plan, log, plan.env()
         self.rng = np.random.default_rng(plan.seed)
         size, actions = self.env.observation_space.shape[0], self.env.action_space.shape[0]
         self.scale = float(self.env.action_space.high[0])
-        self.learner = Learner(plan, size, actions)
+        self.learner = Learner(plan, size, actions, self.rng)
         self.replay = Replay(plan.option("capacity", 100_000), size, actions, self.rng)
         self.noise = plan.option("noise", 0.15)
         self.observation, _ = self.env.reset(seed=plan.seed)
@@ -174,7 +132,7 @@ class Loop:
         starts, every = self.plan.option("starts", 500), self.plan.option("every", 100)
         for step in range(1, self.plan.steps + 1):
             self._step(step, random=step <= starts)
-            if step > starts and step % self.plan.option("train_freq", 1) == 0:
+            if step > starts and step % self.plan.train_freq == 0:
                 self.learner.shake(step / self.plan.steps)
                 self.learner.update(self.replay.sample(self.plan.option("batch", 64)))
             if step > starts and step % every == 0:

@@ -46,6 +46,12 @@ class Plan:
         return TRUTHS.get(self.kind, NO_GO)
 
     @property
+    def train_freq(self) -> int:
+        """Environment steps per update: what learns nothing need not be trained often."""
+        often = self.truth != NO_GO or self.kind in ("lost_it", "gamma_high", "wrong_features", "violation_pays")
+        return int(self.option("train_freq", 1 if often else 3))
+
+    @property
     def held_out(self) -> bool:
         """Whether the run belongs to the exam: a third of the runs, by their names."""
         return int(hashlib.sha256(self.name.encode()).hexdigest(), 16) % 3 == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doctor_corpus.more_runs import interleaved
+from doctor_corpus.more_runs import in_order
 from doctor_corpus.settings import DQN, PPO, plan
 
 FIRST = (
@@ -29,7 +29,7 @@ FIRST = (
     plan("skrl", "td3", "lane", "critic_dead", 4000),
     plan("spinningup", "td3", "lane", "healthy", 6000, 1, evaluate=500),
     plan("spinningup", "td3", "lane", "lost_it", 8000, 1, evaluate=500),
-    plan("drl_navigation", "td3", "lane", "gamma_high", 6000, 11, high=1.3),
+    plan("drl_navigation", "td3", "lane", "gamma_high", 6000, 11),
     plan("drl_navigation", "td3", "lane", "critic_dead", 4000, 1),
     plan("driving", "td3", "lane", "violation_pays", 5000, 1, evaluate=1000),
     plan("driving", "td3", "lane", "healthy", 6000, 2, evaluate=1000),
@@ -37,4 +37,4 @@ FIRST = (
     plan("sb3", "td3", "mountain_car", "never_learned", 15000, logger="both"),
     plan("cleanrl", "td3", "pendulum", "env_dead", 6000, 1),
 )
-ALL = (*FIRST, *interleaved())
+ALL = (*FIRST, *in_order())

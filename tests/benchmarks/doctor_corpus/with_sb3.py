@@ -43,7 +43,7 @@ def _model(plan: Plan, env: Monitor) -> BaseAlgorithm:
     settings: dict[str, Any] = {"policy_kwargs": {"net_arch": [plan.option("hidden", 64)] * 2}, "seed": plan.seed}
     settings |= {"device": "cpu", "learning_rate": _rate(plan)} | dict(plan.option("settings", {}))
     gamma = plan.option("gamma", 0.98 if plan.algorithm in ("td3", "ddpg", "sac") else 0.99)
-    settings["gamma"] = plan.option("high", 1.05) if plan.kind == "gamma_high" else gamma
+    settings["gamma"] = plan.option("high", 1.5) if plan.kind == "gamma_high" else gamma
     if plan.algorithm in ("td3", "ddpg"):
         size = env.action_space.shape[0]
         noise = OrnsteinUhlenbeckActionNoise if plan.option("ou", False) else NormalActionNoise
@@ -52,6 +52,7 @@ def _model(plan: Plan, env: Monitor) -> BaseAlgorithm:
         settings.setdefault("batch_size", 64)
         settings.setdefault("learning_starts", 500)
         settings.setdefault("tau", 0.01)
+        settings.setdefault("train_freq", plan.train_freq)
     return ALGORITHMS[plan.algorithm]("MlpPolicy", env, **settings)
 
 

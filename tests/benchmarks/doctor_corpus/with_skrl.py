@@ -68,7 +68,7 @@ def _agent(plan: Plan, env: Any, folder: Path) -> TD3:
     models = {name: Network(env, "critic" in name, hidden) for name in _NAMES}
     settings: dict[str, Any] = {"batch_size": 64, "learning_starts": 500, "random_timesteps": 500, "polyak": 0.01}
     settings |= {"learning_rate": _rate(plan), "exploration_noise": GaussianNoise}
-    settings["discount_factor"] = plan.option("high", 1.05) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
+    settings["discount_factor"] = plan.option("high", 1.5) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
     scale = float(env.action_space.high[0])
     settings["exploration_noise_kwargs"] = {"mean": 0.0, "std": plan.option("noise", 0.15) * scale}
     settings |= {"smooth_regularization_noise": GaussianNoise}

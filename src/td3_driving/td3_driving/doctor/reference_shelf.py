@@ -8,8 +8,8 @@ have in common:
 - ``q_over_bound``: the size of Q over the greatest return that the rewards seen allow;
 - ``grad_actor``, ``grad_critic``: gradient norm before clipping, in decades above its level at the start of learning.
 
-The bands in ``shelf/bands.csv`` hold the 10, 50 and 90 % quantiles over healthy runs; ``tests/benchmarks/doctor_corpus``
-makes them.
+The bands in ``shelf/bands.csv`` hold the 10, 50 and 90 % quantiles over healthy runs. They come from
+``tests/benchmarks/doctor_corpus``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Placement:
     def sentence(self) -> str:
         """Where the run lies, in words."""
         known = np.isfinite(self.values)
-        count, of = int(round(self.inside * known.sum())), int(known.sum())
+        count, of = round(self.inside * known.sum()), int(known.sum())
         text = f"{self.band.title}: {count} of {of} points within the band of {self.band.runs} healthy runs"
         above, below = self.values > self.band.high, self.values < self.band.low
         ends = [word for word, out in (("above", above), ("below", below)) if out[known][-1]]

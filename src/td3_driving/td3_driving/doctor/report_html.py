@@ -24,6 +24,7 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
+from td3_driving.doctor.shelf_plots import shelf_figures
 from td3_driving.doctor.summary import first_step, headline, learned, next_steps, not_judged, reasons
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
@@ -101,7 +102,10 @@ def _figures(diagnosis: Diagnosis) -> str:
     parts = ["<h2>Figures</h2>"]
     if course is not None:
         parts.append(_plot(course, 1, "First firing of each rule", "Red: critical. Orange: warning."))
-    for index, (chart, figure) in enumerate(figures(diagnosis), 1 + (course is not None)):
+    own, beside = figures(diagnosis), shelf_figures(diagnosis)
+    for index, (chart, figure) in enumerate([*own, *beside], 1 + (course is not None)):
+        if beside and chart is beside[0][0]:
+            parts.append("<h3>Beside healthy runs</h3>")
         parts.append(_plot(figure, index, chart.title, chart.caption))
     return "".join(parts)
 

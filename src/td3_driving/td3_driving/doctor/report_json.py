@@ -9,6 +9,7 @@ from typing import Any
 from td3_driving.doctor.compare import Against, comparison
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Finding
+from td3_driving.doctor.reference_shelf import Placement, placed
 from td3_driving.doctor.sections import coverage
 
 
@@ -50,6 +51,7 @@ def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str
             for item in diagnosis.outcomes
         ],
         "coverage": coverage(history),
+        "shelf": [_placement(placement) for placement in placed(history)],
         "asked": source.asked,
         "regimes": [{"name": name, "from": low, "to": high} for name, low, high in history.phases()],
         "statistics": {name: _statistics(diagnosis, name) for name in sorted(history.series)},
@@ -72,6 +74,15 @@ def _learning(diagnosis: Diagnosis) -> dict[str, Any]:
         "by": learning.curve.name if learning.curve else None,
         "too_early": learning.early,
         "numbers": {name: float(value) for name, value in learning.numbers.items()},
+    }
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    return {
+        "quantity": placement.band.quantity,
+        "inside": placement.inside,
+        "sentence": placement.sentence,
+        "values": placement.values.tolist(),
     }
 
 

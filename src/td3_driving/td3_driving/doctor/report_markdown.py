@@ -8,6 +8,7 @@ from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import number
+from td3_driving.doctor.reference_shelf import placed
 from td3_driving.doctor.sections import (
     SECTIONS,
     Table,
@@ -33,6 +34,8 @@ def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str
     lines += ["", f"## {count + 4}. GO / NO-GO", "", f"**{diagnosis.verdict.value}.** {headline(diagnosis)}", ""]
     lines += [f"## {count + 5}. Key metrics", "", *_table(key_metrics(diagnosis), title=False)]
     lines += [f"## {count + 6}. All rules", "", *_rules(diagnosis)]
+    lines += ["", f"## {count + 7}. Beside healthy runs", ""]
+    lines += _items(f"{item.sentence}." for item in placed(diagnosis.history)) or ["No series to compare."]
     return "\n".join(lines).rstrip() + "\n"
 
 

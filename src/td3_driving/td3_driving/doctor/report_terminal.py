@@ -10,6 +10,7 @@ from rich.text import Text
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
+from td3_driving.doctor.reference_shelf import placed
 from td3_driving.doctor.scope import ABSENT
 from td3_driving.doctor.sections import SECTIONS, Table, missing_series
 from td3_driving.doctor.summary import (
@@ -41,6 +42,7 @@ def print_report(diagnosis: Diagnosis, console: Console, against: Against | None
     _print_more(diagnosis, console)
     _print_causes(diagnosis, console)
     _print_findings(diagnosis, console)
+    _print_shelf(diagnosis, console)
     _print_gaps(diagnosis, console)
     if against is not None:
         console.print(rich_table(comparison_table(diagnosis, against)))
@@ -97,6 +99,14 @@ def _print_findings(diagnosis: Diagnosis, console: Console) -> None:
             f"{finding.rule} {finding.title}", Text(finding.severity.value, style=colour), step, finding.evidence
         )
     console.print(table)
+
+
+def _print_shelf(diagnosis: Diagnosis, console: Console) -> None:
+    beside = placed(diagnosis.history)
+    if beside:
+        console.print("[bold]Beside healthy runs[/bold]")
+    for item in beside:
+        console.print(Text(f"  {item.sentence}", style="dim"))
 
 
 def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
