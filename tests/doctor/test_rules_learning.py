@@ -1,0 +1,161 @@
+"""Rules 39 and 44, and when a flat curve condemns a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rule_harness import found, severities
+
+from td3_driving.doctor.diagnosis import Source, Verdict, conclude
+from td3_driving.doctor.learning import learning_of
+from td3_driving.doctor.learning_curve import Learned
+
+
+def run(count, returns, lengths=200.0, spacing=200, first=200, **more):
+    """Columns of a run of another library: ``count`` episodes, Q that goes on moving unless ``more`` says otherwise."""
+    steps = [first + spacing * index for index in range(count)]
+
+    def column(values):
+        return list(zip(steps, map(float, np.broadcast_to(np.asarray(values, dtype=float), count))))
+
+    moving = -np.linspace(1.0, 100.0, count)
+    columns = {
+        "charts/episodic_return": column(returns),
+        "charts/episodic_length": column(lengths),
+        "losses/qf1_values": column(moving),
+        "losses/qf2_values": column(moving),
+        "losses/actor_loss": column(-moving),
+        "losses/qf_loss": column(1.0 + 0.1 * np.sin(np.arange(count))),
+    }
+    return {**columns, **{name.replace("__", "/"): column(values) for name, values in more.items()}}
+
+
+def flat(count, seed=0):
+    return -1250.0 + 100.0 * np.random.default_rng(seed).normal(size=count)
+
+
+def verdict(engine):
+    return conclude(engine, Source("run", "run")).verdict
+
+
+class TestBudget:
+    def test_flat_over_many_steps(self, examined):
+        engine = examined(run(150, flat(150)))
+        assert found(engine, 39)[0].causes == ("never_learned",)
+        assert verdict(engine) is Verdict.NO_GO
+
+    def test_flat_over_few_is_early(self, examined):
+        engine = examined(run(40, flat(40)))
+        assert found(engine, 39) == []
+        assert verdict(engine) is Verdict.INSUFFICIENT
+        assert learning_of(engine.history).early
+
+    def test_flat_over_all_that_was_planned(self, examined):
+        assert verdict(examined(run(40, flat(40)), steps=8000)) is Verdict.NO_GO
+
+    def test_flat_while_the_critic_has_settled_too(self, examined):
+        settled = -100.0 * (1.0 - np.exp(-np.linspace(0.0, 12.0, 40)))
+        columns = run(40, flat(40), losses__qf1_values=settled, losses__qf2_values=settled, losses__actor_loss=-settled)
+        assert verdict(examined(columns)) is Verdict.NO_GO
+
+    def test_few_episodes_say_nothing(self, examined):
+        assert verdict(examined(run(5, flat(5)))) is Verdict.INSUFFICIENT
+
+    def test_a_clear_rise_needs_no_budget(self, examined):
+        engine = examined(run(40, np.where(np.arange(40) < 15, -1250.0, -200.0) + 0.1 * flat(40)))
+        assert severities(engine, 39) == ["info"]
+        assert verdict(engine) is Verdict.GO
+
+
+class TestFloors:
+    def test_episodes_of_a_few_steps(self, examined):
+        values = 29.0 + np.random.default_rng(0).normal(size=300)
+        engine = examined(run(300, values, lengths=3.0, spacing=100))
+        assert learning_of(engine.history).kind is Learned.FLOOR
+        assert "3 steps" in learning_of(engine.history).sentence
+
+    def test_success_of_nothing(self, examined):
+        columns = run(150, flat(150), rollout__success_rate=0.0)
+        assert learning_of(examined(columns).history).kind is Learned.FLOOR
+
+    def test_zero_at_every_point(self, examined):
+        engine = examined(run(150, 0.0))
+        assert learning_of(engine.history).kind is Learned.FLOOR
+        assert verdict(engine) is Verdict.NO_GO
+
+    def test_a_constant_return_above_zero_may_be_a_ceiling(self, examined):
+        engine = examined(run(150, 500.0, lengths=500.0, spacing=500))
+        assert learning_of(engine.history).kind is Learned.UNKNOWN
+        assert found(engine, 39) == []
+
+    def test_a_ceiling_that_was_climbed_is_learned(self, examined):
+        values = np.minimum(20.0 + 8.0 * np.arange(150), 500.0)
+        assert learning_of(examined(run(150, values, lengths=values, spacing=500)).history).kind is Learned.LEARNED
+
+    def test_costs_driven_to_nothing_by_standing_still(self, examined):
+        values = -33.0 * np.exp(-np.arange(150) / 10.0) - 0.01
+        engine = examined(run(150, values, lengths=500.0, spacing=500))
+        assert learning_of(engine.history).kind is Learned.FLOOR
+
+    def test_costs_that_fall_to_a_tenth_are_learned(self, examined):
+        values = -1100.0 * np.exp(-np.arange(150) / 10.0) - 150.0
+        assert learning_of(examined(run(150, values)).history).kind is Learned.LEARNED
+
+
+class TestKnownTasks:
+    def test_solved_from_the_first_point_on(self, examined):
+        values = 497.0 + np.random.default_rng(0).normal(size=150)
+        known = examined(run(150, values, lengths=500.0, spacing=500), env_id="CartPole-v1")
+        assert learning_of(known.history).kind is Learned.LEARNED
+        assert learning_of(examined(run(150, values, lengths=500.0, spacing=500)).history).kind is Learned.FLAT
+
+    @pytest.mark.parametrize(("lengths", "kind"), [(999.0, Learned.FLOOR), (998.0, Learned.LEARNED)])
+    def test_mountain_car_by_its_episodes(self, examined, lengths, kind):
+        values = -20.0 * np.exp(-np.arange(60) / 8.0) - 2.3 + 0.1 * np.random.default_rng(0).normal(size=60)
+        assert learning_of(examined(run(60, values, lengths=lengths, spacing=1000)).history).kind is kind
+
+
+class TestWholeRuns:
+    def test_learned_and_lost(self, examined):
+        values = np.where(np.arange(150) < 40, -1250.0, np.where(np.arange(150) < 100, -200.0, -1300.0))
+        engine = examined(run(150, values + 0.05 * flat(150)))
+        assert found(engine, 39)[0].causes == ("learned_and_lost",)
+        assert verdict(engine) is Verdict.NO_GO
+
+    def test_a_resumed_run_is_not_condemned_for_being_level(self, examined):
+        values = 290.0 + 5.0 * np.random.default_rng(0).normal(size=150)
+        engine = examined(run(150, values, first=1_000_000))
+        assert learning_of(engine.history).kind is Learned.HELD
+        assert severities(engine, 39) == ["info"]
+
+    def test_evaluations_may_say_what_training_hides(self, examined):
+        evaluated = np.where(np.arange(150) < 40, -1250.0, -150.0) + 0.1 * flat(150)
+        engine = examined(run(150, flat(150), eval__mean_reward=evaluated))
+        assert learning_of(engine.history).kind.good
+        assert "evaluation" in learning_of(engine.history).sentence
+
+    def test_a_go_tells_its_warnings(self, examined):
+        values = np.where(np.arange(150) < 40, -1250.0, np.where(np.arange(150) < 110, -200.0, -650.0))
+        diagnosis = conclude(examined(run(150, values + 0.05 * flat(150))), Source("run", "run"))
+        assert diagnosis.verdict is Verdict.GO
+        assert [item.rule for item in diagnosis.warnings] == [39]
+
+
+class TestCopiedEpisodes:
+    @staticmethod
+    def values(dead):
+        values = 10.0 + np.random.default_rng(0).normal(size=60)
+        return np.where(np.arange(60) < 30, values, dead)
+
+    def test_the_same_return_to_the_digit(self, examined):
+        engine = examined(run(60, self.values(6.244318)))
+        assert severities(engine, 44) == ["critical"]
+        assert found(engine, 44)[0].causes == ("environment_dead",)
+
+    def test_counted_rewards_repeat(self, examined):
+        assert found(examined(run(60, self.values(1.0))), 44) == []
+
+    def test_seven_may_be_chance(self, examined):
+        values = 10.0 + np.random.default_rng(0).normal(size=60)
+        values[-7:] = 6.244318
+        assert found(examined(run(60, values)), 44) == []
