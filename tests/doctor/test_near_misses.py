@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch", reason="torch writes the event files")
-
 from doctor_corpus.near_misses import MISSES, write_near_misses
 
 from td3_driving.doctor.examine import examine

@@ -34,13 +34,10 @@ def main() -> int:
 
 
 def _make(options: argparse.Namespace) -> int:
-    import torch
 
     from doctor_corpus.make import make
     from doctor_corpus.table import ALL
 
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     make([plan for plan in ALL if options.only in plan.name], options.folder, options.held_out)
     return 0
 

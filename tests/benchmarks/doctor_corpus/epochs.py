@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter
 
 from doctor_corpus.logs import Latest, Log
+from td3_driving.monitor.event_log import EventLog
 
 
 class Epochs(Log):
@@ -85,12 +85,12 @@ class SpinningUpEvents(SpinningUp):
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         super().__init__(folder, config)
-        self.writer = SummaryWriter(str(folder))
+        self.writer = EventLog(folder)
 
     def end(self, step: int) -> None:
         """One scalar per column."""
         for tag, value in self.row(step).items():
-            self.writer.add_scalar(tag, value, step)
+            self.writer.scalar(tag, value, step)
 
     def close(self) -> None:
         """Flushes."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+from td3_driving.monitor.event_log import EventLog
 
 Latest = Mapping[str, float]
 
@@ -59,15 +59,15 @@ class Events(Log):
 
     def __init__(self, folder: Path, config: Mapping[str, Any], tags: Tags) -> None:
         super().__init__(folder, config)
-        self.writer, self.tags = SummaryWriter(str(folder)), tags
+        self.writer, self.tags = EventLog(folder), tags
         self.episodes, self.start = 0, time.monotonic()
         rows = "\n".join(f"|{key}|{value}|" for key, value in config.items())
-        self.writer.add_text("hyperparameters", "|param|value|\n|-|-|\n" + rows)
+        self.writer.text("hyperparameters", "|param|value|\n|-|-|\n" + rows)
 
     def _write(self, tags: Mapping[str, str], values: Mapping[str, Any], step: int) -> None:
         for tag, value in tags.items():
             if value in values:
-                self.writer.add_scalar(tag, values[value], step)
+                self.writer.scalar(tag, values[value], step)
 
     def episode(self, step: int, total: float, length: int, info: Mapping[str, Any]) -> None:
         """Return and length."""
@@ -93,9 +93,19 @@ class Events(Log):
 
 
 class AddScalars(Events):
-    """One ``add_scalars`` per group, which makes a sub-folder with an event file of its own for every curve."""
+    """As ``add_scalars`` of PyTorch's writer: every curve of a group has an event file in a folder of its own."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], tags: Tags) -> None:
+        super().__init__(folder, config, tags)
+        self.curves = {name: EventLog(folder / name) for name in ("losses_actor", "losses_critic", "q_q1", "q_q2")}
 
     def update(self, step: int, updates: int, latest: Latest) -> None:
-        """Groups of losses and values."""
-        self.writer.add_scalars("losses", {"actor": latest["actor_loss"], "critic": latest["q1_loss"]}, step)
-        self.writer.add_scalars("q", {"q1": latest["q1"], "q2": latest["q2"]}, step)
+        """One point of each curve, under the name of its group."""
+        for name, key in zip(self.curves, ("actor_loss", "q1_loss", "q1", "q2")):
+            self.curves[name].scalar(name.split("_")[0], latest[key], step)
+
+    def close(self) -> None:
+        """Flushes."""
+        super().close()
+        for curve in self.curves.values():
+            curve.close()

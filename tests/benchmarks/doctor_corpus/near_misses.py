@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from torch.utils.tensorboard import SummaryWriter
 
 from doctor_corpus.truth import GO, INSUFFICIENT, NO_GO
+from td3_driving.monitor.event_log import EventLog
 
 POINTS, STEPS = 150, 1_000_000
 Series = Mapping[str, np.ndarray]
@@ -199,12 +199,12 @@ def _write(folder: Path, series: Series, files: int) -> None:
     """Event files one after the other; a tag ``sub>tag`` goes to the folder ``sub``, as ``add_scalars`` does."""
     for part in range(files):
         chosen = slice(part * POINTS // files, (part + 1) * POINTS // files)
-        writers: dict[str, SummaryWriter] = {}
+        writers: dict[str, EventLog] = {}
         for tag, values in series.items():
             place, _, name = tag.rpartition(">")
             if place not in writers:
-                writers[place] = SummaryWriter(str(folder / place), filename_suffix=f".{part}")
+                writers[place] = EventLog(folder / place)
             for share, value in zip(SHARE[chosen], values[chosen]):
-                writers[place].add_scalar(name, float(value), int(share * STEPS))
+                writers[place].scalar(name, float(value), int(share * STEPS))
         for writer in writers.values():
             writer.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from stable_baselines3 import DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
@@ -22,6 +23,8 @@ FORMATS = {"tensorboard": ["tensorboard"], "csv": ["csv"], "both": ["tensorboard
 
 def train(plan: Plan, folder: Path) -> Policy:
     """Train, and give back the deterministic policy."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     folder.mkdir(parents=True, exist_ok=True)
     logger = plan.option("logger", "tensorboard")
     table = str(folder) if logger in ("monitor", "both") else None

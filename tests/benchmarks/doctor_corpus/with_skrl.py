@@ -42,6 +42,8 @@ class Network(DeterministicMixin, Model):
 
 def train(plan: Plan, folder: Path) -> Policy:
     """Train, and give back the deterministic policy."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     set_seed(plan.seed)
     env = wrap_env(plan.env(), verbose=False)
     agent = _agent(plan, env, folder)
