@@ -159,3 +159,30 @@ class TestCopiedEpisodes:
         values = 10.0 + np.random.default_rng(0).normal(size=60)
         values[-7:] = 6.244318
         assert found(examined(run(60, values)), 44) == []
+
+
+class TestAxes:
+    def test_episodes_by_their_number(self, examined):
+        """Returns over episode numbers, losses over updates: neither is read on the other's axis."""
+        values = np.where(np.arange(300) < 100, -1250.0, -200.0) + 0.05 * flat(300)
+        columns = {"reward/train": [(index, float(value)) for index, value in enumerate(values)]}
+        columns["loss/critic_1"] = [(index, 1.0 + index % 3) for index in range(150, 60_000, 100)]
+        columns["loss/policy"] = [(index, 1.0 + index % 5) for index in range(150, 60_000, 100)]
+        engine = examined(columns)
+        assert learning_of(engine.history).numbers["start"] == pytest.approx(-1312.5, abs=20.0)
+        assert learning_of(engine.history).kind is Learned.LEARNED
+
+    def test_many_short_episodes_are_no_whole_budget(self, examined):
+        values = 21.0 + 3.0 * np.random.default_rng(0).normal(size=110)
+        assert verdict(examined(run(110, values, lengths=20.0, spacing=20))) is Verdict.INSUFFICIENT
+
+
+class TestCutShort:
+    def test_what_was_learned_stands(self, examined):
+        values = np.where(np.arange(60) < 20, -1250.0, -200.0) + 0.05 * flat(60)
+        diagnosis = conclude(examined(run(60, values), steps=100_000), Source("run", "run"))
+        assert diagnosis.verdict is Verdict.GO
+        assert [item.rule for item in diagnosis.warnings] == [33]
+
+    def test_what_was_not_is_not_known(self, examined):
+        assert verdict(examined(run(60, flat(60)), steps=100_000)) is Verdict.INSUFFICIENT

@@ -100,9 +100,16 @@ def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.n
 
 
 def _before(history: History, steps: np.ndarray) -> int:
-    """Number of points from before the first update; none where that is a start level of its own kind."""
+    """Number of points from before the first update; none where the two cannot be on one axis."""
     start = history.learning_start
-    return 0 if start is None else int(np.searchsorted(steps, start, side="left"))
+    if start is None or _numbered(steps) or start > 0.5 * steps[-1]:
+        return 0
+    return int(np.searchsorted(steps, start, side="left"))
+
+
+def _numbered(steps: np.ndarray) -> bool:
+    """Whether a curve is drawn over the numbers of episodes or epochs, not over environment steps."""
+    return len(steps) > 2 and float(np.median(np.diff(steps))) <= 2.0
 
 
 def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
@@ -115,6 +122,9 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
     known = _by_the_task(history, curve, kind, measured, numbers)
     if known is not None:
         return known
+    if kind is Learned.LOST and numbers["steps"] < LEAST_STEPS and not _numbered(curve.steps):
+        text = f"Too early to say whether it learned: the {curve.name} was {number(measured.best)} once and is"
+        return Learning(Learned.UNKNOWN, f"{text} {number(measured.end)} at the end.", numbers, None, curve, early=True)
     if kind in (Learned.LEARNED, Learned.RISING, Learned.LOST):
         text = _risen(kind, curve, measured)
         return Learning(kind, text, numbers, measured.best_at, curve, slipped(measured))
@@ -230,7 +240,7 @@ def amount(history: History, curve: Curve) -> float:
 def whole(history: History, scope: Scope, curve: Curve, steps: float) -> bool:
     """Whether the run was long enough for a flat curve to condemn it."""
     many = MANY_ON_POLICY if scope.family == ON_POLICY else MANY_STEPS
-    if steps >= many or (curve.steps[-1] < LEAST_STEPS and len(curve.values) >= MANY_POINTS and not history.ours):
+    if steps >= many or (_numbered(curve.steps) and len(curve.values) >= MANY_POINTS and not history.ours):
         return True
     planned = history.expect.number("steps")
     done = planned is not None and history.step >= 0.95 * planned

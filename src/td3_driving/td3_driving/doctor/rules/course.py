@@ -97,7 +97,7 @@ class Alive(Rule):
 
 
 class Completeness(Rule):
-    """Rule 33."""
+    """Rule 33. A run of another library that learned is judged by what it has; that it was cut short is a warning."""
 
     id = 33
     title = "completeness"
@@ -129,7 +129,9 @@ class Completeness(Rule):
             reasons.append(self.damage)
         if not reasons:
             return []
-        return [self.find(Severity.INSUFFICIENT, step, "; ".join(reasons), ("run_incomplete",), last_step=step)]
+        known = learning_of(self.history).kind.good and not self.history.ours
+        severity = Severity.WARN if known else Severity.INSUFFICIENT
+        return [self.find(severity, step, "; ".join(reasons), ("run_incomplete",), last_step=step)]
 
 
 class FlatSeries(Rule):

@@ -7,7 +7,7 @@ from typing import ClassVar, Iterable
 import numpy as np
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, number
-from td3_driving.doctor.learning import LEAST_STEPS, learning_of
+from td3_driving.doctor.learning import learning_of
 from td3_driving.doctor.learning_curve import Learned
 from td3_driving.doctor.scope import ON_POLICY, scope_of
 
@@ -37,8 +37,7 @@ class WhetherItLearned(Rule):
         severity = Severity.INFO
         causes: tuple[str, ...] = ()
         if learning.kind is Learned.LOST:
-            early = learning.numbers["steps"] < LEAST_STEPS
-            severity, causes = (Severity.WARN if early else Severity.CRITICAL), ("learned_and_lost",)
+            severity, causes = Severity.CRITICAL, ("learned_and_lost",)
         elif learning.kind.bad:
             severity, causes = Severity.CRITICAL, ("never_learned",)
         elif learning.slipped:

@@ -67,9 +67,12 @@ def any_q(history: History) -> tuple[str, np.ndarray, np.ndarray]:
 
 
 def entropy_slack(history: History) -> float:
-    """How much an entropy bonus may add to Q: five nats a step at the present coefficient, for ever; 0 without one."""
+    """How much an entropy bonus may add to Q: five nats a step at the present coefficient, for ever; 0 without one.
+
+    A coefficient above 1 is a sign of an explosion itself, and excuses none.
+    """
     weight = history.last("entropy_coefficient")
-    return 0.0 if weight is None else 5.0 * abs(weight) / (1.0 - discount(history)[0])
+    return 0.0 if weight is None else 5.0 * min(abs(weight), 1.0) / (1.0 - discount(history)[0])
 
 
 def known_returns(history: History) -> np.ndarray:
