@@ -135,6 +135,14 @@ class TestLimitIsNoSuccess:
         columns = episodes([20] * 30 + [1000] * 4, [100.0] * 30 + [1000.0] * 4)
         assert severities(examined({**columns, **UPDATES}), 23) == ["critical"]
 
+    def test_nothing_for_running_out_of_time_is_a_sparse_reward(self, examined):
+        columns = episodes([20] * 30 + [50] * 10, [1.0] * 30 + [0.0] * 10)
+        assert found(examined({**columns, **UPDATES}), 23) == []
+
+    def test_failures_that_become_fewer_are_learning(self, examined):
+        columns = episodes([1000] * 4 + [20] * 30, [1000.0] * 4 + [100.0] * 30)
+        assert found(examined({**columns, **UPDATES}), 23) == []
+
     def test_one_reward_a_step_is_a_task_of_its_own(self, examined):
         columns = episodes([20] * 30 + [1000] * 4)
         assert found(examined({**columns, **UPDATES}), 23) == []

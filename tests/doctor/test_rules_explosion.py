@@ -129,6 +129,44 @@ class TestAboveAllReturns:
         assert found(examined(self.run(45.0 + 5.0 * SHARE, returns)), 42) == []
 
 
+class TestScaledRewards:
+    """The learner may see other rewards than the log of returns: then Q is on another scale, and the policy learns."""
+
+    RISE = staticmethod(lambda low, high: low + (high - low) / (1.0 + np.exp((0.3 - SHARE) / 0.05)))
+
+    def run(self, q, returns):
+        noise = np.random.default_rng(0).normal(size=COUNT)
+        return {
+            "losses/qf1_values": column(q),
+            "losses/actor_loss": column(-np.asarray(q)),
+            "losses/qf_loss": column(1.0 + 0.1 * noise),
+            "charts/episodic_return": column(np.asarray(returns) + 5.0 * noise),
+            "charts/episodic_length": column(200.0),
+        }
+
+    @pytest.mark.parametrize(
+        ("rule", "scale", "returns", "expected"),
+        [
+            (41, 0.01, "learned", []),
+            (3, 10.0, "learned", ["warn", "warn"]),
+            (3, 10.0, "flat", ["critical", "critical"]),
+        ],
+    )
+    def test_by_a_factor(self, examined, rule, scale, returns, expected):
+        raw = self.RISE(-1250.0, -150.0) if returns == "learned" else np.full(COUNT, -1250.0)
+        q = scale * self.RISE(-1.0, -250.0 if returns == "learned" else -600.0)
+        assert severities(examined(self.run(q, raw)), rule) == expected
+
+    def test_by_an_offset(self, examined):
+        """Pendulum with (r + 8) / 8: Q is positive, the logged returns are not."""
+        engine = examined(self.run(self.RISE(1.0, 85.0), self.RISE(-1250.0, -150.0)))
+        assert severities(engine, 42) == ["warn"]
+
+    def test_still_growing_is_no_scale(self, examined):
+        q = 20.0 * 10 ** (3 * SHARE)
+        assert "critical" in severities(examined(self.run(q, self.RISE(-1250.0, -150.0))), 3)
+
+
 class TestValuesWithoutReward:
     @staticmethod
     def run(q, returns=0.0):

@@ -276,7 +276,7 @@ class LimitIsNoSuccess(Rule):
             return []
         quarter = max(1, len(at_limit) // 4)
         fewer = at_limit[-quarter:].mean() < at_limit[:quarter].mean()
-        if fewer or not usual > 0 or rates[at_limit].mean() >= 0.5 * usual:
+        if fewer or not rates[at_limit].any() or not usual > 0 or rates[at_limit].mean() >= 0.5 * usual:
             return []
         text = (
             f"{at_limit.sum()} episodes at the limit of {limit:.0f} steps with the same"

@@ -8,6 +8,7 @@ from typing import Iterable
 import numpy as np
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, number
+from td3_driving.doctor.learning import learning_of
 from td3_driving.doctor.rules.quantities import (
     any_q,
     discount,
@@ -121,6 +122,8 @@ class DeadCritic(Rule):
         losses = self.history.get("critic_loss").values()
         if min(len(values), len(losses)) < self.LEAST_POINTS or steps[-1] - steps[0] < self.LEAST_STEPS:
             return []
+        if learning_of(self.history).kind.good:
+            return []
         late = values[len(values) // 4 :]
         drift = abs(part(values, 0.75, 1.0) - part(values, 0.25, 0.5))
         quarter = len(losses) // 4
@@ -131,7 +134,7 @@ class DeadCritic(Rule):
             text = f"the loss stays at {number(error**2)}, an error of {number(error)}, while {name} is"
             text += f" {number(float(late.mean()))} and varies by {number(reach)}"
             return [self.find(Severity.CRITICAL, float(steps[0]), text, ("critic_dead",), error=error, reach=reach)]
-        return self._against_returns(name, steps, late, drift)
+        return self._against_returns(name, steps, values, drift)
 
     def _spread(self, late: np.ndarray) -> float:
         """Spread of Q over a batch where it is logged; else Q itself stands in for it."""
@@ -141,11 +144,15 @@ class DeadCritic(Rule):
         highest, mean = history.get("q_max").median(), float(np.median(late))
         return abs(highest - mean) if not math.isnan(highest) else abs(mean)
 
-    def _against_returns(self, name: str, steps: np.ndarray, late: np.ndarray, drift: float) -> list[Finding]:
-        expected = expected_return(self.history)
+    def _against_returns(self, name: str, steps: np.ndarray, values: np.ndarray, drift: float) -> list[Finding]:
+        expected, late = expected_return(self.history), values[len(values) // 4 :]
         if expected is None or self.history.has("entropy_coefficient") or len(late) < self.LEAST_POINTS:
             return []
         size = float(np.median(np.abs(late)))
+        moved = abs(part(values, 0.0, 0.1) - part(values, 0.75, 1.0))
+        if moved > 0.5 * size + 2.0 * float(late.std()):
+            # It follows rewards that were scaled down before they were learned from.
+            return []
         if (
             size > self.SHARE * abs(expected)
             or drift > self.SHARE * abs(expected)
@@ -159,7 +166,10 @@ class DeadCritic(Rule):
 
 
 class AgainstAllReturns(Rule):
-    """Rule 42: the critic promises more than any episode ever brought, where the returns are low or negative."""
+    """Rule 42: the critic promises more than any episode ever brought, where the returns are negative.
+
+    Where the policy learned all the same, rewards were probably shifted before they were learned from: a warning.
+    """
 
     id = 42
     title = "Q above all returns"
@@ -188,7 +198,8 @@ class AgainstAllReturns(Rule):
         text = f"{name} {number(float(np.median(late)))} over the last half, while the usual return is {number(usual)}"
         text += f" and the best that was ever obtained {number(float(known_returns(self.history).max()))}"
         causes = ("overestimation",)
-        return [self.find(Severity.CRITICAL, float(steps[len(steps) // 2]), text, causes, q=promised, usual=usual)]
+        severity = Severity.WARN if learning_of(self.history).kind.good else Severity.CRITICAL
+        return [self.find(severity, float(steps[len(steps) // 2]), text, causes, q=promised, usual=usual)]
 
     def _limit(self) -> float:
         """Greatest value that the best episode seen allows, at least 0."""

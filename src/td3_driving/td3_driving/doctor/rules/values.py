@@ -7,7 +7,7 @@ from typing import Iterable
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
-from td3_driving.doctor.learning import learning_of
+from td3_driving.doctor.learning import learning_of, settled
 from td3_driving.doctor.rules.quantities import (
     SETTLED_UPDATES,
     actor_q,
@@ -173,7 +173,8 @@ class ReturnBound(Rule):
     """Rule 3.
 
     Remembers every new record of abs Q, so that a bound that grows with the rewards seen can be applied later. Values
-    that came back within the bound for the last quarter of a run that learned exploded and recovered: a warning.
+    that came back within the bound for the last quarter of a run that learned exploded and recovered: a warning. So is
+    a Q beyond the bound that has settled in a run that learned: the learner may see rewards that were scaled up.
     """
 
     id = 3
@@ -182,7 +183,7 @@ class ReturnBound(Rule):
     refuted_by = "a single reward, or a discount, large enough to reach it"
     reads = ("actor_loss", "actor_q", "q1", "target_q")
     FACTOR, BEYOND_DOUBT = 1.5, 100.0
-    LEAST_AFTER = 5
+    LEAST_AFTER, MOST_SCALE = 5, 30.0
     MOST_RECORDS = 512
 
     def __init__(self, history: History) -> None:
@@ -232,6 +233,10 @@ class ReturnBound(Rule):
             return False
         return bool(abs(values[-(len(values) // 4) :]).max() <= self.FACTOR * bound)
 
+    def _scaled(self, peak: float, bound: float) -> bool:
+        good = learning_of(self.history).kind.good and settled(self.history)
+        return good and peak < self.MOST_SCALE * bound and not self.history.ours
+
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         results = []
         bound = self._bound()
@@ -245,7 +250,9 @@ class ReturnBound(Rule):
                 )
                 recovered = self._recovered(name, bound)
                 text += "; it came back within the bound and stayed there: exploded and recovered" if recovered else ""
-                severity = Severity.WARN if recovered else Severity.CRITICAL
+                scaled = not recovered and self._scaled(beyond[1], bound)
+                text += "; it has settled, and the policy learned: rewards scaled up would explain it" if scaled else ""
+                severity = Severity.WARN if recovered or scaled else Severity.CRITICAL
                 numbers = {"bound": bound, name: beyond[1]}
                 results.append(self.find(severity, beyond[0], text, causes, "", **numbers))
         return results
