@@ -13,6 +13,7 @@ import numpy as np
 from doctor_corpus.logs import Log
 from doctor_corpus.networks import Actor, Critic
 from doctor_corpus.plan import Plan
+from doctor_corpus.truth import GO
 
 
 class Replay:
@@ -57,8 +58,10 @@ class Learner:
         kind = self.plan.kind
         if kind == "recovered":
             self.gamma = self.plan.option("high", 1.5) if 0.15 <= share < 0.22 else self.plan.option("gamma", 0.98)
-        broken = kind == "lost_it" and share >= 0.6
-        self.rate = self.plan.option("high", 0.1) if broken else self.usual
+        if kind == "lost_it" and share >= 0.6:
+            self.rate = self.plan.option("high", 0.1)
+        elif self.plan.truth == GO:  # a smaller and smaller rate holds what was learned
+            self.rate = self.usual * min(1.0, 2.0 * (1.0 - share) + 0.02)
 
     def update(self, batch: list[np.ndarray]) -> None:
         """One update of the critic, and every second time one of the actor and the targets."""

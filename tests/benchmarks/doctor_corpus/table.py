@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from doctor_corpus.more_runs import in_order
 from doctor_corpus.settings import DQN, PPO, plan
+from doctor_corpus.truth import GO
 
 FIRST = (
-    plan("cleanrl", "td3", "lane", "healthy", 6000),
+    plan("cleanrl", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.15),
     plan("cleanrl", "td3", "lane", "lr_zero", 4000),
     plan("cleanrl", "td3", "lane", "lr_high", 4000),
     plan("cleanrl", "td3", "lane", "critic_dead", 4000),
@@ -27,14 +28,15 @@ FIRST = (
     plan("skrl", "td3", "pendulum", "healthy", 7000),
     plan("skrl", "td3", "pendulum", "lr_zero", 4000),
     plan("skrl", "td3", "lane", "critic_dead", 4000),
-    plan("spinningup", "td3", "lane", "healthy", 6000, 1, evaluate=500),
-    plan("spinningup", "td3", "lane", "lost_it", 8000, 1, evaluate=500),
+    plan("spinningup", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.12, evaluate=500),
+    plan("spinningup", "td3", "lane", "lost_it", 6000, 2, hidden=64, noise=0.12, evaluate=500),
     plan("drl_navigation", "td3", "lane", "gamma_high", 6000, 11),
     plan("drl_navigation", "td3", "lane", "critic_dead", 4000, 1),
     plan("driving", "td3", "lane", "violation_pays", 5000, 1, evaluate=1000),
-    plan("driving", "td3", "lane", "healthy", 6000, 2, evaluate=1000),
-    plan("add_scalars", "td3", "reach", "healthy", 6000, 1),
+    plan("driving", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.13, evaluate=500),
+    plan("add_scalars", "td3", "reach", "healthy", 5000, 1),
     plan("sb3", "td3", "mountain_car", "never_learned", 15000, logger="both"),
     plan("cleanrl", "td3", "pendulum", "env_dead", 6000, 1),
 )
-ALL = (*FIRST, *in_order())
+ALL = sorted((*FIRST, *in_order()), key=lambda run: (run.library in ("sb3", "skrl"), run.truth == GO))
+"""The quick ones first, so that an early stop leaves much."""
