@@ -31,9 +31,11 @@ def read_bag(path: Path) -> Iterator[Scalar]:
         Unusable: the bag cannot be read or holds no topic that the doctor knows.
     """
     # Only bags need it, and it takes half a second to import.
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.typesys import Stores, get_typestore
-
+    try:
+        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError as error:
+        raise Unusable(f"{path} is a bag; to read it, install the package rosbags") from error
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
             wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in CONVERTERS]
