@@ -32,6 +32,7 @@ CURVES = {
     "success_rate": ("success rate", False),
     "eval_success": ("success in evaluation", False),
 }
+RUNNING = ("episode_return_mean", "success_rate")
 LABELLED = {
     "eval_accuracy": ("validation accuracy", 1.0),
     "train_accuracy": ("accuracy", 1.0),
@@ -80,11 +81,19 @@ def curves(history: History, scope: Scope) -> list[Curve]:
         if history.get(name).count < 2 or (name == "episode_return_mean" and history.get("episode_return").count >= 20):
             continue
         steps, values = _columns(history, name, 1.0)
-        chosen.append(Curve(text, steps, values, single, _before(history, steps)))
+        running = _episodes_between(history, steps) if name in RUNNING else 0.0
+        chosen.append(Curve(text, steps, values, single, _before(history, steps), running))
     if history.get("regret").count >= 8:
         steps, values = _columns(history, "regret", 1.0)
         chosen.append(Curve("reward lost per step", steps[1:], -_per_step(steps, values), single=False))
     return chosen
+
+
+def _episodes_between(history: History, steps: np.ndarray) -> float:
+    """Episodes between two points of a running mean, 1 at least and where lengths are not known."""
+    length = history.get("episode_length_mean").mean
+    between = float(np.median(np.diff(steps)))
+    return max(1.0, between / length) if length == length and length > 0 else 1.0
 
 
 def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:

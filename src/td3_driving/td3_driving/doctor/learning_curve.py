@@ -51,6 +51,7 @@ class Curve:
         values: (n,) the more the better.
         single: whether a point is one episode, so that the spread of points is that of episodes.
         before: points of it from before the first update.
+        running: episodes between two points of a running mean, 0 where points are means of their own.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Curve:
     values: np.ndarray
     single: bool = True
     before: int = 0
+    running: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ class Levels:
 
 
 MOST_BLOCKS, LEAST_POINTS, LEAST_BLOCKS = 20, 6, 4
-# From so many episodes their own spread tells the error of their mean, widened as neighbours are not independent.
-OWN_SPREAD, WANDER = 8, 1.5
-SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 4.0, 3.0, 0.3, 0.1, 0.6, 0.3, 0.1
+# Points from which on their own spread says something; correlation of neighbouring moves of independent means is -0.5.
+OWN_SPREAD, OPPOSED, WINDOW, MOST_HIDDEN = 8, -0.25, 100.0, 8.0
+SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 4.0, 3.0, 0.3, 0.1, 0.5, 0.3, 0.1
 
 
 def levels(curve: Curve) -> Levels | None:
@@ -126,10 +128,13 @@ def levels(curve: Curve) -> Levels | None:
     means = np.array([curve.values[group].mean() for group in groups])
     spread = float(np.sqrt(np.mean([curve.values[group].var() for group in groups]))) if curve.single else 0.0
     size = float(np.median([len(group) for group in groups]))
+    hidden = hidden_spread(curve)
     noise = max(spread / np.sqrt(size), _scatter(means), 1e-9 * float(np.abs(means).max()))
+    noise = max(noise, hidden / float(np.sqrt(WINDOW + curve.running * size)))
     tail = max(1, len(groups) // 5)
     smooth = _smooth(means)
-    start, error = _start(curve, groups, spread, noise, float(means[-tail:].mean()))
+    single = max(spread, hidden / float(np.sqrt(max(curve.running, 1.0))))
+    start, error = _start(curve, groups, single, noise, float(means[-tail:].mean()))
     best = int(np.argmax(smooth))
     ends = np.array([curve.steps[group[-1]] for group in groups])
     end = float(np.average(means[-tail:], weights=[len(group) for group in groups[-tail:]]))
@@ -140,10 +145,30 @@ def levels(curve: Curve) -> Levels | None:
 
 
 def _error(values: np.ndarray, usual: float, single: bool) -> float:
-    """Standard error of the mean of ``values`` (n,): by their own spread if they are many episodes, else ``usual``."""
-    if not single or len(values) < OWN_SPREAD:
+    """Standard error of the mean of ``values`` (n,): ``usual``, or half by their own spread if they are many episodes."""
+    own = float(values.std()) / float(np.sqrt(len(values)))
+    if not single or len(values) < OWN_SPREAD or own > usual:
         return usual
-    return min(usual, WANDER * float(values.std()) / float(np.sqrt(len(values))))
+    return float(np.hypot(own, usual)) / float(np.sqrt(2.0))
+
+
+def hidden_spread(curve: Curve) -> float:
+    """Spread of the single episodes behind a running mean, by how far it moves from point to point.
+
+    A mean over the last 100 episodes moves by ``(new - old) / 100`` for every episode. Where neighbouring moves are
+    opposed to each other, or would mean a spread far beyond the range of the curve, the points share few episodes or
+    none, and the curve shows its spread itself.
+    """
+    moves = np.diff(curve.values)
+    if not curve.running or len(moves) < 2 * LEAST_POINTS:
+        return 0.0
+    centred = moves - moves.mean()
+    if float(np.sum(centred[1:] * centred[:-1])) < OPPOSED * float(np.sum(centred**2)):
+        return 0.0
+    # Differences of moves, which a trend leaves alone, are the square root of two times as wide as moves.
+    move = 1.4826 * float(np.median(np.abs(np.diff(moves)))) / float(np.sqrt(2.0))
+    spread = WINDOW * move / float(np.sqrt(2.0 * curve.running))
+    return spread if spread <= MOST_HIDDEN * float(np.ptp(curve.values)) else 0.0
 
 
 def _blocks(steps: np.ndarray, size: int) -> list[np.ndarray]:
@@ -177,7 +202,8 @@ def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, 
         return float(chosen.mean()), max(float(chosen.std()) / np.sqrt(len(chosen)), 1e-3 * noise)
     few = int(np.clip(len(curve.values) // 50, 3, 50))
     first = curve.values[:few]
-    early = (float(first.mean()), max(spread, float(first.std())) / np.sqrt(few))
+    error = max(spread, float(first.std()), noise * float(np.sqrt(np.median([len(group) for group in groups]))))
+    early = (float(first.mean()), error / float(np.sqrt(few)))
     block = curve.values[groups[0]]
     whole = (float(block.mean()), _error(block, noise, curve.single))
     if len(block) <= few:

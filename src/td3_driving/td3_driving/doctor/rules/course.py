@@ -233,7 +233,7 @@ class MissingSeries(Rule):
             return []
         if self.history.ours:
             return self._values() + self._episodes() + self._too_few()
-        if learning.early:
+        if learning.curve is not None:
             return [learning.sentence.rstrip(".")]
         values = [] if scope_of(self.history).family in ABSENT else self._values(one=True) + self._too_few()
         if not values and scope_of(self.history).family not in ABSENT:

@@ -110,7 +110,7 @@ class DeadCritic(Rule):
     title = "dead critic"
     meaning = "The critic's loss stays far above what its values vary by: it predicts one number for every state."
     refuted_by = "a spread of Q over a batch of the size of the error"
-    RATIO, LEAST_POINTS, LEAST_STEPS, SHARE = 10.0, 20, 1000.0, 0.05
+    RATIO, LEAST_POINTS, LEAST_STEPS, LONG, SHARE = 10.0, 20, 1000.0, 2500.0, 0.05
 
     def missing(self) -> str:
         if not self.history.has("critic_loss"):
@@ -146,7 +146,7 @@ class DeadCritic(Rule):
 
     def _against_returns(self, name: str, steps: np.ndarray, values: np.ndarray, drift: float) -> list[Finding]:
         expected, late = expected_return(self.history), values[len(values) // 4 :]
-        if expected is None or self.history.has("entropy_coefficient") or len(late) < self.LEAST_POINTS:
+        if expected is None or self.history.has("entropy_coefficient") or steps[-1] - steps[0] < self.LONG:
             return []
         size = float(np.median(np.abs(late)))
         moved = abs(part(values, 0.0, 0.1) - part(values, 0.75, 1.0))
