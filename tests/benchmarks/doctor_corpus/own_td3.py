@@ -126,13 +126,14 @@ class Loop:
         self.scale = float(self.env.action_space.high[0])
         self.learner = Learner(plan, size, actions, self.rng)
         self.replay = Replay(plan.option("capacity", 100_000), size, actions, self.rng)
-        self.noise = plan.option("noise", 0.15)
+        self.noise = plan.option("noise", 0.35 if plan.task == "reach" else 0.15)
         self.observation, _ = self.env.reset(seed=plan.seed)
         self.total, self.length = 0.0, 0
 
     def run(self) -> None:
         """All steps of the plan."""
-        starts, every = self.plan.option("starts", 500), self.plan.option("every", 100)
+        starts = self.plan.option("starts", 1500 if self.plan.task == "reach" else 500)
+        every = self.plan.option("every", 100)
         for step in range(1, self.plan.steps + 1):
             self._step(step, random=step <= starts)
             if step > starts and step % self.plan.train_freq == 0:

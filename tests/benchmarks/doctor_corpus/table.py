@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doctor_corpus.more_runs import in_order
+from doctor_corpus.plan import Plan
 from doctor_corpus.settings import DQN, PPO, plan
 from doctor_corpus.truth import GO
 
@@ -34,9 +35,21 @@ FIRST = (
     plan("drl_navigation", "td3", "lane", "critic_dead", 4000, 1),
     plan("driving", "td3", "lane", "violation_pays", 5000, 1, evaluate=1000),
     plan("driving", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.13, evaluate=500),
-    plan("add_scalars", "td3", "reach", "healthy", 5000, 1),
+    plan("add_scalars", "td3", "reach", "healthy", 5000, 21),
     plan("sb3", "td3", "mountain_car", "never_learned", 15000, logger="both"),
     plan("cleanrl", "td3", "pendulum", "env_dead", 6000, 1),
 )
-ALL = sorted((*FIRST, *in_order()), key=lambda run: (run.library in ("sb3", "skrl"), run.truth == GO))
-"""The quick ones first, so that an early stop leaves much."""
+
+
+def _mixed() -> list[Plan]:
+    """Our own quick runs before those of large libraries, one healthy run after every two sick ones."""
+    ordered = []
+    for large in (False, True):
+        runs = [run for run in (*FIRST, *in_order()) if (run.library in ("sb3", "skrl")) == large]
+        for healthy in (False, True):
+            group = [run for run in runs if (run.truth == GO) == healthy]
+            ordered += [(large, index * (2 if healthy else 1), run.name, run) for index, run in enumerate(group)]
+    return [run for *_, run in sorted(ordered, key=lambda item: item[:3])]
+
+
+ALL = _mixed()

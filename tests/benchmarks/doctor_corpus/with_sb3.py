@@ -84,7 +84,7 @@ def _callback(plan: Plan, folder: Path) -> BaseCallback | None:
     if plan.option("values", False):
         from td3_driving.doctor.callbacks import DoctorCallback  # ours, once for all series
 
-        return DoctorCallback()
+        return DoctorCallback(folder, period=100, batch_size=64)
     every = plan.option("evaluate", 0)
     if not every:
         return None
