@@ -34,11 +34,16 @@ def cleanrl(rng, steps=20_000, starts=1000):
                 yield Scalar(f"losses/{name}", step, value + rng.normal(0.0, 0.3), step)
 
 
+def running_mean(episode):
+    """Of the last 100 episodes, as Stable-Baselines3 logs it."""
+    return float(np.mean([pendulum_return(index) for index in range(max(0, episode - 100), episode)]))
+
+
 def stable_baselines(rng, steps=20_000):
     for step in range(800, steps, 800):
         values = {
             "rollout/ep_len_mean": 200.0,
-            "rollout/ep_rew_mean": pendulum_return(step // 200),
+            "rollout/ep_rew_mean": running_mean(step // 200),
             "train/actor_loss": 150.0 * (1 - np.exp(-step / 3000)) + rng.normal(),
             "train/critic_loss": 1.0 + step / 2000 + rng.random(),
             "train/learning_rate": 1e-3,

@@ -127,3 +127,13 @@ def test_constant():
     assert constant(np.full(5, 0.1 + 0.2))
     assert constant(np.zeros(3))
     assert not constant(np.array([1.0, 1.00001]))
+
+
+def test_an_early_dip_does_not_hide_a_rise():
+    values = [-1039, -1485, -1375, -1064, -1403, -1607, -1535, -1250, -1400, -776, -801, -1522, -935, -812, -391, -4]
+    values += [-115, -126, -243, -126, -126, -125, -130, -2, -120, -240, -125, -118, -126, -244, -3, -125]
+    assert kind(values, single=False) in {Learned.LEARNED, Learned.RISING, Learned.UNKNOWN}
+
+
+def test_a_few_epochs_that_rise_and_fall():
+    assert kind([2, -1, 176, 180, 183, 184, 183, -3, -7, -7, -7, -7], single=False) is Learned.LOST

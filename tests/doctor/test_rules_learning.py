@@ -134,6 +134,14 @@ class TestWholeRuns:
         assert learning_of(engine.history).kind.good
         assert "evaluation" in learning_of(engine.history).sentence
 
+    def test_few_flat_evaluations_do_not_overrule_a_curve_that_moves(self, examined):
+        values = np.where(np.arange(150) < 60, -1250.0, -1000.0) + 0.05 * flat(150)
+        columns = run(150, values)
+        columns["eval/mean_reward"] = [(4000 * k, -1250.0 + 10.0 * (k % 2)) for k in range(1, 8)]
+        engine = examined(columns)
+        assert learning_of(engine.history).kind is not Learned.FLAT
+        assert verdict(engine) is not Verdict.NO_GO
+
     def test_a_go_tells_its_warnings(self, examined):
         values = np.where(np.arange(150) < 40, -1250.0, np.where(np.arange(150) < 110, -200.0, -650.0))
         diagnosis = conclude(examined(run(150, values + 0.05 * flat(150))), Source("run", "run"))
@@ -186,3 +194,15 @@ class TestCutShort:
 
     def test_what_was_not_is_not_known(self, examined):
         assert verdict(examined(run(60, flat(60)), steps=100_000)) is Verdict.INSUFFICIENT
+
+
+def test_a_mean_over_all_episodes_is_taken_apart(examined):
+    """A mean over all 40 episodes still hides what the last ones return; their sums do not."""
+    returns = np.where(np.arange(40) < 24, -1300.0, -150.0) + 20.0 * np.random.default_rng(0).normal(size=40)
+    steps = 200 * np.arange(1, 41)
+    means = np.cumsum(returns) / np.arange(1, 41)
+    columns = {"rollout/ep_rew_mean": [(int(s), float(v)) for s, v in zip(steps[1::2], means[1::2])]}
+    columns["rollout/ep_len_mean"] = [(int(s), 200.0) for s in steps[1::2]]
+    learning = learning_of(examined(columns).history)
+    assert learning.kind is Learned.LEARNED
+    assert learning.numbers["end"] == pytest.approx(float(returns[-8:].mean()), abs=1.0)

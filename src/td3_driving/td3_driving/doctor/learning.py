@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from td3_driving.doctor.curves import curves, numbered
 from td3_driving.doctor.findings import number
 from td3_driving.doctor.history import History
 from td3_driving.doctor.known_tasks import known_task
@@ -23,22 +24,8 @@ from td3_driving.doctor.learning_curve import (
     sizes,
     slipped,
 )
-from td3_driving.doctor.scope import ON_POLICY, SUPERVISED, Scope, scope_of
+from td3_driving.doctor.scope import ON_POLICY, Scope, scope_of
 
-CURVES = {
-    "episode_return": ("return of an episode", True),
-    "episode_return_mean": ("mean return", False),
-    "eval_return": ("return in evaluation", False),
-    "success_rate": ("success rate", False),
-    "eval_success": ("success in evaluation", False),
-}
-RUNNING = ("episode_return_mean", "success_rate")
-LABELLED = {
-    "eval_accuracy": ("validation accuracy", 1.0),
-    "train_accuracy": ("accuracy", 1.0),
-    "eval_loss": ("validation loss", -1.0),
-    "train_loss": ("loss", -1.0),
-}
 LEAST_STEPS, MANY_STEPS, MANY_ON_POLICY, MANY_POINTS = 2_500.0, 20_000.0, 60_000.0, 100
 MANY_EPISODES = 200.0
 SHORT_EPISODE, NOTHING, TRAPPED_STEPS = 5.0, 0.005, 7_500.0
@@ -64,61 +51,11 @@ def _judge(history: History) -> Learning:
         return worse[0] if worse else first
     if better and first.kind is not Learned.LOST:
         return better[0]
+    if first.kind is not Learned.UNKNOWN or not first.early:
+        # A curve that moves, if unsteadily, is not overruled by another one that does not.
+        return worse[0] if worse else first
     decided = [item for item in found if item.kind is not Learned.UNKNOWN]
     return decided[0] if decided else first
-
-
-def curves(history: History, scope: Scope) -> list[Curve]:
-    """The curves of a run, training before evaluation, those of single episodes before running means."""
-    if scope.family == SUPERVISED:
-        return [
-            Curve(text, *_columns(history, name, sign), single=False)
-            for name, (text, sign) in LABELLED.items()
-            if history.get(name).count >= 2
-        ][:2]
-    chosen = []
-    for name, (text, single) in CURVES.items():
-        if history.get(name).count < 2 or (name == "episode_return_mean" and history.get("episode_return").count >= 20):
-            continue
-        steps, values = _columns(history, name, 1.0)
-        running = _episodes_between(history, steps) if name in RUNNING else 0.0
-        chosen.append(Curve(text, steps, values, single, _before(history, steps), running))
-    if history.get("regret").count >= 8:
-        steps, values = _columns(history, "regret", 1.0)
-        chosen.append(Curve("reward lost per step", steps[1:], -_per_step(steps, values), single=False))
-    return chosen
-
-
-def _episodes_between(history: History, steps: np.ndarray) -> float:
-    """Episodes between two points of a running mean, 1 at least and where lengths are not known."""
-    length = history.get("episode_length_mean").mean
-    between = float(np.median(np.diff(steps)))
-    return max(1.0, between / length) if length == length and length > 0 else 1.0
-
-
-def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Regret per step of a series of regret (n,), (n-1,): its slope where it is summed up, else itself."""
-    rises = np.diff(values)
-    return rises / np.maximum(np.diff(steps), 1e-9) if np.all(rises >= 0) else values[1:]
-
-
-def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.ndarray]:
-    steps, values, _ = history.get(name).columns()
-    order = np.argsort(steps, kind="stable")
-    return steps[order], sign * values[order]
-
-
-def _before(history: History, steps: np.ndarray) -> int:
-    """Number of points from before the first update; none where the two cannot be on one axis."""
-    start = history.learning_start
-    if start is None or _numbered(steps) or start > 0.5 * steps[-1]:
-        return 0
-    return int(np.searchsorted(steps, start, side="left"))
-
-
-def _numbered(steps: np.ndarray) -> bool:
-    """Whether a curve is drawn over the numbers of episodes or epochs, not over environment steps."""
-    return len(steps) > 2 and float(np.median(np.diff(steps))) <= 2.0
 
 
 def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
@@ -131,7 +68,7 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
     known = _by_the_task(history, curve, kind, measured, numbers)
     if known is not None:
         return known
-    if kind is Learned.LOST and numbers["steps"] < LEAST_STEPS and not _numbered(curve.steps):
+    if kind is Learned.LOST and numbers["steps"] < LEAST_STEPS and not numbered(curve.steps):
         text = f"Too early to say whether it learned: the {curve.name} was {number(measured.best)} once and is"
         return Learning(Learned.UNKNOWN, f"{text} {number(measured.end)} at the end.", numbers, None, curve, early=True)
     if kind in (Learned.LEARNED, Learned.RISING, Learned.LOST):
@@ -249,7 +186,7 @@ def amount(history: History, curve: Curve) -> float:
 def whole(history: History, scope: Scope, curve: Curve, steps: float) -> bool:
     """Whether the run was long enough for a flat curve to condemn it."""
     many = MANY_ON_POLICY if scope.family == ON_POLICY else MANY_STEPS
-    if steps >= many or (_numbered(curve.steps) and len(curve.values) >= MANY_POINTS and not history.ours):
+    if steps >= many or (numbered(curve.steps) and len(curve.values) >= MANY_POINTS and not history.ours):
         return True
     planned = history.expect.number("steps")
     done = planned is not None and history.step >= 0.95 * planned

@@ -109,6 +109,10 @@ class Levels:
         scale = max(abs(self.start), 2.0 * self.spread, 4.0 * self.noise, 1e-300)
         return difference >= share * scale or 0.0 < 1.5 * self.spread <= difference
 
+    def looks_large(self, difference: float) -> bool:
+        """Whether a difference would be large if it were sure: then nobody may call the curve flat."""
+        return difference >= LARGE * max(abs(self.start), 2.0 * self.spread, self.noise, 1e-300)
+
     def sure(self, difference: float, errors: float) -> bool:
         """Whether a difference between start and another level is more than chance: so many standard errors."""
         return difference > errors * float(np.hypot(self.start_error, self.end_error))
@@ -145,11 +149,17 @@ def levels(curve: Curve) -> Levels | None:
 
 
 def _error(values: np.ndarray, usual: float, single: bool) -> float:
-    """Standard error of the mean of ``values`` (n,): ``usual``, or half by their own spread if they are many episodes."""
+    """Standard error of the mean of ``values`` (n,): ``usual``, half of it by their own spread if they are many."""
     own = float(values.std()) / float(np.sqrt(len(values)))
     if not single or len(values) < OWN_SPREAD or own > usual:
         return usual
     return float(np.hypot(own, usual)) / float(np.sqrt(2.0))
+
+
+def opposed(moves: np.ndarray) -> bool:
+    """Whether neighbouring moves (n,) go against each other, as those of means without episodes in common do."""
+    centred = moves - moves.mean()
+    return float(np.sum(centred[1:] * centred[:-1])) < OPPOSED * float(np.sum(centred**2))
 
 
 def hidden_spread(curve: Curve) -> float:
@@ -160,10 +170,7 @@ def hidden_spread(curve: Curve) -> float:
     none, and the curve shows its spread itself.
     """
     moves = np.diff(curve.values)
-    if not curve.running or len(moves) < 2 * LEAST_POINTS:
-        return 0.0
-    centred = moves - moves.mean()
-    if float(np.sum(centred[1:] * centred[:-1])) < OPPOSED * float(np.sum(centred**2)):
+    if not curve.running or len(moves) < 2 * LEAST_POINTS or opposed(moves):
         return 0.0
     # Differences of moves, which a trend leaves alone, are the square root of two times as wide as moves.
     move = 1.4826 * float(np.median(np.abs(np.diff(moves)))) / float(np.sqrt(2.0))
@@ -200,7 +207,7 @@ def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, 
     if curve.before >= 5:
         chosen = curve.values[: curve.before]
         return float(chosen.mean()), max(float(chosen.std()) / np.sqrt(len(chosen)), 1e-3 * noise)
-    few = int(np.clip(len(curve.values) // 50, 3, 50))
+    few = int(np.clip(len(curve.values) // 50, 3 if len(curve.values) > MOST_BLOCKS else 2, 50))
     first = curve.values[:few]
     error = max(spread, float(first.std()), noise * float(np.sqrt(np.median([len(group) for group in groups]))))
     early = (float(first.mean()), error / float(np.sqrt(few)))
@@ -260,7 +267,7 @@ def shape(curve: Curve) -> tuple[Learned, Levels] | None:
     if -gain > 0 and found.large(-gain, LARGE) and found.sure(-gain, LIKELY):
         return Learned.WORSE, found
     small = (found.large(gain, SMALL) or gain > 0.5 * found.spread > 0) and found.sure(gain, LIKELY)
-    if small or found.large(gain, LARGE):
+    if small or found.looks_large(gain):
         return Learned.UNKNOWN, found
     return Learned.FLAT, found
 
