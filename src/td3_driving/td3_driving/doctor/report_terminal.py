@@ -19,6 +19,7 @@ from td3_driving.doctor.summary import (
     first_step,
     headline,
     learned,
+    named,
     next_steps,
     not_judged,
     reasons,
@@ -63,16 +64,16 @@ def _print_first(diagnosis: Diagnosis, console: Console) -> None:
 
 
 def _print_more(diagnosis: Diagnosis, console: Console) -> None:
+    """What makes the evidence doubtful, the other top causes of a NO-GO, and what to do about them."""
     first = first_cause(diagnosis)
-    for cause in diagnosis.evidence_warnings:
-        console.print(Text.assemble(("About the evidence: ", "yellow"), f"{cause.cause}: {cause.evidence}"))
+    doubts = [cause for cause in diagnosis.evidence_warnings if cause is not first]
+    for cause in doubts:
+        console.print(Text.assemble(("About the evidence: ", "yellow"), named(diagnosis, cause)))
     for index, cause in enumerate(diagnosis.causes[:MOST_CAUSES], 1):
-        if cause is not first:
-            console.print(
-                Text.assemble(f"{index}. ", (cause.cause, "bold"), f" ({cause.confidence}): {cause.evidence}")
-            )
+        if first is not None and cause is not first and cause not in doubts:
+            console.print(Text(f"{index}. {named(diagnosis, cause)}"))
     for step in next_steps(diagnosis)[1:MOST_STEPS]:
-        console.print(Text(f"Then: {step}"))
+        console.print(Text(f"Then {step}"))
     console.print()
 
 

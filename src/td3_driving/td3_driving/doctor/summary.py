@@ -12,7 +12,7 @@ ANSWERS = {
     Learned.LEARNED: "Yes.",
     Learned.RISING: "Yes.",
     Learned.HELD: "Before this log began.",
-    Learned.UNKNOWN: "Not known.",
+    Learned.UNKNOWN: "",
 }
 
 
@@ -36,7 +36,7 @@ def warned(diagnosis: Diagnosis) -> str:
 
 def learned(diagnosis: Diagnosis) -> str:
     """Whether it learned, in a word and in a sentence with the numbers."""
-    return f"{ANSWERS.get(diagnosis.learning.kind, 'No.')} {diagnosis.learning.sentence}"
+    return f"{ANSWERS.get(diagnosis.learning.kind, 'No.')} {diagnosis.learning.sentence}".strip()
 
 
 def first_cause(diagnosis: Diagnosis) -> Cause | None:
@@ -48,18 +48,28 @@ def reasons(diagnosis: Diagnosis) -> list[str]:
     """What decides, with its number: the first cause, what is missing, or the first warning."""
     first = first_cause(diagnosis)
     if first is not None:
-        told = first.evidence == diagnosis.learning.sentence.rstrip(".")
-        return [f"{first.cause} ({first.confidence})" + ("" if told else f": {first.evidence}")]
+        return [named(diagnosis, first)]
     if diagnosis.verdict is Verdict.INSUFFICIENT:
-        return [f"missing: {text}" for text in diagnosis.insufficient]
+        return [f"missing: {text}" for text in diagnosis.insufficient if not _told(diagnosis, text)]
     return [f"warning, {finding.title}: {finding.evidence}" for finding in diagnosis.warnings[:1]]
+
+
+def named(diagnosis: Diagnosis, cause: Cause) -> str:
+    """A cause with its confidence and its number, unless the sentence on learning holds that already."""
+    text = f"{cause.cause} ({cause.confidence})"
+    return text if _told(diagnosis, cause.evidence) else f"{text}: {cause.evidence}"
+
+
+def _told(diagnosis: Diagnosis, text: str) -> bool:
+    return text.rstrip(".") == diagnosis.learning.sentence.rstrip(".")
 
 
 def next_steps(diagnosis: Diagnosis) -> list[str]:
     """What to do, most important first."""
     if diagnosis.verdict is Verdict.GO:
         steps = ["Start the longer run with the same configuration; keep the doctor's live alarms on."]
-        return [*steps, *(f"Look at rule {item.rule}, {item.title}: {item.evidence}." for item in diagnosis.warnings)]
+        by_rule = {item.rule: item for item in reversed(diagnosis.warnings)}
+        return [*steps, *(f"Look at rule {rule}, {by_rule[rule].title}." for rule in sorted(by_rule))]
     if diagnosis.verdict is Verdict.INSUFFICIENT:
         return _supply(diagnosis)
     steps = [f"{cause.cause}: {CAUSES[cause.cause].remedy}" for cause in diagnosis.causes[:MOST_STEPS]]
@@ -77,7 +87,7 @@ def _supply(diagnosis: Diagnosis) -> list[str]:
         steps = ["Let it run on, or repeat it over its whole budget, and ask again."]
     else:
         steps = ["Log the return of every episode, or the mean, and ask again."]
-    others = [text for text in diagnosis.insufficient if text.rstrip(".") != diagnosis.learning.sentence.rstrip(".")]
+    others = [text for text in diagnosis.insufficient if not _told(diagnosis, text)]
     return [*steps, *(f"Supply what is missing: {text}." for text in others)]
 
 
