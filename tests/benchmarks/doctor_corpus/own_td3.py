@@ -61,7 +61,7 @@ class Learner:
         if kind == "lost_it" and share >= 0.6:
             self.rate = self.plan.option("high", 0.1)
         elif self.plan.truth == GO:  # a smaller and smaller rate holds what was learned
-            self.rate = self.usual * min(1.0, 2.0 * (1.0 - share) + 0.02)
+            self.rate = self.usual * min(1.0, 3.3 * (1.0 - share) + 0.02)
 
     def update(self, batch: list[np.ndarray]) -> None:
         """One update of the critic, and every second time one of the actor and the targets."""

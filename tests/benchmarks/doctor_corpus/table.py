@@ -35,7 +35,7 @@ FIRST = (
     plan("drl_navigation", "td3", "lane", "critic_dead", 4000, 1),
     plan("driving", "td3", "lane", "violation_pays", 5000, 1, evaluate=1000),
     plan("driving", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.13, evaluate=500),
-    plan("add_scalars", "td3", "reach", "healthy", 5000, 21),
+    plan("add_scalars", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.155),
     plan("sb3", "td3", "mountain_car", "never_learned", 15000, logger="both"),
     plan("cleanrl", "td3", "pendulum", "env_dead", 6000, 1),
 )

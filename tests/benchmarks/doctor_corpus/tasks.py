@@ -70,7 +70,7 @@ class LaneKeeping(gym.Env):
 
 
 class Reach(gym.Env):
-    """A point in the plane that must come within 0.2 of a goal; reward 1 there, 0 anywhere else; 50 steps at most."""
+    """A point in the plane that must come within 0.3 of a goal; reward 1 there, 0 anywhere else; 50 steps at most."""
 
     LIMIT = 50
 
@@ -79,11 +79,11 @@ class Reach(gym.Env):
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Point and goal anywhere in the square, at least 0.6 apart."""
+        """Point and goal anywhere in the square, at least 0.7 apart."""
         super().reset(seed=seed)
         while True:
             self.place, self.goal = self.np_random.uniform(-1.0, 1.0, 2), self.np_random.uniform(-1.0, 1.0, 2)
-            if np.linalg.norm(self.place - self.goal) > 0.6:
+            if np.linalg.norm(self.place - self.goal) > 0.7:
                 break
         self.count = 0
         return self._observation(), {}
@@ -95,7 +95,7 @@ class Reach(gym.Env):
         """Moves the point by up to 0.1 per axis."""
         self.place = np.clip(self.place + 0.1 * np.clip(np.nan_to_num(action), -1.0, 1.0), -1.0, 1.0)
         self.count += 1
-        there = bool(np.linalg.norm(self.place - self.goal) < 0.2)
+        there = bool(np.linalg.norm(self.place - self.goal) < 0.3)
         over = self.count >= self.LIMIT
         info = {"is_success": there} if there or over else {}
         return self._observation(), float(there), there, over and not there, info
@@ -171,7 +171,7 @@ TASKS = {
     "mountain_car": Task(lambda: gym.make("MountainCarContinuous-v0"), 80.0, 0.0, 999),
     "cart_pole": Task(lambda: gym.make("CartPole-v1"), 350.0, 80.0, 500),
     "lane": Task(_lane, 110.0, 40.0, 200),
-    "reach": Task(_reach, 0.85, 0.4, 50),
+    "reach": Task(_reach, 0.85, 0.45, 50),
 }
 
 
