@@ -163,7 +163,7 @@ def _runs_of(path: Path, streams: list[Stream]) -> list[Run]:
     if any(stream.part for stream in streams):
         runs = [Run(path, [Segment([stream])], stream.part) for stream in streams]
     else:
-        divisions = divided(streams) if len({stream.kind for stream in streams}) == 1 else [[Segment(streams)]]
+        divisions = _divided(streams)
         labels = [""] if len(divisions) == 1 else [f"#{number}" for number in range(1, len(divisions) + 1)]
         runs = [Run(path, segments, label) for segments, label in zip(divisions, labels)]
     for run in runs:
@@ -171,6 +171,17 @@ def _runs_of(path: Path, streams: list[Stream]) -> list[Run]:
         if len(runs) > 1 and len(run.streams) == 1 and run.streams[0].kind in ("table", "json"):
             run.path, run.label = run.streams[0].path, run.streams[0].part
     return runs
+
+
+def _divided(streams: list[Stream]) -> list[list[Segment]]:
+    """Runs of one folder; monitor files complete the log beside them where it is one file of one run."""
+    logs = [stream for stream in streams if not stream.is_monitor]
+    if not logs:
+        return [[Segment(streams)]]
+    divisions = divided(logs)
+    if len(divisions) == 1 and len(divisions[0]) == 1:
+        divisions[0][0].streams += [stream for stream in streams if stream.is_monitor]
+    return divisions
 
 
 def _in_folder(root: Path) -> list[Run]:
@@ -190,7 +201,7 @@ def _monitors_with_their_run(streams: dict[Path, list[Stream]]) -> dict[Path, li
     if len(streams) != 2:
         return streams
     (above, monitors), (below, logs) = streams.items()
-    if above in below.parents and all(stream.path.name.endswith("monitor.csv") for stream in monitors):
+    if above in below.parents and all(stream.is_monitor for stream in monitors):
         return {below: logs + monitors}
     return streams
 

@@ -75,7 +75,7 @@ def profile(stream: Stream) -> Profile:
 def divided(streams: list[Stream]) -> list[list[Segment]]:
     """The runs in the files of one folder, each as segments in the order of time."""
     if len(streams) == 1:
-        return [[Segment(streams)]]
+        return [[Segment(list(streams))]]
     profiles = [item for item in map(profile, streams) if item.spans]
     if not profiles:
         return [[Segment(streams)]]

@@ -11,10 +11,10 @@ from td3_driving.doctor.readers.streams import Stream
 
 def monitors_merged(streams: list[Stream], samples: list[Iterator[Scalar]]) -> list[Iterator[Scalar]]:
     """``samples`` with those of several monitor files as one, dated by the steps of all environments together."""
-    monitors = [item for stream, item in zip(streams, samples) if stream.path.name.endswith("monitor.csv")]
+    monitors = [item for stream, item in zip(streams, samples) if stream.is_monitor]
     if len(monitors) < 2:
         return samples
-    others = [item for stream, item in zip(streams, samples) if not stream.path.name.endswith("monitor.csv")]
+    others = [item for stream, item in zip(streams, samples) if not stream.is_monitor]
     return [*others, _together(monitors)]
 
 

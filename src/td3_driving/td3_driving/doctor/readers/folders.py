@@ -73,7 +73,7 @@ def _regular(folder: Path) -> Iterator[Path]:
 
 def _monitors(files: list[Path]) -> list[Stream]:
     """Stable-Baselines3's monitor files: one row per episode, one file per environment."""
-    return [Stream(file, "table") for file in files if file.name.endswith("monitor.csv")]
+    return [stream for file in files if (stream := Stream(file, "table")).is_monitor]
 
 
 def _json_logs(files: list[Path]) -> list[Stream]:

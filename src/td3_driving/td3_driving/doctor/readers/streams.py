@@ -57,6 +57,11 @@ class Stream:
             return sum(file.stat().st_size for file in metric_files(self.path))
         return self.path.stat().st_size if self.path.is_file() else 0
 
+    @property
+    def is_monitor(self) -> bool:
+        """Whether it is a monitor file of Stable-Baselines3: one row per episode of one environment."""
+        return self.path.name.endswith("monitor.csv")
+
     def read(self, report: ReadReport, progress: Progress | None = None) -> Iterator[Scalar]:
         """Yield the scalars, as many as can be examined.
 
