@@ -157,12 +157,13 @@ def _print_help(run: Run, diagnosis: Diagnosis, console: Console) -> None:
 
 @contextmanager
 def _progress(size: int, path: Path) -> Iterator[Tick | None]:
-    """A bar on standard error for what takes long to read."""
-    if size < LARGE:
+    """A bar on standard error, if that is a terminal, for what takes long to read."""
+    console = Console(stderr=True)
+    if size < LARGE or not console.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"reading {path.name}", total=size)
         yield lambda count: bar.advance(task, count)
 
