@@ -19,9 +19,7 @@ from td3_driving.doctor.learning_curve import (
     Learning,
     Levels,
     constant,
-    from_to,
     shape,
-    sizes,
     slipped,
 )
 from td3_driving.doctor.scope import ON_POLICY, Scope, scope_of
@@ -78,6 +76,23 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
         text = f"The {curve.name} went {from_to(measured)}: too little, or too unsteady, to call it learned."
         return Learning(kind, text, numbers, None, curve)
     return _not_risen(history, scope, curve, kind, measured, numbers)
+
+
+def sizes(found: Levels) -> dict[str, float]:
+    """The levels for programs."""
+    values = {
+        "start": found.start,
+        "end": found.end,
+        "best": found.best,
+        "noise": found.noise,
+        "best_at": found.best_at,
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def from_to(found: Levels) -> str:
+    """``from 12.3 at the start to 480 at the end``."""
+    return f"from {number(found.start)} at the start to {number(found.end)} at the end"
 
 
 def _by_the_task(

@@ -15,8 +15,6 @@ from enum import Enum
 
 import numpy as np
 
-from td3_driving.doctor.findings import number
-
 
 class Learned(str, Enum):
     """What became of the returns."""
@@ -121,7 +119,7 @@ class Levels:
 MOST_BLOCKS, LEAST_POINTS, LEAST_BLOCKS = 20, 6, 4
 # Points from which on their own spread says something; correlation of neighbouring moves of independent means is -0.5.
 OWN_SPREAD, OPPOSED, WINDOW, MOST_HIDDEN = 8, -0.25, 100.0, 8.0
-SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 4.0, 3.0, 0.3, 0.1, 0.5, 0.3, 0.1
+FEW, SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 10.0, 4.0, 3.0, 0.3, 0.1, 0.5, 0.3, 0.1
 
 
 def levels(curve: Curve) -> Levels | None:
@@ -135,7 +133,7 @@ def levels(curve: Curve) -> Levels | None:
     hidden = hidden_spread(curve)
     noise = max(spread / np.sqrt(size), _scatter(means), 1e-9 * float(np.abs(means).max()))
     noise = max(noise, hidden / float(np.sqrt(WINDOW + curve.running * size)))
-    tail = max(1, len(groups) // 5)
+    tail = _tail(len(groups))
     smooth = _smooth(means)
     single = max(spread, hidden / float(np.sqrt(max(curve.running, 1.0))))
     start, error = _start(curve, groups, single, noise, float(means[-tail:].mean()))
@@ -146,6 +144,11 @@ def levels(curve: Curve) -> Levels | None:
     last = curve.values[groups[-tail][0] :] if curve.single else means[-tail:]
     end_error = _error(last, noise / np.sqrt(tail), curve.single)
     return Levels(start, end, float(smooth[best]), at, error, end_error, noise, spread, means, ends)
+
+
+def _tail(blocks: int) -> int:
+    """Number of blocks that make up the end: a fifth, rounded up."""
+    return -(-blocks // 5)
 
 
 def _error(values: np.ndarray, usual: float, single: bool) -> float:
@@ -173,7 +176,8 @@ def hidden_spread(curve: Curve) -> float:
     if not curve.running or len(moves) < 2 * LEAST_POINTS or opposed(moves):
         return 0.0
     # Differences of moves, which a trend leaves alone, are the square root of two times as wide as moves.
-    move = 1.4826 * float(np.median(np.abs(np.diff(moves)))) / float(np.sqrt(2.0))
+    # The 0.8 quantile also sees returns that are seldom anything but 0.
+    move = float(np.quantile(np.abs(np.diff(moves)), 0.8)) / 1.2816 / float(np.sqrt(2.0))
     spread = WINDOW * move / float(np.sqrt(2.0 * curve.running))
     return spread if spread <= MOST_HIDDEN * float(np.ptp(curve.values)) else 0.0
 
@@ -262,18 +266,19 @@ def shape(curve: Curve) -> tuple[Learned, Levels] | None:
     if found.large(top, LARGE) and found.sure(top, SURE) and fallen > max(LOST_SHARE * top, SURE * found.noise):
         if len(found.blocks) >= 7:
             return Learned.LOST, found
-    if found.large(gain, LARGE) and found.sure(gain, LIKELY):
+    likely = LIKELY + FEW / len(curve.values)
+    if found.large(gain, LARGE) and found.sure(gain, likely):
         return (Learned.RISING if _still_rises(found) else Learned.LEARNED), found
-    if -gain > 0 and found.large(-gain, LARGE) and found.sure(-gain, LIKELY):
+    if -gain > 0 and found.large(-gain, LARGE) and found.sure(-gain, likely):
         return Learned.WORSE, found
-    small = (found.large(gain, SMALL) or gain > 0.5 * found.spread > 0) and found.sure(gain, LIKELY)
+    small = (found.large(gain, SMALL) or gain > 0.5 * found.spread > 0) and found.sure(gain, likely)
     if small or found.looks_large(gain):
         return Learned.UNKNOWN, found
     return Learned.FLAT, found
 
 
 def _still_rises(found: Levels) -> bool:
-    tail = max(1, len(found.blocks) // 5)
+    tail = _tail(len(found.blocks))
     earlier = float(found.blocks[-2 * tail : -tail].mean())
     step = float(found.blocks[-tail:].mean()) - earlier
     return step > max(3.0 * found.noise / np.sqrt(tail), RISING_SHARE * (found.end - found.start))
@@ -287,13 +292,3 @@ def constant(values: np.ndarray) -> bool:
 def slipped(found: Levels) -> bool:
     """Whether a part of the gain was lost again, less than what makes it lost."""
     return found.best - found.end > max(SLIPPED_SHARE * (found.best - found.start), SURE * found.noise)
-
-
-def sizes(found: Levels) -> dict[str, float]:
-    """The levels for programs."""
-    return {"start": found.start, "end": found.end, "best": found.best, "noise": found.noise, "best_at": found.best_at}
-
-
-def from_to(found: Levels) -> str:
-    """``from 12.3 to 480``."""
-    return f"from {number(found.start)} at the start to {number(found.end)} at the end"

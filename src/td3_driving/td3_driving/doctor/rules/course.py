@@ -6,7 +6,7 @@ from typing import Iterable
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, number
 from td3_driving.doctor.history import LOSSES
-from td3_driving.doctor.learning import learning_of, settled
+from td3_driving.doctor.learning import LEAST_STEPS, learning_of, settled
 from td3_driving.doctor.learning_curve import Learned
 from td3_driving.doctor.scope import ABSENT, scope_of
 
@@ -251,8 +251,8 @@ class MissingSeries(Rule):
             found.append("Q on replay actions")
         if not history.has("critic_loss"):
             found.append("the critic's loss")
-        if one and not found and not settled(history):
-            found.append("a Q that has settled")
+        if one and not found and not (settled(history) and history.step >= LEAST_STEPS):
+            found.append(f"a Q that has settled, over {LEAST_STEPS:,.0f} steps or more")
         return found
 
     def _episodes(self) -> list[str]:
