@@ -196,13 +196,28 @@ class TestCutShort:
         assert verdict(examined(run(60, flat(60)), steps=100_000)) is Verdict.INSUFFICIENT
 
 
-def test_a_mean_over_all_episodes_is_taken_apart(examined):
-    """A mean over all 40 episodes still hides what the last ones return; their sums do not."""
-    returns = np.where(np.arange(40) < 24, -1300.0, -150.0) + 20.0 * np.random.default_rng(0).normal(size=40)
-    steps = 200 * np.arange(1, 41)
-    means = np.cumsum(returns) / np.arange(1, 41)
-    columns = {"rollout/ep_rew_mean": [(int(s), float(v)) for s, v in zip(steps[1::2], means[1::2])]}
-    columns["rollout/ep_len_mean"] = [(int(s), 200.0) for s in steps[1::2]]
+@pytest.mark.parametrize("every", [2, 4])
+@pytest.mark.parametrize("episodes", [40, 360])
+def test_a_running_mean_is_taken_apart(examined, every, episodes):
+    """The mean over the last 100 episodes still hides what the last ones return; their sums do not."""
+    rng = np.random.default_rng(0)
+    good = np.arange(episodes) >= 0.6 * episodes
+    returns = np.where(good, -150.0, -1300.0) + 20.0 * rng.normal(size=episodes)
+    lengths = rng.integers(150, 250, episodes)
+    ends = np.cumsum(lengths)
+    columns = {"rollout/ep_rew_mean": [], "rollout/ep_len_mean": []}
+    for last in range(every - 1, episodes, every):
+        seen = slice(max(0, last - 99), last + 1)
+        columns["rollout/ep_rew_mean"].append((int(ends[last]), float(np.float32(returns[seen].mean()))))
+        columns["rollout/ep_len_mean"].append((int(ends[last]), float(np.float32(lengths[seen].mean()))))
     learning = learning_of(examined(columns).history)
     assert learning.kind is Learned.LEARNED
-    assert learning.numbers["end"] == pytest.approx(float(returns[-8:].mean()), abs=1.0)
+    assert learning.curve.values[-1] == pytest.approx(float(returns[episodes - every :].mean()), abs=0.1)
+
+
+def test_a_mean_of_another_kind_is_left_alone(examined):
+    values = -1300.0 + 20.0 * np.random.default_rng(0).normal(size=60)
+    columns = {"rollout/ep_rew_mean": [(1000 * k, float(v)) for k, v in enumerate(values, 1)]}
+    columns["rollout/ep_len_mean"] = [(1000 * k, 200.0 + k % 7) for k in range(1, 61)]
+    learning = learning_of(examined(columns).history)
+    assert learning.curve.values == pytest.approx(values)

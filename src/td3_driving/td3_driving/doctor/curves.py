@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from td3_driving.doctor.history import History
-from td3_driving.doctor.learning_curve import WINDOW, Curve, opposed
+from td3_driving.doctor.learning_curve import WINDOW, Curve
 from td3_driving.doctor.scope import SUPERVISED, Scope
 
 CURVES = {
@@ -60,22 +60,32 @@ def _episodes_between(history: History, steps: np.ndarray) -> float:
 
 
 def _unaveraged(history: History, steps: np.ndarray, values: np.ndarray) -> np.ndarray | None:
-    """Means of the episodes between two points, from means over all episodes so far; ``None`` where they are not.
+    """Means of the episodes between two points of Stable-Baselines3's running mean; ``None`` where unknown.
 
-    Up to 100 episodes the running mean of Stable-Baselines3 covers them all: their number times their mean length is
-    the step, to the digit.
+    It covers the last 100 episodes, or all while they are fewer. Where a point comes every k episodes, and k divides
+    100, what a point gained over the one before it is what came in less what fell out 100 / k points ago. The same done
+    with the mean lengths must give the distances of the steps, or else the points do not lie like that.
     """
     at, lengths = _columns(history, "episode_length_mean", 1.0)
-    if history.tags.get("episode_return_mean") != "rollout/ep_rew_mean" or opposed(np.diff(values)):
+    if history.tags.get("episode_return_mean") != "rollout/ep_rew_mean" or len(at) != len(steps) or np.any(at != steps):
         return None
-    if len(at) != len(steps) or np.any(at != steps) or np.any(lengths <= 0):
+    every = round(float(steps[0] / lengths[0])) if lengths[0] > 0 else 0
+    if every < 1 or WINDOW % every:
         return None
-    count = np.round(steps / lengths)
-    exact = np.abs(steps / lengths - count) < 0.02 * np.maximum(1.0, 0.1 * count)
-    if count[-1] > WINDOW or not np.all(exact) or np.any(np.diff(count) <= 0) or count[0] < 1:
+    gone = np.diff(steps, prepend=0.0)
+    if not np.allclose(_sums(lengths, every), gone, rtol=0.02, atol=1.0):
         return None
-    totals = count * values
-    return np.concatenate([values[:1], np.diff(totals) / np.diff(count)])
+    return _sums(values, every) / every
+
+
+def _sums(means: np.ndarray, every: int) -> np.ndarray:
+    """Sums over ``every`` episodes from running means of at most 100 of them, (n,)."""
+    span = int(WINDOW) // every
+    counts = every * np.minimum(np.arange(1, len(means) + 1), span)
+    moved = np.diff(counts * means, prepend=0.0)
+    for index in range(span, len(moved)):
+        moved[index] += moved[index - span]
+    return moved
 
 
 def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
