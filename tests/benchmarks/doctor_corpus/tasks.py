@@ -150,12 +150,13 @@ class DiesAfter(gym.Wrapper):
 
 @dataclass(frozen=True)
 class Task:
-    """A task, the return of a good policy and of a bad one, the longest episode."""
+    """A task, the return of a good policy and of a bad one, the longest episode, the name that runs log."""
 
     make: Callable[[], gym.Env]
     good: float
     bad: float
     length: int
+    id: str
 
 
 def _lane() -> gym.Env:
@@ -167,11 +168,11 @@ def _reach() -> gym.Env:
 
 
 TASKS = {
-    "pendulum": Task(lambda: gym.make("Pendulum-v1"), -350.0, -750.0, 200),
-    "mountain_car": Task(lambda: gym.make("MountainCarContinuous-v0"), 80.0, 0.0, 999),
-    "cart_pole": Task(lambda: gym.make("CartPole-v1"), 350.0, 80.0, 500),
-    "lane": Task(_lane, 110.0, 40.0, 200),
-    "reach": Task(_reach, 0.85, 0.45, 50),
+    "pendulum": Task(lambda: gym.make("Pendulum-v1"), -350.0, -750.0, 200, "Pendulum-v1"),
+    "mountain_car": Task(lambda: gym.make("MountainCarContinuous-v0"), 80.0, 0.0, 999, "MountainCarContinuous-v0"),
+    "cart_pole": Task(lambda: gym.make("CartPole-v1"), 350.0, 80.0, 500, "CartPole-v1"),
+    "lane": Task(_lane, 110.0, 40.0, 200, "LaneKeeping-v0"),
+    "reach": Task(_reach, 0.85, 0.45, 50, "Reach-v0"),
 }
 
 

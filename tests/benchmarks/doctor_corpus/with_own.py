@@ -10,7 +10,7 @@ from doctor_corpus import epochs, logs, more_logs
 from doctor_corpus.own_td3 import Loop
 from doctor_corpus.plan import Plan
 from doctor_corpus.tags import TAGS
-from doctor_corpus.tasks import Policy
+from doctor_corpus.tasks import TASKS, Policy
 
 FILES: dict[str, type[logs.Log]] = {
     "spinningup": epochs.SpinningUp,
@@ -32,7 +32,7 @@ def log_of(library: str, folder: Path, config: Mapping[str, Any]) -> logs.Log:
 
 def train(plan: Plan, folder: Path) -> Policy:
     """Train, and give back the deterministic policy."""
-    config = {"env_id": plan.task, "seed": plan.seed, "total_timesteps": plan.steps}
+    config = {"env_id": TASKS[plan.task].id, "seed": plan.seed, "total_timesteps": plan.steps}
     config |= {"gamma": plan.option("gamma", 0.98), "batch_size": plan.option("batch", 64)}
     loop = Loop(plan, log_of(plan.library, folder, config))
     loop.run()
