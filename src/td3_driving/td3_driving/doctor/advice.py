@@ -41,8 +41,6 @@ LIBRARIES = (
             "# in the block that logs every 100 steps:",
             'writer.add_scalar("losses/qf1_values", qf1_a_values.mean().item(), global_step)',
             'writer.add_scalar("losses/qf_loss", qf_loss.item(), global_step)',
-            'writer.add_scalar("debug/actor_q_mean", qf1(data.observations, actor(data.observations)).mean().item(),'
-            " global_step)",
         ),
     ),
     Library(
@@ -51,7 +49,6 @@ LIBRARIES = (
         (
             'cfg["experiment"]["write_interval"] = 250  # "auto" writes a hundredth of the run',
             "# an agent of TD3, DDPG or SAC then writes Q-network, Target, Loss and Reward itself",
-            'agent.track_data("debug/actor_q_mean", -policy_loss.item())  # in a subclass, after the policy loss',
         ),
     ),
     Library(

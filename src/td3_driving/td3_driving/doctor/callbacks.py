@@ -154,9 +154,11 @@ class _NormOf:
 
 
 def _q_values(model: Any, batch: Any) -> dict[str, float]:
-    """Q of the critic on replayed actions, at the policy's own actions, and of the target critic there."""
+    """Q of the critic on replayed actions, at the policy's own actions, and of the target critic there.
+
+    Without an entropy term, minus the actor's loss is Q at the policy's own actions, on the very batch of the update.
+    """
     replayed = model.critic(batch.observations, batch.actions)
-    own = model.critic(batch.observations, model.actor(batch.observations, **_greedy(model)))[0]
     target_actor = getattr(model, "actor_target", model.actor)
     following = target_actor(batch.next_observations, **_greedy(model))
     target = torch.min(torch.cat(model.critic_target(batch.next_observations, following), dim=1), dim=1).values
@@ -165,13 +167,13 @@ def _q_values(model: Any, batch: Any) -> dict[str, float]:
         "debug/q1_std": replayed[0].std(),
         "debug/q1_max": replayed[0].max(),
         "debug/q1_min": replayed[0].min(),
-        "debug/actor_q_mean": own.mean(),
-        "debug/actor_q_max": own.max(),
-        "debug/actor_q_min": own.min(),
         "debug/target_q_mean": target.mean(),
     }
     if len(replayed) > 1:
         values["debug/q2_pred_mean"] = replayed[1].mean()
+    if _greedy(model):
+        own = model.critic(batch.observations, model.actor(batch.observations, **_greedy(model)))[0]
+        values |= {"debug/actor_q_mean": own.mean(), "debug/actor_q_max": own.max(), "debug/actor_q_min": own.min()}
     return {name: float(value) for name, value in values.items()}
 
 
