@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Iterable, NamedTuple
 
+from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.history import History
+from td3_driving.doctor.names import suggestions
+from td3_driving.doctor.scope import OFF_POLICY, UNKNOWN
 
 RETURNS = ("episode_return", "episode_return_mean", "eval_return")
 WANTED = {
@@ -154,3 +157,14 @@ def advice(history: History) -> list[str]:
         return []
     found = library([*history.tags.values(), *history.unknown])
     return [f"Not logged: {', '.join(lacking)}. To add, with {found.name}:", *found.lines]
+
+
+def help_lines(diagnosis: Diagnosis) -> list[str]:
+    """Tags that may be series which were not found, and what to add; lines of code are indented."""
+    history = diagnosis.history
+    lines = [
+        f"Unknown tag that looks like a series: if it is, add  --tag '{mapping}'"
+        for mapping in suggestions(history.unknown, history.series)
+    ]
+    heading, *code = advice(history) or [""] if diagnosis.scope.family in (OFF_POLICY, UNKNOWN) else [""]
+    return [*lines, *([heading] if heading else []), *(f"    {line}" for line in code)]

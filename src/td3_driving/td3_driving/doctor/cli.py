@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from td3_driving.doctor.advice import advice
+from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.compare import Against, ReferenceClass, digest
 from td3_driving.doctor.diagnosis import Diagnosis, Source
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import Progress as Tick
 from td3_driving.doctor.examine import Request, examine_run
 from td3_driving.doctor.expectations import parse_expect
-from td3_driving.doctor.names import Names, parse_tags, suggestions
+from td3_driving.doctor.names import Names, parse_tags
 from td3_driving.doctor.overview import (
     exit_code,
     json_overview,
@@ -33,7 +33,6 @@ from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.report_terminal import print_brief, print_report
 from td3_driving.doctor.run import Run, find_runs
-from td3_driving.doctor.scope import OFF_POLICY, UNKNOWN
 
 UNUSABLE = 2
 LARGE = 20 * 2**20
@@ -144,13 +143,9 @@ def _reference(path: Path) -> Against:
 
 
 def _print_help(run: Run, diagnosis: Diagnosis, console: Console) -> None:
-    """Tags that may be series which were not found, what to add to the training script, what was not read."""
-    history = diagnosis.history
-    for mapping in suggestions(history.unknown, history.series):
-        console.print(Text(f"Unknown tag that looks like a series: if it is, add  --tag '{mapping}'", style="dim"))
-    lines = advice(history) if diagnosis.scope.family in (OFF_POLICY, UNKNOWN) else []
-    for index, line in enumerate(lines):
-        console.print(Text(line if index == 0 else f"    {line}", style="bold" if index == 0 else "cyan"))
+    """What may be mapped, what to add to the training script, what was not read."""
+    for line in help_lines(diagnosis):
+        console.print(Text(line, style="cyan" if line.startswith(" ") else "bold"))
     for note in run.notes:
         console.print(Text(f"Not read: {note}", style="dim"))
 

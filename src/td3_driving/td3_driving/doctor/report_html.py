@@ -9,6 +9,7 @@ from typing import Iterable
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
@@ -52,11 +53,18 @@ def html_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
         *(_section(diagnosis, key, index) for index, key in enumerate(SECTIONS, 1)),
         _findings(diagnosis),
         _unjudged(diagnosis),
+        _help(diagnosis),
     ]
     if against is not None:
         body.append("<h2>Comparison</h2>" + _table(comparison_table(diagnosis, against), numbers=False))
     title = f"{diagnosis.verdict.value}: {diagnosis.source.name}"
     return PAGE.substitute(title=escape(title), style=STYLE, plotly=get_plotlyjs(), body="\n".join(body))
+
+
+def _help(diagnosis: Diagnosis) -> str:
+    """Tags to map and lines to add to the training script."""
+    lines = help_lines(diagnosis)
+    return f"<h2>To let it see more</h2><pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
 
 
 def _head(diagnosis: Diagnosis) -> str:

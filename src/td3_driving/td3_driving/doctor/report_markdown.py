@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Iterable
 
+from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
@@ -36,6 +37,8 @@ def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str
     lines += [f"## {count + 6}. All rules", "", *_rules(diagnosis)]
     lines += ["", f"## {count + 7}. Beside healthy runs", ""]
     lines += _items(f"{item.sentence}." for item in placed(diagnosis.history)) or ["No series to compare."]
+    if wanted := help_lines(diagnosis):
+        lines += ["", f"## {count + 8}. To let it see more", "", "```", *wanted, "```"]
     return "\n".join(lines).rstrip() + "\n"
 
 
