@@ -13,6 +13,7 @@ from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rules.quantities import return_bound
 from td3_driving.doctor.rules.values import ReturnBound
+from td3_driving.doctor.scope import ON_POLICY
 from td3_driving.doctor.sections import label
 
 INK, GRID = "#222222", "#e6e6e6"
@@ -40,8 +41,9 @@ def _figure(chart: Chart, diagnosis: Diagnosis) -> tuple[go.Figure, list[str]]:
     figure = go.Figure()
     values, drawn = [], []
     for name, sign in chart.series:
-        # Minus the loss stands in for aq only where aq itself is not logged.
-        if not history.has(name) or (name == "actor_loss" and sign < 0 and history.has("actor_q")):
+        # Minus the loss stands in for aq only where aq is not logged; a policy gradient has no critic of actions.
+        stand_in = name == "actor_loss" and sign < 0 and history.has("actor_q")
+        if not history.has(name) or stand_in or (name == "critic_loss" and diagnosis.scope.family == ON_POLICY):
             continue
         steps, column, _ = history.get(name).columns()
         values.append(sign * column)

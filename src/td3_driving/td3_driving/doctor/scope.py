@@ -105,5 +105,5 @@ def _without_actions(history: History, tags: list[str]) -> Scope:
     if not returns and not history.has("q1") and (labels or any(_LABELS.search(tag) for tag in tags)):
         return Scope("supervised training", SUPERVISED)
     if history.has("q1") or history.has("target_q"):
-        return Scope("a critic", OFF_POLICY)
+        return Scope("a critic alone", OFF_POLICY)
     return Scope("unknown", UNKNOWN)
