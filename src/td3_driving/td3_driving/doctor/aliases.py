@@ -31,7 +31,7 @@ EPISODE_QUANTITIES = frozenset(
 )
 REWARD_PARTS = tuple(f"part_{part}" for part in PARTS)
 REWARD_SHARES = tuple(f"share_{part}" for part in PARTS)
-OURS_ONLY = frozenset({"agent/updates_per_step", "reward/total", "run/finished"})
+OURS_ONLY = frozenset({"agent/updates_per_step", "reward/total"})
 
 
 def _quantity_of_tag() -> dict[str, str]:
