@@ -221,3 +221,27 @@ def test_a_mean_of_another_kind_is_left_alone(examined):
     columns["rollout/ep_len_mean"] = [(1000 * k, 200.0 + k % 7) for k in range(1, 61)]
     learning = learning_of(examined(columns).history)
     assert learning.curve.values == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("env", "lengths", "kind"),
+    [
+        ("MountainCar-v0", 200.0, Learned.LEARNED),
+        ("MountainCar-v0", 500.0, Learned.FLAT),
+        ("mountain_car", 200.0, Learned.FLAT),
+        ("MyMountainCar-v0", 200.0, Learned.FLAT),
+        ("gymnasium:MountainCar-v0", 120.0, Learned.LEARNED),
+    ],
+)
+def test_a_task_is_known_by_its_exact_id_and_its_limit(examined, env, lengths, kind):
+    values = -105.0 + np.random.default_rng(0).normal(size=150)
+    engine = examined(run(150, values, lengths=lengths, spacing=500), env_id=env)
+    assert learning_of(engine.history).kind is kind
+
+
+@pytest.mark.parametrize(("dead", "expected"), [(-22.8246, ["critical"]), (-23.0, [])])
+def test_means_that_repeat_to_the_digit(examined, dead, expected):
+    values = [-0.1, 0.87, -19.9, -33.1, -21.4] + [dead] * 7
+    columns = {"AverageEpRet": [(500 * k, v) for k, v in enumerate(values, 1)]}
+    columns["EpLen"] = [(500 * k, 200.0) for k in range(1, 13)]
+    assert severities(examined(columns), 44) == expected

@@ -231,12 +231,13 @@ class MissingSeries(Rule):
         learning = learning_of(self.history)
         if learning.kind is not Learned.UNKNOWN:
             return []
-        if self.history.ours:
+        family = scope_of(self.history).family
+        if self.history.ours and family not in ABSENT:
             return self._values() + self._episodes() + self._too_few()
         if learning.curve is not None:
             return [learning.sentence.rstrip(".")]
-        values = [] if scope_of(self.history).family in ABSENT else self._values(one=True) + self._too_few()
-        if not values and scope_of(self.history).family not in ABSENT:
+        values = [] if family in ABSENT else self._values(one=True) + self._too_few()
+        if not values and family not in ABSENT:
             return []
         return [learning.sentence.rstrip("."), *values]
 

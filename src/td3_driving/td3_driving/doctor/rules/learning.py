@@ -7,6 +7,7 @@ from typing import ClassVar, Iterable
 import numpy as np
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, number
+from td3_driving.doctor.history import Episodes
 from td3_driving.doctor.learning import learning_of
 from td3_driving.doctor.learning_curve import Learned
 from td3_driving.doctor.scope import ON_POLICY, scope_of
@@ -57,24 +58,38 @@ class CopiedEpisodes(Rule):
     title = "copied episodes"
     meaning = "Episodes repeat to the last digit after they had varied: the environment no longer reacts."
     refuted_by = "an environment and a policy without any chance in them"
-    needs = ("episode_return", "episode_length")
-    LEAST_EPISODES, LEAST_VARIED, DIGITS = 8, 5, 1e-6
+    LEAST_EPISODES, LEAST_VARIED, LEAST_MEANS, LEAST_VARIED_MEANS, DIGITS = 8, 5, 5, 3, 1e-6
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         if any(finding.rule == 18 for finding in earlier):
             return []
         episodes = self.history.episodes()
         good = episodes.where(np.isfinite(episodes.returns) & np.isfinite(episodes.lengths))
-        if len(good.end) < self.LEAST_EPISODES + self.LEAST_VARIED:
+        single = self._judge("episodes", good, self.LEAST_EPISODES, self.LEAST_VARIED)
+        return single or self._judge("means", self._means(), self.LEAST_MEANS, self.LEAST_VARIED_MEANS)
+
+    def missing(self) -> str:
+        return "" if len(self.history.episodes().end) or len(self._means().end) else "no series of returns and lengths"
+
+    def _means(self) -> Episodes:
+        """Means as if they were episodes, where returns and lengths come at the same steps."""
+        steps, returns, _ = self.history.get("episode_return_mean").columns()
+        at, lengths, _ = self.history.get("episode_length_mean").columns()
+        none = np.zeros(0)
+        alike = len(at) == len(steps) and bool(np.all(at == steps))
+        return Episodes(steps, steps, lengths, returns) if alike else Episodes(none, none, none, none)
+
+    def _judge(self, what: str, points: Episodes, least: int, least_varied: int) -> list[Finding]:
+        if len(points.end) < least + least_varied:
             return []
-        value, length = float(good.returns[-1]), float(good.lengths[-1])
-        same = (np.abs(good.returns - value) <= self.DIGITS * abs(value)) & (good.lengths == length)
+        value, length = float(points.returns[-1]), float(points.lengths[-1])
+        same = (np.abs(points.returns - value) <= self.DIGITS * abs(value)) & (points.lengths == length)
         count = len(same) if same.all() else int(np.argmin(same[::-1]))
-        varied = len(np.unique(good.returns[: len(same) - count]))
-        if count < self.LEAST_EPISODES or varied < self.LEAST_VARIED or value.is_integer():
+        varied = len(np.unique(points.returns[: len(same) - count]))
+        if count < least or varied < least_varied or abs(value - round(value)) <= self.DIGITS * abs(value):
             return []
-        first = float(good.end[len(same) - count])
-        text = f"the last {count} episodes all return {number(value)} in {length:,.0f} steps, from step {first:,.0f} on"
+        first = float(points.end[len(same) - count])
+        text = f"the last {count} {what} all return {number(value)} in {length:,.0f} steps, from step {first:,.0f} on"
         return [self.find(Severity.CRITICAL, first, text, ("environment_dead",), episodes=float(count))]
 
 

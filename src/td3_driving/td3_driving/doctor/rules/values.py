@@ -30,7 +30,7 @@ class LossIdentity(Rule):
     )
     refuted_by = "another term in the actor's loss (behaviour cloning, entropy, a penalty)"
     reads = ("actor_loss", "actor_q")
-    TOLERANCE = 1e-4
+    TOLERANCE, OTHER_BATCH = 1e-4, 0.5
 
     def __init__(self, history: History) -> None:
         super().__init__(history)
@@ -44,9 +44,15 @@ class LossIdentity(Rule):
             return
         error = abs(loss + value) / max(abs(loss), abs(value), 1e-3)
         self.points += 1
-        self.broken += error > self.TOLERANCE
+        allowed = self._allowed()
+        self.broken += error > allowed
         self.worst = max(self.worst, error)
-        self.streak.update(error > self.TOLERANCE, row.step)
+        self.streak.update(error > allowed, row.step)
+
+    def _allowed(self) -> float:
+        """Relative difference that proves something: other libraries may read aq on another batch than the loss."""
+        same_batch = self.history.ours or self.history.tags.get("actor_q", "").startswith("debug/")
+        return self.TOLERANCE if same_batch else self.OTHER_BATCH
 
     @property
     def other_terms(self) -> bool:
