@@ -245,3 +245,11 @@ def test_means_that_repeat_to_the_digit(examined, dead, expected):
     columns = {"AverageEpRet": [(500 * k, v) for k, v in enumerate(values, 1)]}
     columns["EpLen"] = [(500 * k, 200.0) for k in range(1, 13)]
     assert severities(examined(columns), 44) == expected
+
+
+def test_a_series_that_begins_late_makes_no_resumed_run(examined):
+    columns = {"eval/mean_reward": [(100_000 + 100 * k, -100.0 + k % 3) for k in range(60)]}
+    columns["train/learning_rate"] = [(100 * k, 1e-3) for k in range(1, 1060)]
+    assert learning_of(examined(columns).history).kind is not Learned.HELD
+    del columns["train/learning_rate"]
+    assert learning_of(examined(columns).history).kind is Learned.HELD

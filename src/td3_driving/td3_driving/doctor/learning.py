@@ -127,7 +127,7 @@ def _not_risen(
     history: History, scope: Scope, curve: Curve, kind: Learned, measured: Levels, numbers: dict[str, float]
 ) -> Learning:
     first = float(curve.steps[0])
-    if _continued(curve) and kind is Learned.FLAT:
+    if _continued(history, curve) and kind is Learned.FLAT:
         text = (
             f"It held its level: the {curve.name} is {number(measured.end)}; the run begins at step {first:,.0f}, and"
         )
@@ -184,10 +184,11 @@ def _does_nothing(history: History, curve: Curve, kind: Learned, measured: Level
     return still and kind.good and abs(measured.end) < NOTHING * abs(measured.start)
 
 
-def _continued(curve: Curve) -> bool:
-    """Whether the run went on from an earlier one: it begins late, by its own spacing and by its length."""
+def _continued(history: History, curve: Curve) -> bool:
+    """Whether the run went on from an earlier one: all of it begins late, by its own spacing and by its length."""
+    begin = min(series.first.step for series in history.series.values() if series.first is not None)
     spacing = float(np.median(np.diff(curve.steps)))
-    return curve.steps[0] > 10.0 * spacing > 0.0 and curve.steps[0] > 0.15 * curve.steps[-1]
+    return begin > 10.0 * spacing > 0.0 and begin > 0.15 * curve.steps[-1]
 
 
 def amount(history: History, curve: Curve) -> float:
