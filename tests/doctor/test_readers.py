@@ -219,3 +219,14 @@ def test_a_table_of_words_holds_no_scalar(tmp_path):
     (tmp_path / "a.csv").write_text("name,colour\nx,red\n")
     with pytest.raises(Unusable, match="holds no scalar"):
         examine(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "-1", "1e300", "", "x"])
+def test_steps_and_lengths_that_are_none_are_passed_over(tmp_path, cell):
+    (tmp_path / "monitor.csv").write_text(f"r,l,t\n1,10,1\n2,{cell},2\n3,10,3\n")
+    assert read(tmp_path)["monitor/r"] == [(10, 1.0), (20, 3.0)]
+
+
+def test_a_mark_without_its_number_is_no_part(tmp_path):
+    (tmp_path / "a.csv").write_text("tag,step,value\n#file\nloss,1,2.0\n")
+    assert read(tmp_path / "a.csv") == {"loss": [(1, 2.0)]}

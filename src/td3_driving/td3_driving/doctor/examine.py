@@ -8,6 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from td3_driving.doctor.compare import Against
 from td3_driving.doctor.diagnosis import Diagnosis, Source, conclude
 from td3_driving.doctor.engine import Engine
@@ -70,8 +72,10 @@ def examine_run(run: Run, request: Request | None = None, progress: Progress | N
         asked.merge(read_config(request.config), request.config.name)
     asked.merge(request.expect, "--expect")
     engine = Engine(asked, Names(request.tags))
-    _feed(engine, run, progress)
-    return conclude(engine, _source(run, engine))
+    # Values near the end of what a float can hold overflow in squares; they are judged, not warned of.
+    with np.errstate(all="ignore"):
+        _feed(engine, run, progress)
+        return conclude(engine, _source(run, engine))
 
 
 def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:

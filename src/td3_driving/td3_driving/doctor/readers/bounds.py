@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, TypeVar
+from typing import Any, BinaryIO, Callable, Iterator, Mapping
 
 import yaml
 
@@ -20,7 +20,6 @@ DEEPEST = 12
 ESTIMATE_AFTER = 50_000
 
 Progress = Callable[[int], None]
-Item = TypeVar("Item")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -117,6 +116,6 @@ def as_number(value: Any) -> float | None:
         return None
 
 
-def ordered_unique(items: Iterable[Item]) -> list[Item]:
-    """Without repetition, in the order of first appearance."""
-    return list(dict.fromkeys(items))
+def whole(step: float) -> int:
+    """A step as an integer; 0 for what is none."""
+    return int(step) if abs(step) < 2**63 else 0

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Iterator, Mapping
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.axes import Axes
-from td3_driving.doctor.readers.bounds import Progress, as_number, flatten, small_text, text_lines
+from td3_driving.doctor.readers.bounds import Progress, as_number, flatten, small_text, text_lines, whole
 
 LARGEST_DOCUMENT = 16 * 2**20
 
@@ -80,7 +80,7 @@ def _of_document(path: Path, loaded: Any) -> Iterator[Scalar]:
 def _point(tag: str, entry: list[Any]) -> Iterator[Scalar]:
     wall, step, value = (as_number(item) for item in entry)
     if wall is not None and step is not None and value is not None:
-        yield Scalar(tag, int(step), value, wall)
+        yield Scalar(tag, whole(step), value, wall)
 
 
 def _scalars_of(entry: Mapping[Any, Any], number: int, known: dict[frozenset[str], Axes]) -> Iterator[Scalar]:

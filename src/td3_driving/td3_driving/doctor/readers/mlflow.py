@@ -8,7 +8,7 @@ from typing import Any, Iterator
 
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import ReadReport, Scalar
-from td3_driving.doctor.readers.bounds import Progress, as_number, small_text, text_lines
+from td3_driving.doctor.readers.bounds import Progress, as_number, small_text, text_lines, whole
 
 MOST_METRICS = 500
 MOST_PARAMETERS = 200
@@ -40,7 +40,7 @@ def _metric(file: Path, tag: str, progress: Progress | None) -> Iterator[Scalar]
             continue
         step = cells[2] if len(cells) == 3 and cells[2] is not None else float(number)
         assert cells[0] is not None and cells[1] is not None
-        yield Scalar(tag, int(step) if abs(step) < 2**63 else 0, cells[1], cells[0] / 1000.0)
+        yield Scalar(tag, whole(step), cells[1], cells[0] / 1000.0)
 
 
 def mlflow_parameters(folder: Path) -> dict[str, Any]:

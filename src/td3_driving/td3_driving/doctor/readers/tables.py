@@ -10,16 +10,17 @@ from __future__ import annotations
 import csv
 import json
 import re
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.axes import Axes, plain
-from td3_driving.doctor.readers.bounds import Progress, as_number, text_lines
+from td3_driving.doctor.readers.bounds import Progress, as_number, text_lines, whole
 
 MOST_COLUMNS = 10_000
+MOST_ROWS_FOR_PARTS = 1_000_000
 TAG_COLUMNS = ("tag", "name", "metric", "key")
 _EXPORT = re.compile(r"^(?P<run>.+?) - (?P<tag>.+?)(?P<bound>__MIN|__MAX)?$")
 _TENSORBOARD_NAME = re.compile(r"^run-.*?-?tag-(?P<tag>.+)$")
@@ -64,7 +65,7 @@ def parts_of_table(path: Path) -> list[str]:
     names = [plain(name) for name in head]
     if names[:3] != ["tag", "step", "value"]:
         return [""]
-    marks = [row[1] for row in rows if row and row[0] == "#file"]
+    marks = [row[1] for row in islice(rows, MOST_ROWS_FOR_PARTS) if len(row) > 1 and row[0] == "#file"]
     return ["0", *dict.fromkeys(mark for mark in marks if mark != "0")] if marks else [""]
 
 
@@ -121,7 +122,7 @@ def _episodes(head: Sequence[str], rows: Rows, start: float) -> Iterator[Scalar]
         if len(row) < len(head):
             continue
         length, wall = as_number(row[length_at]), as_number(row[time_at])
-        if length is None:
+        if length is None or not 0 <= length < 2**31:
             continue
         step += length
         for tag, cell in zip(tags, row):
@@ -143,7 +144,7 @@ def _points(names: Sequence[str], tag_at: int, rows: Rows, part: str) -> Iterato
         step, value = as_number(row[step_at]), as_number(row[value_at])
         if step is not None and value is not None and current == wanted:
             folder, arrow, tag = row[tag_at].partition(">")
-            yield Scalar(folded_tag(folder, tag) if arrow else row[tag_at], _whole(step), value, 0.0)
+            yield Scalar(folded_tag(folder, tag) if arrow else row[tag_at], whole(step), value, 0.0)
 
 
 def folded_tag(folder: str, tag: str) -> str:
@@ -156,7 +157,7 @@ def _single(tag: str, rows: Iterator[list[str]], wall: int | None, step: int, va
         if len(row) == 3:
             at, number = as_number(row[step]), as_number(row[value])
             if at is not None and number is not None:
-                yield Scalar(tag, _whole(at), number, 0.0 if wall is None else as_number(row[wall]) or 0.0)
+                yield Scalar(tag, whole(at), number, 0.0 if wall is None else as_number(row[wall]) or 0.0)
 
 
 def _wide(head: Sequence[str], rows: Rows, part: str) -> Iterator[Scalar]:
@@ -175,7 +176,7 @@ def _wide(head: Sequence[str], rows: Rows, part: str) -> Iterator[Scalar]:
         for index, tag in series:
             value = as_number(row[index])
             if value is not None:
-                yield Scalar(tag, _whole(step), value, wall)
+                yield Scalar(tag, whole(step), value, wall)
 
 
 def _tag_of_column(name: str, part: str, axes: Axes) -> str:
@@ -186,7 +187,3 @@ def _tag_of_column(name: str, part: str, axes: Axes) -> str:
     if not part or found is None:
         return "" if part else name
     return found["tag"] if found["run"] == part and not found["bound"] else ""
-
-
-def _whole(step: float) -> int:
-    return int(step) if abs(step) < 2**63 else 0
