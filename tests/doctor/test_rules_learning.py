@@ -253,3 +253,13 @@ def test_a_series_that_begins_late_makes_no_resumed_run(examined):
     assert learning_of(examined(columns).history).kind is not Learned.HELD
     del columns["train/learning_rate"]
     assert learning_of(examined(columns).history).kind is Learned.HELD
+
+
+def test_a_plan_of_steps_is_not_held_against_a_count_of_updates(examined):
+    columns = {
+        "loss": [(k, 1.0 + k % 3) for k in range(1, 1500, 10)],
+        "Av. Q": [(k, 0.1 * (k % 5)) for k in range(1, 1500, 10)],
+    }
+    engine = examined(columns, total_timesteps=5000)
+    assert found(engine, 33) == []
+    assert "environment steps" in engine.rule(33).missing()

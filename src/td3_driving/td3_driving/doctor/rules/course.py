@@ -109,17 +109,25 @@ class Completeness(Rule):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self.damage = ""
 
+    def _planned(self) -> float | None:
+        """Environment steps that were planned, where the log is known to count these."""
+        dated = ("episode_length", "episode_return", "episode_length_mean", "episode_return_mean", "eval_return")
+        known = self.history.ours or any(self.history.has(name) for name in (*dated, "updates", "buffer_size"))
+        return self.history.expect.number("steps") if known else None
+
     @property
     def finished(self) -> bool:
         """Whether the end marker of our own runs is there."""
         return (self.history.last("finished") or 0.0) > 0
 
     def missing(self) -> str:
+        if self._planned() is None and self.history.expect.number("steps") is not None and not self.damage:
+            return "no episode tells whether the log counts environment steps, as the plan does"
         known = self.history.expect.number("steps") is not None or self.history.ours or self.damage
         return "" if known else f"plan unknown (--expect steps=…); the last step is {self.history.step:,.0f}"
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        planned, step = self.history.expect.number("steps"), self.history.step
+        planned, step = self._planned(), self.history.step
         reasons = []
         if planned is not None and step < self.TOLERANCE * planned and not self.finished:
             reasons.append(f"the last step is {step:,.0f} of {planned:,.0f}")

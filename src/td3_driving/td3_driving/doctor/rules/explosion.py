@@ -110,7 +110,7 @@ class DeadCritic(Rule):
     title = "dead critic"
     meaning = "The critic's loss stays far above what its values vary by: it predicts one number for every state."
     refuted_by = "a spread of Q over a batch of the size of the error"
-    RATIO, LEAST_POINTS, LEAST_STEPS, LONG, SHARE = 10.0, 20, 1000.0, 2500.0, 0.05
+    RATIO, LEAST_POINTS, LEAST_STEPS, LONG, SHARE = 10.0, 10, 1000.0, 2500.0, 0.05
 
     def missing(self) -> str:
         if not self.history.has("critic_loss"):
