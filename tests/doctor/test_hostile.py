@@ -52,6 +52,20 @@ def many_scalars(path):
     return sparse(path, FILE_VERSION + content)
 
 
+def many_records_without_scalars(path):
+    """A gigabyte that begins with 250,000 records of a file version."""
+    return sparse(path, FILE_VERSION * 250_000)
+
+
+def table_of_words(path):
+    """30 MB of rows without a number."""
+    with path.open("w") as file:
+        file.write("name,colour\n")
+        for _ in range(30):
+            file.write("a somewhat longer name,a colour\n" * 32_000)
+    return path
+
+
 def long_record(path):
     """A record that claims 4 GiB, with a right checksum of its length."""
     head = struct.pack("<Q", 2**32)
@@ -90,6 +104,8 @@ def folder_of_pipes(path):
 HOSTILE = {
     "events of zeros": lambda tmp: sparse(tmp / "events.out.tfevents.1"),
     "too many scalars": lambda tmp: many_scalars(tmp / "events.out.tfevents.1"),
+    "too many records": lambda tmp: many_records_without_scalars(tmp / "events.out.tfevents.1"),
+    "a table of words": lambda tmp: table_of_words(tmp / "progress.csv"),
     "a record without end": lambda tmp: long_record(tmp / "events.out.tfevents.1"),
     "one line of a gigabyte": lambda tmp: sparse(tmp / "progress.csv", b"a,b\n"),
     "JSON of a gigabyte": lambda tmp: sparse(tmp / "result.json", b'{"a": "'),

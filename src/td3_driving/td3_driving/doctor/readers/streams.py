@@ -23,6 +23,9 @@ from td3_driving.doctor.readers.mlflow import is_mlflow, metric_files, read_mlfl
 from td3_driving.doctor.readers.tables import columns_of, folded_tag, read_table
 from td3_driving.doctor.readers.wandb_log import FILE_HEAD, read_wandb
 
+# Bytes without a scalar after which a file is given up; event files may begin with images.
+BARREN = {"events": 128 * 10**6}
+BARREN_TEXT = 24 * 10**6
 TABLES = (".csv", ".tsv", ".txt")
 JSON = (".json", ".jsonl", ".ndjson")
 Reader = Callable[[Path, ReadReport, "Progress | None"], Iterator[Scalar]]
@@ -68,7 +71,7 @@ class Stream:
         Raises:
             Unusable: it cannot be read, or it holds too many scalars.
         """
-        count = _Count(progress)
+        count = _Count(self, report, progress)
         return _bounded(self._raw(report, count), self, report, count)
 
     def _raw(self, report: ReadReport, progress: Progress) -> Iterator[Scalar]:
@@ -88,16 +91,27 @@ class Stream:
 
 
 class _Count:
-    """Counts the bytes read, and passes them on."""
+    """Counts the bytes read, and passes them on; stops what would be read for long and hold nothing."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, stream: Stream, report: ReadReport, progress: Progress | None) -> None:
         self.bytes = 0
+        self._stream = stream
+        self._report = report
         self._progress = progress
 
     def __call__(self, count: int) -> None:
         self.bytes += count
+        barren = BARREN.get(self._stream.kind, BARREN_TEXT)
+        if self.bytes > barren and not self._report.scalars:
+            raise Unusable(f"{self._stream.path} holds no scalar in its first {barren // 10**6:,} MB")
+        if self._report.records > 4 * ESTIMATE_AFTER and self.expected(self._report.records) > 2 * MOST_SCALARS:
+            raise Unusable(f"{self._stream.path} holds more than {2 * MOST_SCALARS / 1e6:.0f} million records")
         if self._progress:
             self._progress(count)
+
+    def expected(self, number: int) -> float:
+        """How many there are in all, if ``number`` were in the bytes read so far."""
+        return number * self._stream.size / max(1, self.bytes)
 
 
 def _bounded(scalars: Iterator[Scalar], stream: Stream, report: ReadReport, count: _Count) -> Iterator[Scalar]:
@@ -111,7 +125,7 @@ def _bounded(scalars: Iterator[Scalar], stream: Stream, report: ReadReport, coun
             seen.add(tag)
         yield scalar
         if number == ESTIMATE_AFTER and count.bytes and stream.kind != "bag":
-            expected = number * stream.size / count.bytes
+            expected = count.expected(number)
             if expected > MOST_SCALARS:
                 raise Unusable(
                     f"{stream.path} holds about {expected / 1e6:,.0f} million scalars; up to {MOST_SCALARS / 1e6:.0f}"
