@@ -24,6 +24,8 @@ from td3_driving.doctor.rules.course import Completeness
 from td3_driving.doctor.run import Run, find_run
 
 LOOK_AHEAD = 5000
+# Samples after which it is asked whether the log brought another text with a configuration.
+TEXT_PERIOD = 1000
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def examine_run(run: Run, request: Request | None = None, progress: Progress | N
 
 def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
     texts = 0
-    for sample in _named(engine, run.samples(progress)):
-        if (count := sum(len(report.texts) for report in run.reports)) != texts:
+    for number, sample in enumerate(_named(engine, run.samples(progress))):
+        if number % TEXT_PERIOD == 0 and (count := sum(len(report.texts) for report in run.reports)) != texts:
             texts = count
             engine.history.expect.merge(run.asked_in_texts(), "text in the event file", weak=True)
         engine.feed(*sample)
