@@ -230,3 +230,11 @@ def test_steps_and_lengths_that_are_none_are_passed_over(tmp_path, cell):
 def test_a_mark_without_its_number_is_no_part(tmp_path):
     (tmp_path / "a.csv").write_text("tag,step,value\n#file\nloss,1,2.0\n")
     assert read(tmp_path / "a.csv") == {"loss": [(1, 2.0)]}
+
+
+def test_what_lies_below_a_run_is_part_of_it(tmp_path, write_events):
+    write_events(tmp_path / "events.out.tfevents.1", [Scalar("train/actor_loss", 1, 1.0, 1.0)])
+    for name, content in (("checkpoints/1/state.json", '{"updates": 5}'), ("evaluations/a.csv", "step,reward\n1,2\n")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(content)
+    assert read(tmp_path) == {"train/actor_loss": [(1, 1.0)]}

@@ -28,6 +28,8 @@ CONFIG_TEXTS = ("config", "hyperparameters", "args", "hparams")
 ABSOLUTE = 1e8
 # Folders that say nothing of the run in them.
 PLAIN_NAMES = frozenset({"summaries", "tb", "tensorboard", "logs", "log", "files", "tensorboard_logs", "runs"})
+# Logs that a run is known by, wherever else it leaves tables.
+RECORDS = frozenset({"events", "wandb", "mlflow"})
 PLAIN_FILES = frozenset({"progress", "monitor", "result", "doctor", "metrics"})
 
 
@@ -193,7 +195,18 @@ def _in_folder(root: Path) -> list[Run]:
             streams.setdefault(folder.parent, []).extend(own)
         else:
             streams[folder] = streams_in(folder) + streams.get(folder, [])
-    return [run for folder, found in _monitors_with_their_run(streams).items() for run in _runs_of(folder, found)]
+    streams = _monitors_with_their_run(_without_parts(streams))
+    return [run for folder, found in streams.items() for run in _runs_of(folder, found)]
+
+
+def _without_parts(streams: dict[Path, list[Stream]]) -> dict[Path, list[Stream]]:
+    """Without tables and JSON that lie below a run: its checkpoints and evaluations are no runs of their own."""
+    runs = {folder for folder, found in streams.items() if any(stream.kind in RECORDS for stream in found)}
+    return {
+        folder: found
+        for folder, found in streams.items()
+        if any(stream.kind in RECORDS for stream in found) or not runs & set(folder.parents)
+    }
 
 
 def _monitors_with_their_run(streams: dict[Path, list[Stream]]) -> dict[Path, list[Stream]]:

@@ -21,6 +21,7 @@ MOST_RUNS = 1000
 # Files that describe a run, and of which no line is a point of a series.
 DESCRIPTIONS = frozenset({"wandb-summary.json", "wandb-metadata.json", "params.json", "manifest.json", "config.json"})
 DESCRIPTIONS |= {"requirements.txt", "args.json", "hparams.json", "report.json", "environment.json", "package.json"}
+LOGS = frozenset({"result.json", "progress.json", "metrics.json", "trainer_state.json"})
 PROBE = 20
 
 
@@ -83,9 +84,16 @@ def _json_logs(files: list[Path]) -> list[Stream]:
 
 
 def _is_series(stream: Stream) -> bool:
-    """Whether at least one tag is understood."""
-    names = Names()
-    return any(names.quantity(scalar.tag) for scalar in stream.head(500))
+    """Whether at least one tag is understood, and has more than one point unless the name says that it is a log.
+
+    The state of a checkpoint names counters too, once each.
+    """
+    names, steps = Names(), dict[str, set[int]]()
+    for scalar in stream.head(500):
+        if names.quantity(scalar.tag):
+            steps.setdefault(scalar.tag, set()).add(scalar.step)
+    log = stream.path.name in LOGS or stream.path.suffix.casefold() != ".json"
+    return bool(steps) if log else any(len(found) > 1 for found in steps.values())
 
 
 def _tables(files: list[Path]) -> list[Stream]:
