@@ -75,7 +75,6 @@ STYLES = (
     plan("spinningup", "td3", "lane", "short", 1100, 4, evaluate=500),
     plan("spinningup_events", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.185, evaluate=500),
     plan("spinningup_events", "td3", "lane", "lr_zero", 6000, 3, evaluate=500),
-    plan("drl_navigation", "td3", "lane", "lr_high", 5000, 2, high=0.1),
     plan("drl_navigation_fork", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.145),
     plan("drl_navigation_fork", "td3", "lane", "lr_zero", 5000, 3),
     plan("sac_fork", "td3", "lane", "healthy", 4500, 2, hidden=64, noise=0.17, evaluate=500),
