@@ -137,3 +137,9 @@ def test_an_early_dip_does_not_hide_a_rise():
 
 def test_a_few_epochs_that_rise_and_fall():
     assert kind([2, -1, 176, 180, 183, 184, 183, -3, -7, -7, -7, -7], single=False) is Learned.LOST
+
+
+def test_one_dip_among_few_means_does_not_hide_a_rise():
+    steps = np.array([600.0, *range(1000, 5000, 500)])
+    values = np.array([1.9, 22.3, 179.3, 64.9, 180.5, 182.4, 181.8, 183.7, 183.3])
+    assert shape(Curve("mean return", steps, values, single=False))[0] is Learned.LEARNED

@@ -266,7 +266,8 @@ def shape(curve: Curve) -> tuple[Learned, Levels] | None:
     if found.large(top, LARGE) and found.sure(top, SURE) and fallen > max(LOST_SHARE * top, SURE * found.noise):
         if len(found.blocks) >= 7:
             return Learned.LOST, found
-    likely = LIKELY + FEW / len(curve.values)
+    # A mean stands for more than one episode.
+    likely = LIKELY + (FEW if curve.single else FEW / 2.0) / len(curve.values)
     if found.large(gain, LARGE) and found.sure(gain, likely):
         return (Learned.RISING if _still_rises(found) else Learned.LEARNED), found
     if -gain > 0 and found.large(-gain, LARGE) and found.sure(-gain, likely):
