@@ -62,3 +62,10 @@ def test_another_environment_is_another_run(folder):
 def test_a_resumed_run_whose_episodes_are_numbered_anew(folder):
     (run,) = find_runs(folder(("a b c", 0, 500, 1e9), ("a b c", 510, 900, 2e9)))
     assert len(list(run.samples())) == 3 * 91
+
+
+def test_our_own_folder_holds_one_run_wherever_it_was_gone_on_with(folder):
+    path = folder(("a", 0, 1000, 1e9), ("a", 50, 1500, 2e9))
+    assert len(find_runs(path)) == 2
+    (path / "manifest.json").write_text('{"config_hash": "x"}')
+    assert len(find_runs(path)) == 1

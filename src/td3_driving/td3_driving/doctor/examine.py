@@ -21,7 +21,7 @@ from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.rules.course import Completeness
-from td3_driving.doctor.run import Run, find_run
+from td3_driving.doctor.run import OUR_KEY, Run, find_run
 
 LOOK_AHEAD = 5000
 # Samples after which it is asked whether the log brought another text with a configuration.
@@ -95,7 +95,7 @@ def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
     completeness = engine.rule(Completeness.id)
     assert isinstance(completeness, Completeness)
     completeness.damage = run.damage
-    history.ours = history.ours or bool(run.manifest)
+    history.ours = history.ours or OUR_KEY in run.manifest
 
 
 def _named(engine: Engine, samples: Iterator[Scalar]) -> Iterator[Scalar]:

@@ -16,7 +16,7 @@ from typing import Any
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import Progress, ReadReport, Scalar
 from td3_driving.doctor.expectations import parse_config, read_config
-from td3_driving.doctor.readers.attempts import Segment, divided
+from td3_driving.doctor.readers.attempts import Segment, divided, one_after_another
 from td3_driving.doctor.readers.bounds import small_text
 from td3_driving.doctor.readers.episodes import monitors_merged
 from td3_driving.doctor.readers.folders import add_scalars_folder, folders_with_logs, streams_in
@@ -30,6 +30,8 @@ ABSOLUTE = 1e8
 PLAIN_NAMES = frozenset({"summaries", "tb", "tensorboard", "logs", "log", "files", "tensorboard_logs", "runs"})
 # Logs that a run is known by, wherever else it leaves tables.
 RECORDS = frozenset({"events", "wandb", "mlflow"})
+# What the manifest of our own runs holds, and hardly any other.
+OUR_KEY = "config_hash"
 PLAIN_FILES = frozenset({"progress", "monitor", "result", "doctor", "metrics"})
 
 
@@ -165,7 +167,7 @@ def _runs_of(path: Path, streams: list[Stream]) -> list[Run]:
     if any(stream.part for stream in streams):
         runs = [Run(path, [Segment([stream])], stream.part) for stream in streams]
     else:
-        divisions = _divided(streams)
+        divisions = [one_after_another(streams)] if _is_ours(path) else _divided(streams)
         labels = [""] if len(divisions) == 1 else [f"#{number}" for number in range(1, len(divisions) + 1)]
         runs = [Run(path, segments, label) for segments, label in zip(divisions, labels)]
     for run in runs:
@@ -173,6 +175,14 @@ def _runs_of(path: Path, streams: list[Stream]) -> list[Run]:
         if len(runs) > 1 and len(run.streams) == 1 and run.streams[0].kind in ("table", "json"):
             run.path, run.label = run.streams[0].path, run.streams[0].part
     return runs
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether one of our own runs made ``folder``; it never holds two."""
+    try:
+        return OUR_KEY in json.loads(small_text(folder / "manifest.json"))
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _divided(streams: list[Stream]) -> list[list[Segment]]:

@@ -85,6 +85,14 @@ def divided(streams: list[Stream]) -> list[list[Segment]]:
     return [_segments(run) for run in runs]
 
 
+def one_after_another(streams: list[Stream]) -> list[Segment]:
+    """The files of a run that is known to be one, in the order of time."""
+    profiles = [item for item in map(profile, streams) if item.spans] if len(streams) > 1 else []
+    if not profiles:
+        return [Segment(list(streams))]
+    return _segments([[item] for item in sorted(profiles, key=lambda found: found.began)])
+
+
 def _assign(item: Profile, runs: list[list[list[Profile]]]) -> None:
     """Put a file into the run that it completes or goes on with, else into a new one."""
     for run in reversed(runs):
