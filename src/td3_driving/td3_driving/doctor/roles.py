@@ -165,6 +165,8 @@ def _parse(words: str) -> _Parsed | None:
             left_over += 1
     if thing & {"q1", "q2"}:
         thing.discard("q")
+    if thing & {"gradnorm", "lr", "error"}:
+        thing.discard("loss")  # the group of it
     statistics = thing & _STATISTICS
     if len(statistics) > 1:
         return None
