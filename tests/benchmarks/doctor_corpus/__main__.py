@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -18,6 +19,7 @@ def main() -> int:
     parts = parser.add_subparsers(dest="command", required=True)
     make = parts.add_parser("make", help="train what is not there yet")
     make.add_argument("--only", default="", metavar="TEXT", help="runs whose name contains TEXT")
+    make.add_argument("--seed-offset", type=int, default=0, help="the same runs with other seeds")
     parts.add_parser("near-misses", help="write runs of formulas that resemble known misjudgements")
     maps = parts.add_parser("maps", help="train our own learner on our own maps; needs the environment of the project")
     maps.add_argument("--profile", default="quick")
@@ -38,7 +40,8 @@ def _make(options: argparse.Namespace) -> int:
     from doctor_corpus.make import make
     from doctor_corpus.table import ALL
 
-    make([plan for plan in ALL if options.only in plan.name], options.folder, options.held_out)
+    plans = [replace(plan, seed=plan.seed + options.seed_offset) for plan in ALL if options.only in plan.name]
+    make(plans, options.folder, options.held_out)
     return 0
 
 
