@@ -88,7 +88,7 @@ class Course:
         )
 
     def make_doctor(self) -> LiveDoctor:
-        return LiveDoctor.for_settings(self.settings)
+        return LiveDoctor(self.settings.flat())
 
     def action(self, trainer: Trainer, step: int, frame: np.ndarray, state: np.ndarray) -> np.ndarray:
         if step <= self.settings.exploration.random_steps:

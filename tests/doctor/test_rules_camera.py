@@ -1,4 +1,4 @@
-"""Rule 39: what the drives at the end of a run say about the camera."""
+"""Rule 46: what the drives at the end of a run say about the camera."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ ASKED = {"train_freq": 4, "gradient_steps": 1, "steps": 6000}
 
 def test_a_camera_that_is_ignored_is_the_first_thing_said_and_leaves_the_verdict(examined, healthy, tmp_path) -> None:
     engine = examined(with_record(healthy, tmp_path, "no"), **ASKED)
-    assert severities(engine, 39) == ["warn"]
+    assert severities(engine, 46) == ["warn"]
     diagnosis = conclude(engine, Source("run", "run"))
     assert diagnosis.verdict is Verdict.GO
     said = "driving score 100.0 with its camera, 99.9 with a black one"
@@ -85,13 +85,13 @@ def test_a_camera_that_is_ignored_is_the_first_thing_said_and_leaves_the_verdict
         f"The policy does NOT need its camera: {said}. Enough data, and no critical finding."
     )
     (cause,) = diagnosis.causes
-    assert (cause.cause, cause.confidence, cause.rules) == ("camera_ignored", "proven", (39,))
+    assert (cause.cause, cause.confidence, cause.rules) == ("camera_ignored", "proven", (46,))
     assert "state vector" in next_steps(diagnosis)[0]
 
 
 def test_a_policy_that_needs_its_camera_is_told_in_passing(examined, healthy, tmp_path) -> None:
     engine = examined(with_record(healthy, tmp_path, "yes", blind=3.1), **ASKED)
-    (finding,) = found(engine, 39)
+    (finding,) = found(engine, 46)
     assert finding.severity.value == "info" and finding.numbers == {"seen": 100.0, "black": 3.1}
     assert finding.first_step == 8000
     diagnosis = conclude(engine, Source("run", "run"))
@@ -101,21 +101,21 @@ def test_a_policy_that_needs_its_camera_is_told_in_passing(examined, healthy, tm
 @pytest.mark.parametrize("answer", ["unclear", "not asked"])
 def test_drives_that_cannot_tell_are_not_judged(examined, healthy, tmp_path, answer) -> None:
     engine = examined(with_record(healthy, tmp_path, answer), **ASKED)
-    assert found(engine, 39) == [] and camera_note(engine.findings()) == ""
-    assert "evaluation.final_routes" in engine.rule(39).missing()
+    assert found(engine, 46) == [] and camera_note(engine.findings()) == ""
+    assert "evaluation.final_routes" in engine.rule(46).missing()
 
 
 def test_no_drives_at_all(examined, healthy) -> None:
     engine = examined(healthy(), **ASKED)
-    assert found(engine, 39) == [] and engine.rule(39).missing()
+    assert found(engine, 46) == [] and engine.rule(46).missing()
     assert conclude(engine, Source("run", "run")).verdict is Verdict.GO
 
 
 def test_a_run_folder_is_read_with_its_record(tmp_path, healthy, samples, write_events) -> None:
     write_events(tmp_path / "events.out.tfevents.1.a", samples(healthy()))
-    assert examine(tmp_path).finding(39) is None
+    assert examine(tmp_path).finding(46) is None
     write(tmp_path, record("no"))
-    finding = examine(tmp_path).finding(39)
+    finding = examine(tmp_path).finding(46)
     assert finding is not None and finding.severity.value == "warn"
     write(tmp_path, {**record("no"), "step": "soon"})
     with pytest.raises(Unusable, match="a damaged record of final drives"):

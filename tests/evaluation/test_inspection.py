@@ -105,7 +105,9 @@ def test_a_policy_that_drives_by_its_speed_loses_by_the_speed_alone(settings: Co
     drops = dict(one.drops())
     assert drops.pop("speed, forward positive") > 1.0 and drops.pop("whole state") > 1.0
     assert set(drops.values()) == {0.0}
-    assert told[:2] == ["all elements", "without speed, forward positive"] and len(told) == 2 * (1 + len(agent.state_names) + 2)
+    assert told[:2] == ["all elements", "without speed, forward positive"] and len(told) == 2 * (
+        1 + len(agent.state_names) + 2
+    )
     assert agent.act == agent._policy.act, "the policy acts by itself again"
 
 

@@ -1,4 +1,4 @@
-"""Rule about the camera: 39. It reads what the drives at the end of a run left in the run folder."""
+"""Rule about the camera: 46. It reads what the drives at the end of a run left in the run folder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ANSWERS = {"yes": 1.0, "no": 0.0}
 
 
 class CameraIgnored(Rule):
-    """Rule 39."""
+    """Rule 46."""
 
-    id = 39
+    id = 46
     title = "camera ignored"
     meaning = "The policy drives as well without its camera: it goes by the state vector alone."
     refuted_by = "routes or traffic on which its score falls when the camera is black"
