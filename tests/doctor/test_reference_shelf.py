@@ -61,7 +61,7 @@ def test_shipped_bands_are_sound(quantity: str) -> None:
     band = bands()[quantity]
     assert band.low.shape == SHARES.shape
     assert (band.low <= band.middle).all() and (band.middle <= band.high).all()
-    assert band.runs >= 5
+    assert band.runs >= 3
 
 
 def test_healthy_curves_end_near_their_best_and_healthy_ratios_near_one() -> None:

@@ -29,10 +29,10 @@ def test_states_of_checkpoints_are_no_runs(tmp_path: Path) -> None:
     assert [run.path for run in find_runs(run_with_checkpoints(tmp_path / "run"))] == [tmp_path / "run"]
 
 
-def test_a_json_log_in_a_folder_below_is_a_run(tmp_path: Path) -> None:
+def test_a_json_log_in_a_folder_below_is_part_of_the_run(tmp_path: Path) -> None:
     folder = run_with_checkpoints(tmp_path / "run")
     rows = [{"step": step, "critic_loss": 1.0, "episode_return": step} for step in range(20)]
     below = folder / "other"
     below.mkdir()
     (below / "log.json").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    assert sorted(run.path.name for run in find_runs(folder)) == ["other", "run"]
+    assert [run.path.name for run in find_runs(folder)] == ["run"]

@@ -85,4 +85,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    fresh.replace(path)
