@@ -82,7 +82,7 @@ def test_a_camera_that_is_ignored_is_the_first_thing_said_and_leaves_the_verdict
     assert diagnosis.verdict is Verdict.GO
     said = "driving score 100.0 with its camera, 99.9 with a black one"
     assert headline(diagnosis) == (
-        f"The policy does NOT need its camera: {said}. Enough data, and no critical finding."
+        f"The policy does NOT need its camera: {said}. Nothing critical was found. 1 warning: 46 camera ignored."
     )
     (cause,) = diagnosis.causes
     assert (cause.cause, cause.confidence, cause.rules) == ("camera_ignored", "proven", (46,))
@@ -95,7 +95,7 @@ def test_a_policy_that_needs_its_camera_is_told_in_passing(examined, healthy, tm
     assert finding.severity.value == "info" and finding.numbers == {"seen": 100.0, "black": 3.1}
     assert finding.first_step == 8000
     diagnosis = conclude(engine, Source("run", "run"))
-    assert headline(diagnosis) == "Enough data, and no critical finding." and diagnosis.causes == []
+    assert headline(diagnosis) == "Nothing critical was found." and diagnosis.causes == []
 
 
 @pytest.mark.parametrize("answer", ["unclear", "not asked"])
