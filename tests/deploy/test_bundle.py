@@ -239,7 +239,7 @@ def test_run_of_a_version_whose_policies_saw_something_else_is_refused(
     (run / "config.yaml").write_text("\n".join(line for line in lines if not line.strip().startswith(new)))
     assert export.main([str(run), "-o", str(tmp_path / "policy.zip")]) == 2
     told = capsys.readouterr().err
-    assert "no observation.state" in told and "train again" in told and told.count("\n") == 1
+    assert "no observation.state" in told and "train anew" in told and told.count("\n") == 1
 
 
 def test_best_policy_is_exported_with_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
