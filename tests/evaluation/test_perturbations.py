@@ -1,12 +1,17 @@
 """Fixed changes of the picture, pixel by pixel."""
 
+import argparse
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from td3_driving.evaluation.perturbations import PERTURBATIONS, perturbation
-from td3_driving.settings import AppearanceSettings
+from td3_driving.evaluation import cli
+from td3_driving.evaluation.drive import Plan, Stage
+from td3_driving.evaluation.perturbations import PERTURBATIONS, brighter, perturbation, salted, shifted
+from td3_driving.evaluation.table import Entry
+from td3_driving.settings import AppearanceSettings, Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
 
 RNG = np.random.default_rng
@@ -71,3 +76,34 @@ def test_others_leave_the_camera_alone() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match=r"fog.*bright, dark, pitch_up"):
         perturbation("fog")
+
+
+def test_a_stage_shows_what_the_perturbation_makes_of_its_own_picture(settings: Callable[..., Settings]) -> None:
+    conf = settings(simulator__vehicles=0)
+    pictures = {}
+    for name in ("none", "dark", "shift_right", "pitch_down", "salt_pepper"):
+        stage = Stage(conf, 0, name)
+        stage.reset(0, 5)
+        pictures[name] = stage.image(stage.world.tick()).copy()
+        stage.close()
+    plain = pictures["none"]
+    assert np.array_equal(pictures["dark"], brighter(plain, 0.7))
+    assert np.array_equal(pictures["shift_right"], shifted(plain, 5, 0))
+    assert np.array_equal(pictures["salt_pepper"], salted(plain, 0.05, np.random.default_rng([5, 5])))
+    assert np.array_equal(pictures["pitch_down"].shape, plain.shape) and (pictures["pitch_down"] != plain).any()
+
+
+def test_a_plan_refuses_a_perturbation_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="perturb: 'rain' is not one of none, bright, dark"):
+        Plan(perturbation="rain")
+
+
+def test_every_perturbation_is_a_column_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = argparse.Namespace(
+        camera=["seen"], scenario=[0], routes=1, seed=0, ending="violation", delay_ms=[0.0], drop=[], perturb=["all"]
+    )
+    plans = list(cli._plans(asked))
+    assert [plan.perturbation for plan in plans] == list(PERTURBATIONS)
+    asked.perturb = ["none", "dark"]
+    assert [plan.perturbation for plan in cli._plans(asked)] == ["none", "dark"]
+    assert Entry("a", plans[2], "curves", [], True).condition == "dark"

@@ -24,12 +24,14 @@ from td3_driving.evaluation.film import Film
 from td3_driving.evaluation.inspection import Inspection, inspect
 from td3_driving.evaluation.leaderboard import bundled, document
 from td3_driving.evaluation.over_ros import over_ros
+from td3_driving.evaluation.perturbations import NONE, PERTURBATIONS
 from td3_driving.evaluation.report_html import html_report
 from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.settings import Settings
 from td3_driving.starting.course import BAD_INPUT
 from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 
+CHANGES = [name for name in PERTURBATIONS if name != NONE]
 SHARED = ("map", "route", "vehicles", "hard_braking", "pushing_in", "parked_cars")
 """Settings of the simulator in which all agents drive the same; camera and frame time belong to each policy."""
 LIBRARIES = ("numpy", "torch", "carla", "panda3d")
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--delay-ms", type=_numbers, default=[0.0], metavar="LIST", help="delays of the frames, e.g. 0,50,100,200")
     add("--drop", type=_numbers, default=[], metavar="LIST", help="shares of lost frames, e.g. 0.01")
     add("--camera", type=_words, default=[SEEN], metavar="LIST", help=f"frames: some of {','.join(ABLATIONS)} ({SEEN})")
+    add("--perturb", type=_words, default=[], metavar="LIST", help=f"the camera once more: {','.join(CHANGES)}, or all")
     add("--state-importance", action="store_true", help="the score without each element of the state vector")
     add("--occlusion", action="store_true", help="where a policy looks: pictures in the page of --html")
     add("--checkpoint", default="auto", help="best, latest, or a folder in checkpoints/ (the best, else the latest)")
@@ -102,10 +105,11 @@ def _of_agent(
     agent: Agent, settings: Settings, plans: Sequence[Plan], asked: argparse.Namespace, first: bool, console: Console
 ) -> Iterator[Entry]:
     """The plans of one agent: a film of the first one's first route, and a closer look at a policy's first plan."""
-    fitting = [plan for plan in plans if agent.eyes is not None or plan.camera == SEEN]
+    fitting = [plan for plan in plans if agent.eyes is not None or (plan.camera, plan.perturbation) == (SEEN, NONE)]
     for index, plan in enumerate(fitting):
         camera = "" if plan.camera == SEEN else f", camera {plan.camera}"
-        console.print(f"{agent.name}: scenario {plan.scenario}, {plan.routes} routes{camera}", style="dim")
+        perturbed = "" if plan.perturbation == NONE else f", {plan.perturbation}"
+        console.print(f"{agent.name}: scenario {plan.scenario}, {plan.routes} routes{camera}{perturbed}", style="dim")
         entry = _entry(agent, settings, plan, asked.gif if first and index == 0 else None)
         closer = index == 0 and agent.eyes is not None and (asked.state_importance or asked.occlusion)
         yield replace(entry, inspection=_inspection(agent, settings, plan, asked, console)) if closer else entry
@@ -157,7 +161,13 @@ def _plans(asked: argparse.Namespace) -> Iterator[Plan]:
         plan = Plan(scenario, asked.routes, asked.seed, asked.ending)
         late = [replace(plan, delay=1e-3 * delay) for delay in asked.delay_ms]
         lossy = [replace(plan, drop=drop) for drop in asked.drop if drop]
+        other = [replace(plan, perturbation=name) for name in _perturbations(asked.perturb)]
         yield from (replace(disturbed, camera=camera) for disturbed in (*late, *lossy) for camera in frames)
+        yield from other
+
+
+def _perturbations(names: Sequence[str]) -> list[str]:
+    return CHANGES if list(names) == ["all"] else [name for name in names if name != NONE]
 
 
 def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Settings:

@@ -16,6 +16,7 @@ from td3_driving.evaluation.agents import Agent, View
 from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
 from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
 from td3_driving.evaluation.link import Link, frames_of
+from td3_driving.evaluation.perturbations import NONE, perturbation
 from td3_driving.settings import Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
 from td3_driving.sim.camera import Camera
@@ -39,6 +40,7 @@ class Plan:
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
         camera: what becomes of the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
+        perturbation: what becomes of the camera, one of :data:`td3_driving.evaluation.perturbations.PERTURBATIONS`.
     """
 
     scenario: int = 0
@@ -48,6 +50,7 @@ class Plan:
     delay: float = 0.0
     drop: float = 0.0
     camera: str = SEEN
+    perturbation: str = NONE
 
     def __post_init__(self) -> None:
         if self.routes < 1:
@@ -57,6 +60,7 @@ class Plan:
         if not 0.0 <= self.drop <= 1.0:
             raise ValueError(f"drop: {self.drop} is outside 0 .. 1")
         checked(self.camera)
+        perturbation(self.perturbation)
 
     @property
     def seeds(self) -> list[int]:
@@ -65,9 +69,15 @@ class Plan:
 
 
 class Stage:
-    """The embedded world, with a camera as soon as somebody looks through it."""
+    """The embedded world, with a camera as soon as somebody looks through it.
 
-    def __init__(self, settings: Settings, scenario: int) -> None:
+    Args:
+        disturbance: name of what becomes of the camera.
+    """
+
+    def __init__(self, settings: Settings, scenario: int, disturbance: str = NONE) -> None:
+        self._disturbance = perturbation(disturbance)
+        self._generator = np.random.default_rng(0)
         self.settings = replace(settings, simulator=replace(settings.simulator, scenario=scenario))
         self.world = World(self.settings.simulator, settings.run.seed)
         self._camera: Camera | None = None
@@ -76,7 +86,9 @@ class Stage:
     def reset(self, scenario: int, seed: int) -> np.ndarray:
         """Begin an episode; see :meth:`td3_driving.sim.world.World.reset`."""
         line = self.world.reset(scenario, seed)
-        self._appearance = episode_appearance(self.settings.appearance, scenario, seed)
+        drawn = episode_appearance(self.settings.appearance, scenario, seed)
+        self._appearance = self._disturbance.dressed(drawn)
+        self._generator = np.random.default_rng([seed, 5])
         self._first_ns = self.world.next_stamp_ns
         if self._camera is not None:
             self._camera.enter(self.world.roads)
@@ -84,13 +96,13 @@ class Stage:
         return line
 
     def image(self, frame: Frame) -> np.ndarray:
-        """What the camera shows of ``frame``, (height, width, 4) uint8, overwritten by the next call."""
+        """What the camera shows of ``frame``, (height, width, 4) uint8; the next call may overwrite it."""
         if self._camera is None:
             simulator = self.settings.simulator
             size = simulator.camera_width, simulator.camera_height
             self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
             self._camera.dress(self._appearance, self._first_ns)
-        return self._camera.render(frame.ego, frame.vehicles)
+        return self._disturbance.image(self._camera.render(frame.ego, frame.vehicles), self._generator)
 
     def close(self) -> None:
         """Give the renderer back."""
@@ -113,7 +125,7 @@ def evaluate(
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
     agent = ablated(agent, plan.camera)
-    stage = Stage(settings, plan.scenario)
+    stage = Stage(settings, plan.scenario, plan.perturbation)
     try:
         for route, seed in enumerate(plan.seeds):
             link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))

@@ -65,7 +65,9 @@ def salted(image: np.ndarray, share: float, generator: np.random.Generator) -> n
     return changed
 
 
+NONE = "none"
 PERTURBATIONS: dict[str, Perturbation] = {
+    NONE: Perturbation("the image as it is"),
     "bright": Perturbation("brightness + 30 %", lambda image, _: brighter(image, 1.3)),
     "dark": Perturbation("brightness - 30 %", lambda image, _: brighter(image, 0.7)),
     "pitch_up": Perturbation("camera turned up by 2 degrees", pitch=math.radians(-2.0)),
@@ -84,5 +86,5 @@ def perturbation(name: str) -> Perturbation:
         ValueError: there is none.
     """
     if name not in PERTURBATIONS:
-        raise ValueError(f"perturbation {name!r} is not one of {', '.join(PERTURBATIONS)}")
+        raise ValueError(f"perturb: {name!r} is not one of {', '.join(PERTURBATIONS)}")
     return PERTURBATIONS[name]

@@ -13,6 +13,7 @@ from td3_driving.evaluation.camera_ablation import NO_CAMERA, SEEN, UNASKED, Cam
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.inspection import NOTHING, Inspection
+from td3_driving.evaluation.perturbations import NONE
 from td3_driving.evaluation.summary import LATENCIES, METRICS, Metric, summarise
 
 HEAD_WIDTH, VALUE_WIDTH = 37, 9
@@ -38,7 +39,8 @@ class Entry:
         delay = f"{1e3 * self.plan.delay:g} ms" if self.plan.delay else ""
         drop = f"{100 * self.plan.drop:g} % lost" if self.plan.drop else ""
         camera = f"camera {self.plan.camera}" if self.plan.camera != SEEN else ""
-        return ", ".join(part for part in (delay, drop, camera) if part)
+        perturbed = "" if self.plan.perturbation == NONE else self.plan.perturbation.replace("_", " ")
+        return ", ".join(part for part in (delay, drop, perturbed, camera) if part)
 
     @property
     def label(self) -> str:
