@@ -17,7 +17,7 @@ from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.route import Route
-from td3_driving.learning.acting import make_teacher
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.settings import Settings, from_flat
 
 FRAME_NS = 50_000_000

@@ -26,7 +26,7 @@ from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.privileged import encode_privileged
 from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import state_dim
-from td3_driving.learning.acting import make_teacher
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.nodes import qos
 from td3_driving.starting.profiles import load_profile

@@ -23,7 +23,7 @@ from td3_driving.driving.pilot import Pilot, Sight
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.synchroniser import missed_at_start
-from td3_driving.learning.acting import make_teacher
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.settings import Settings
 
 MAX_ROUTE = 1_000_000

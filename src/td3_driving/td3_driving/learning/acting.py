@@ -7,10 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from td3_driving.driving.drivers import Driver, IdmDriver, LaneKeeper, RandomDriver, Situation, parked
+from td3_driving.driving.drivers import Driver, LaneKeeper, RandomDriver, Situation, parked
 from td3_driving.driving.observation import Observation
 from td3_driving.driving.seeding import actor_seed
 from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
@@ -180,13 +181,6 @@ class DriverChooser:
 
     def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
         return self._driver.act(situation), 0
-
-
-def make_teacher(settings: Settings) -> Driver | None:
-    """The driver that shows the policy what to do; ``None`` where the settings ask for none."""
-    if settings.learning.teacher == "none":
-        return None
-    return IdmDriver(settings.reward.target_speed, settings.simulator.fixed_delta)
 
 
 def make_chooser(settings: Settings, name: str, actor_index: int) -> Chooser:

@@ -20,7 +20,8 @@ from td3_driving.driving.pilot import Pilot, Scored, Sight
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.state_vector import state_dim
-from td3_driving.learning.acting import LearnedChooser, make_teacher
+from td3_driving.driving.teacher import make_teacher
+from td3_driving.learning.acting import LearnedChooser
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import AppearanceSettings, Settings

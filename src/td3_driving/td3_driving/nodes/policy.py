@@ -16,8 +16,9 @@ from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.pilot import Pilot, Scored, Sight
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.seeding import episode_seed
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.waiting import Waiting
-from td3_driving.learning.acting import Chooser, make_chooser, make_teacher
+from td3_driving.learning.acting import Chooser, make_chooser
 from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import qos
