@@ -161,6 +161,23 @@ class TestRewards:
         }
         assert bool(found(examined(columns), 24)) is fires
 
+    @pytest.mark.parametrize(("reason", "fires"), [(0.0, False), (2.0, True)])
+    def test_a_marking_that_is_touched_on_the_way_to_the_goal_is_no_violation(self, examined, reason, fires):
+        columns = {
+            "progress/current_reward": every(0.5),
+            "train/lane_invasions_per_episode": every(25.0),
+            "episode/exit_reason": every(reason),
+        }
+        assert bool(found(examined(columns), 24)) is fires
+
+    @pytest.mark.parametrize(("episodes_seen", "fires"), [(1, False), (4, False), (5, True)])
+    def test_few_episodes_do_not_tell_whether_violations_pay(self, examined, episodes_seen, fires):
+        columns = {
+            "progress/current_reward": every(0.5),
+            "train/lane_invasions_per_episode": every(25.0)[:episodes_seen],
+        }
+        assert bool(found(examined(columns), 24)) is fires
+
     @pytest.mark.parametrize(("safety", "fires"), [(0.4, True), (-0.4, False)])
     def test_a_safety_component_that_pays(self, examined, safety, fires):
         columns = {"reward/safety": every(safety), "progress/current_reward": every(-0.1), **self.INVASIONS}

@@ -21,7 +21,9 @@ class ViolationPays(Rule):
     refuted_by = "a negative reward at a step with a violation"
     reads = ("part_safety",)
     needs: tuple[str, ...] = ()
-    OFTEN, SOONER, LEAST_EPISODES = 0.8, 0.6, 40
+    OFTEN, SOONER, LEAST_EPISODES, FEWEST = 0.8, 0.6, 40, 5
+    ENDINGS = (1.0, 2.0, 3.0)
+    """Exit reasons that are violations: collision, off the lane, wrong way."""
 
     def __init__(self, history: History) -> None:
         super().__init__(history)
@@ -35,7 +37,16 @@ class ViolationPays(Rule):
             self.paying.update(safety > 0.0, row.step)
 
     def violations(self) -> float:
-        """Lane invasions and collisions per episode, whichever is more frequent."""
+        """Violations per episode: those that ended one where that is known, for a marking may be touched unpunished.
+
+        Else lane invasions or collisions, whichever are more frequent. 0 before there are episodes enough to tell.
+        """
+        reasons = self.history.get("exit_reason").values() if self.history.has("exit_reason") else None
+        counted = max(self.history.get(name).count for name in ("lane_invasions", "collisions", "exit_reason"))
+        if counted < self.FEWEST:
+            return 0.0
+        if reasons is not None:
+            return float(np.isin(reasons, self.ENDINGS).mean())
         means = [self.history.get(name).mean for name in ("lane_invasions", "collisions") if self.history.has(name)]
         return max(means, default=0.0)
 
