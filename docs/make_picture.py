@@ -13,8 +13,9 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from td3_driving.driving.drivers import Situation
-from td3_driving.driving.observation import Observation, state_dim
+from td3_driving.driving.observation import Observation
 from td3_driving.driving.pilot import Pilot
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.in_process import Scene
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer

@@ -18,6 +18,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from td3_driving.evaluation.camera_ablation import ABLATIONS, SEEN
 from td3_driving.starting.course import describe
 from td3_driving.starting.evaluation import Evaluation, evaluation_processes
 from td3_driving.starting.node_table import ProcessSpec
@@ -31,6 +32,7 @@ ARGUMENTS = {
     "routes": ("10", None, "number of routes"),
     "seed": ("0", None, "of the routes and their traffic"),
     "ending": ("leaderboard", ("leaderboard", "violation"), "where a route ends"),
+    "camera": (SEEN, None, f"frames: some of {','.join(ABLATIONS)}"),
     "checkpoint": ("auto", None, "best, latest, a folder in checkpoints/, or auto: the best, else the latest"),
     "json": ("", None, "file for the results in the CARLA leaderboard's layout"),
 }
@@ -64,6 +66,7 @@ def _request(values: dict[str, str]) -> Evaluation:
         routes=int(values["routes"]),
         seed=int(values["seed"]),
         ending=values["ending"],
+        camera=tuple(word.strip() for word in values["camera"].split(",")),
         checkpoint=values["checkpoint"],
         results=values["json"],
     )

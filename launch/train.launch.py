@@ -36,7 +36,7 @@ from rich.console import Console
 from td3_driving.carla.arguments import assignments, launch_arguments
 from td3_driving.starting.child import MODULES
 from td3_driving.starting.course import Course, Decision, Restart, Say, Stop
-from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
+from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, closing
 from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
 from td3_driving.starting.profiles import DEFAULT_PROFILE
 from td3_driving.starting.progress import Screen
@@ -111,6 +111,7 @@ class LaunchedRun:
             *(SetEnvironmentVariable(name, value) for name, value in environment.items()),
             LogInfo(msg=f"run folder {self._prepared.folder.path}"),
             LogInfo(msg=f"other ROS programs hear the run with {how_to_listen(environment)}"),
+            *([LogInfo(msg=self._prepared.note)] if self._prepared.note else []),
             *(action for name in self._specs for action in self._process(name)),
         ]
 
@@ -155,12 +156,14 @@ class LaunchedRun:
         return TimerAction(period=order.after, actions=[emit]) if order.after else emit
 
     def _end(self, code: int, reason: str) -> list[Action]:
-        """The verdict on a run that went well; an error for one that did not."""
+        """The final drives and the verdict on a run that went well; an error for one that did not."""
         if code:
             return [OpaqueFunction(function=_fail, args=[reason])]
-        doctor = action_of(verdict(self._prepared.options), "")
-        over = OnProcessExit(target_action=doctor, on_exit=[Shutdown(reason="the run is over")])
-        return [RegisterEventHandler(over), doctor]
+        actions: list[Action] = [Shutdown(reason="the run is over")]
+        for spec in reversed(closing(self._prepared.options)):
+            process = action_of(spec, "")
+            actions = [RegisterEventHandler(OnProcessExit(target_action=process, on_exit=actions)), process]
+        return actions
 
 
 def action_of(spec: ProcessSpec, params_file: str) -> ExecuteProcess:

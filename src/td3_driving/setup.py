@@ -42,7 +42,7 @@ setup(
     name=PACKAGE,
     version=version(),
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed", "**/*.xodr", "**/*.html", "**/*.css", "**/*.js", "**/*.json"]},
+    package_data={PACKAGE: ["py.typed", "**/*.xodr", "**/*.html", "**/*.css", "**/*.js", "**/*.json", "**/*.csv"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
@@ -61,6 +61,7 @@ setup(
         "console_scripts": [
             *(f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES),
             f"drive = {PACKAGE}.nodes.deploy_policy:main",
+            f"final_drives = {PACKAGE}.evaluation.final_drives:main",
             f"doctor = {PACKAGE}.doctor.cli:main",
         ]
     },

@@ -13,9 +13,11 @@ from td3_driving.driving.action import to_command
 from td3_driving.driving.decoding import image_array, vehicle_state
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.object_list import neighbours_of, without
+from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.route import Route
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.settings import Settings, from_flat
 
 FRAME_NS = 50_000_000
@@ -40,6 +42,15 @@ def at(stamp_ns: int) -> Any:
     return SimpleNamespace(stamp=SimpleNamespace(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9), frame_id="")
 
 
+def _object(x: float, y: float, speed: float) -> Any:
+    turn, still = SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0), SimpleNamespace(x=0.0, y=0.0, z=0.0)
+    return SimpleNamespace(
+        pose=SimpleNamespace(position=SimpleNamespace(x=x, y=y, z=0.0), orientation=turn),
+        twist=SimpleNamespace(linear=SimpleNamespace(x=speed, y=0.0, z=0.0), angular=still),
+        shape=SimpleNamespace(type=1, dimensions=[4.5, 1.9, 1.5]),
+    )
+
+
 @dataclass
 class Drive:
     """Drives a car along the x axis, with random actions, and keeps what it publishes.
@@ -58,7 +69,8 @@ class Drive:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(3)
-        self._pilot = Pilot(self.options, "actor_0", 77, lambda *_: (self._action, 0))
+        teacher = make_teacher(self.options)
+        self._pilot = Pilot(self.options, "actor_0", 77, lambda *_: (self._action, 0), teacher)
         self._x = 0.0
 
     def reset(self) -> None:
@@ -85,18 +97,20 @@ class Drive:
         """One frame and the answer to it; ``lose`` names what never arrives or is of no use. How the episode ended."""
         self.now_ns += FRAME_NS
         self._x += 0.3
-        image, odometry = self._image(), self._odometry()
+        image, odometry, objects = self._image(), self._odometry(), self._objects()
         if collide:
             self.heard.append(("collision", SimpleNamespace(header=at(self.now_ns))))
         if lose == "odometry":
             odometry.twist.twist.linear.x = math.nan
         self.heard += [] if lose == "image" else [("image", image)]
+        self.heard += [] if lose == "objects" else [("objects", objects)]
         self.heard.append(("odometry", odometry))
         if lose:
             self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
             return ExitReason.SIMULATOR_FAULT
-        grey = grey_frame(image_array(image), image.encoding, self.options.observation)
-        sight = self._pilot.see(grey, vehicle_state(odometry))
+        grey = camera_frame(image_array(image), image.encoding, self.options.observation)
+        vehicle = vehicle_state(odometry)
+        sight = self._pilot.see(grey, vehicle, without(vehicle, neighbours_of(objects)))
         scored = self._pilot.score(sight, collide)
         if scored is not None:
             self.sent.append(scored.experience)
@@ -111,7 +125,7 @@ class Drive:
     def idle(self) -> None:
         """A frame between two episodes, which belongs to none."""
         self.now_ns += FRAME_NS
-        self.heard += [("image", self._image()), ("odometry", self._odometry())]
+        self.heard += [("image", self._image()), ("objects", self._objects()), ("odometry", self._odometry())]
 
     def episode(self) -> ExitReason:
         """A whole episode."""
@@ -124,6 +138,12 @@ class Drive:
         pixels = self._rng.integers(0, 256, (36, 36, 4), dtype=np.uint8)
         values = {"width": 36, "height": 36, "step": 144, "encoding": "bgra8", "data": pixels.ravel()}
         return SimpleNamespace(header=at(self.now_ns), **values)
+
+    def _objects(self) -> Any:
+        """The car itself, one that stays ahead of it, and one that comes towards it."""
+        ahead = self._x + 15.0 + math.sin(self._x)
+        places = ((self._x, 0.1 * math.sin(self._x), 0.0), (ahead, 0.2, 6.0), (280.0 - self._x, 3.0, -6.0))
+        return SimpleNamespace(header=at(self.now_ns), objects=[_object(*place) for place in places])
 
     def _odometry(self) -> Any:
         point = SimpleNamespace(x=self._x, y=0.1 * math.sin(self._x), z=0.0)

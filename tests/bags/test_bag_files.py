@@ -21,15 +21,32 @@ from td3_driving.bags.cli import main
 from td3_driving.bags.digest import memory_digest
 from td3_driving.bags.reading import Bag, BagError, Heard
 from td3_driving.bags.replaying import replay
-from td3_driving.bags.topics import COLLISION, COMMAND, IMAGE, ODOMETRY, REPLAY, START, TOPICS, recorded_topics
+from td3_driving.bags.topics import (
+    ALL_OBJECTS,
+    COLLISION,
+    COMMAND,
+    IMAGE,
+    OBJECTS,
+    ODOMETRY,
+    REPLAY,
+    START,
+    TOPICS,
+    recorded_topics,
+)
 from td3_driving.bags.writing import BagWriter, MissingDefinitionError
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.nodes.conversions import experience_message
 from td3_driving.starting.profiles import parameter_file
 
 INSTALLED = [path for path in (Path(__file__).resolve().parents[2] / "install").glob("*") if path.is_dir()]
+
+
+def dimension(drive: Drive) -> int:
+    """Length of the state vector."""
+    return state_dim(drive.options.observation)
 
 
 def write(folder: Path, steps: list[Experience], config: str) -> Path:
@@ -42,7 +59,7 @@ def write(folder: Path, steps: list[Experience], config: str) -> Path:
 
 @pytest.fixture
 def drive() -> Drive:
-    """Three episodes of twelve steps, in frames of 36x36 with a state of 14."""
+    """Three episodes of twelve steps, in frames of 36x36."""
     made = Drive(settings(replay__on_disk=True))
     for _ in range(3):
         made.episode()
@@ -55,8 +72,8 @@ def bag(tmp_path: Path, drive: Drive) -> Path:
 
 
 def test_a_bag_gives_the_memory_that_the_learner_had(bag: Path, drive: Drive) -> None:
-    memory = ReplayMemory(drive.options, 14, None)
-    intake = ExperienceIntake(drive.options, 14, memory)
+    memory = ReplayMemory(drive.options, dimension(drive), None)
+    intake = ExperienceIntake(drive.options, dimension(drive), memory)
     for step in drive.sent:
         assert intake.accept(step).inserted
     with Bag(bag) as opened:
@@ -80,8 +97,9 @@ class SensorBag:
 
     path = Path("memory")
 
-    def __init__(self, drive: Drive, lost: int) -> None:
+    def __init__(self, drive: Drive, lost: int, objects: str = OBJECTS) -> None:
         kinds = {"image": IMAGE, "odometry": ODOMETRY, "command": COMMAND, "collision": COLLISION, "start": START}
+        kinds["objects"] = objects
         steps = iter(drive.sent)
         self._heard = []
         for number, (topic, message) in enumerate(drive.heard):
@@ -97,7 +115,7 @@ class SensorBag:
         return (heard for heard in self._heard if heard.name in names)
 
 
-@pytest.mark.parametrize("lost", [-1, 1, 20, 43])
+@pytest.mark.parametrize("lost", [-1, 1, 20, 22, 43])
 def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, lost: int) -> None:
     whole = replay(SensorBag(drive, -1), drive.options, "messages")  # type: ignore[arg-type]
     filled = replay(SensorBag(drive, lost), drive.options)  # type: ignore[arg-type]
@@ -109,11 +127,36 @@ def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, lost: int)
     assert (filled.comparison.different, filled.comparison.equal) == ([], 36 - filled.filled)
 
 
+def test_either_object_list_will_do_and_one_there_must_be(drive: Drive) -> None:
+    bag = SensorBag(drive, -1, ALL_OBJECTS)
+    replayed = replay(bag, drive.options)  # type: ignore[arg-type]
+    assert replayed.comparison is not None and (replayed.source, replayed.comparison.equal) == ("sensors", 36)
+    without = SensorBag(drive, -1, "carla/nothing")
+    assert replay(without, drive.options).source == "messages"  # type: ignore[arg-type]
+    with pytest.raises(BagError, match="holds no messages on carla/ego_vehicle/objects"):
+        replay(without, drive.options, "sensors")  # type: ignore[arg-type]
+
+
+def test_a_bag_of_a_run_before_there_were_two_observations_is_refused(
+    tmp_path: Path, drive: Drive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = parameter_file(drive.options).replace("      state: sensors\n", "")
+    assert main([str(write(tmp_path / "bag", drive.sent, config))]) == 2
+    said = capsys.readouterr().err
+    assert "has no observation.state" in said and said.count("\n") == 1
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.yaml").write_text(config)
+    bag = write(tmp_path / "sound", drive.sent, parameter_file(drive.options))
+    assert main([str(bag), "--against", str(tmp_path / "old")]) == 2
+    said = capsys.readouterr().err
+    assert "has no observation.state" in said and said.count("\n") == 1
+
+
 def test_one_changed_pixel_changes_the_digest(drive: Drive) -> None:
     digests = []
     for change in (0, 1):
-        memory = ReplayMemory(drive.options, 14, None)
-        intake = ExperienceIntake(drive.options, 14, memory)
+        memory = ReplayMemory(drive.options, dimension(drive), None)
+        intake = ExperienceIntake(drive.options, dimension(drive), memory)
         drive.sent[20].frame[3, 4] ^= change
         for step in drive.sent:
             intake.accept(step)
@@ -127,7 +170,7 @@ def test_a_memory_is_filled_to_train_on(
     run = tmp_path / "filled"
     assert main([str(bag), "--into", str(run)]) == 0
     assert "36 steps" in capsys.readouterr().out
-    assert ReplayMemory(drive.options, 14, run / "replay").sampleable == 36
+    assert ReplayMemory(drive.options, dimension(drive), run / "replay").sampleable == 36
     assert main([str(bag), "--against", str(run)]) == 0
     assert "equal" in capsys.readouterr().out
     assert main([str(bag), "--into", str(run)]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from td3_driving.bags.rebuild import Rebuilder, RebuildError, action_of
 from td3_driving.driving.action import to_command
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.privileged import privileged_dim
 
 
 def rebuilt(drive: Drive, heard: list[tuple[str, Any]] | None = None) -> list[Experience]:
@@ -53,7 +55,43 @@ def test_a_collision_closes_the_episode_where_it_did() -> None:
     assert not same(rebuilt(drive, without), drive.sent)
 
 
-@pytest.mark.parametrize("lost", ["image", "odometry"])
+TAUGHT: dict[str, Any] = {"learning__teacher": "idm", "observation__colour": "colour", "observation__stack_stride": 2}
+
+
+def test_what_critic_and_teacher_knew_is_rebuilt() -> None:
+    drive = Drive(settings(**TAUGHT))
+    drive.episode()
+    steps = rebuilt(drive)
+    assert same(steps, drive.sent) and len(steps) == 12
+    dimension = privileged_dim(drive.options)
+    assert all(step.privileged.shape == (dimension,) and step.teacher_action is not None for step in steps)
+    assert steps[-1].final_privileged is not None and steps[0].frame.shape == (3, 36, 36)
+    alone = [(topic, nobody(message) if topic == "objects" else message) for topic, message in drive.heard]
+    assert not same(rebuilt(drive, alone), drive.sent), "the other cars are in the steps"
+
+
+def nobody(message: Any) -> Any:
+    """An object list without objects."""
+    return SimpleNamespace(header=message.header, objects=[])
+
+
+def test_a_critic_that_looks_through_the_camera_needs_no_objects() -> None:
+    drive = Drive(settings(network__critic="camera"))
+    drive.episode()
+    steps = rebuilt(drive, [pair for pair in drive.heard if pair[0] != "objects"])
+    assert same(steps, drive.sent) and steps[0].privileged.size == 0
+
+
+@pytest.mark.parametrize("part", ["privileged", "final_privileged", "teacher_action"])
+def test_a_step_is_another_one_with_another_privileged_vector(part: str) -> None:
+    drive = Drive(settings(**TAUGHT))
+    drive.episode()
+    step = drive.sent[-1]
+    changed = np.nextafter(getattr(step, part), np.float32(9.0))
+    assert step_digest(replace(step, **{part: changed})) != step_digest(step)
+
+
+@pytest.mark.parametrize("lost", ["image", "odometry", "objects"])
 def test_a_lost_frame_cuts_the_episode_where_it_did(lost: str) -> None:
     drive = Drive()
     drive.reset()

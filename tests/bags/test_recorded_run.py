@@ -13,11 +13,14 @@ from kill_harness import Step, StepEar, impossible, kill_simulators
 from run_harness import Run
 
 from td3_driving.bags.cli import main
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.trainer import Trainer
 from td3_driving.starting.profiles import load_profile
 
-SETTINGS: dict[str, object] = {"run.steps": 300, "diagnostics.stale_after": 1.0}
+SETTINGS: dict[str, object] = {
+    **{"run.steps": 300, "diagnostics.stale_after": 1.0},
+    **{"network.critic": "privileged", "learning.teacher": "idm", "observation.colour": "colour"},
+}
 FAULTS = "drop@30 nan_odometry@75"
 """They come anew with every simulator."""
 KILLS = 2

@@ -1,9 +1,11 @@
 """Learner updates per second against Stable-Baselines3 TD3: same networks, batch, thread count and machine, in one run.
 
     python tests/benchmarks/bench_learner.py [--seconds 20] [--precision float32|bfloat16] [--device cpu|cuda]
+                                             [--critic camera|privileged]
 
 Both sample their own replay memory for every update. Each runs in a process of its own, as a user would run it; they
-take turns in short blocks, so that whatever else the machine does hits both alike. Prints one JSON object a line;
+take turns in short blocks, so that whatever else the machine does hits both alike. The critic of Stable-Baselines3
+always looks through the camera; with ``--critic camera`` ours does as well. Prints one JSON object a line;
 ``baseline`` is Stable-Baselines3.
 """
 
@@ -22,12 +24,13 @@ from typing import Any, Callable
 import numpy as np
 import torch
 
+from td3_driving.driving.observation import stack_shape
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.preflight import made_up_experience
 from td3_driving.learning.process import usable_cores
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings, from_flat
 
-STATE_DIM = 26
 STORED = 1000
 BLOCK = 4  # updates in one turn: two of them with the actor
 WARM_UP = 3  # turns that are not counted
@@ -42,11 +45,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="time for both together [s]")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--critic", default="camera", choices=("camera", "privileged"))
     options = parser.parse_args()
     settings = from_flat(
         {
             "learning.precision": options.precision,
             "learning.device": options.device,
+            "network.critic": options.critic,
             "replay.on_disk": False,
             "replay.capacity": STORED + 500,
         }
@@ -55,7 +60,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "name": f"learner_updates_{options.device}_{options.precision}",
+                "name": f"learner_updates_{options.device}_{options.precision}_{options.critic}_critic",
                 "value": round(rates["ours"], 3),
                 "unit": "updates/s",
                 "baseline": round(rates["baseline"], 3),
@@ -101,8 +106,9 @@ def serve(maker: Maker, settings: Settings, pipe: Connection) -> None:
 
 def our_learner(settings: Settings, folder: Path) -> Callable[[], None]:
     """A block of updates of this project."""
-    trainer = Trainer(settings, folder, STATE_DIM)
-    for experience in made_up_experience(settings, STATE_DIM, STORED):
+    states = state_dim(settings.observation)
+    trainer = Trainer(settings, folder, states)
+    for experience in made_up_experience(settings, states, STORED):
         trainer.receive(experience)
     generator = np.random.default_rng(0)
 
@@ -160,13 +166,12 @@ def make_environment(settings: Settings) -> Any:
     import gymnasium
 
     observation = settings.observation
-    shape = (observation.stack, observation.frame_height, observation.frame_width)
 
     class Shapes(gymnasium.Env[Any, Any]):
         observation_space = gymnasium.spaces.Dict(
             {
-                "frames": gymnasium.spaces.Box(0, 255, shape, np.uint8),
-                "state": gymnasium.spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32),
+                "frames": gymnasium.spaces.Box(0, 255, stack_shape(observation), np.uint8),
+                "state": gymnasium.spaces.Box(-1.0, 1.0, (state_dim(observation),), np.float32),
             }
         )
         action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import time
 from dataclasses import replace
@@ -17,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from td3_driving.driving.observation import stack_shape
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.preflight import made_up_experience
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings, from_flat
 
-STATE_DIM = 26
 EPISODE = 200  # steps; each episode costs one frame more than it has transitions
 SAMPLE_BOUND_MS = 3.0
 INSERT_BOUND_MS = 1.0
@@ -34,10 +36,9 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=None)
     options = parser.parse_args()
     settings = from_flat({"replay.capacity": options.transitions + options.transitions // EPISODE + 1})
-    memory = ReplayMemory(settings, STATE_DIM, options.directory)
+    memory = ReplayMemory(settings, state_dim(settings.observation), options.directory)
     inserting = fill(memory, settings, options.transitions)
-    frame = settings.observation.frame_height * settings.observation.frame_width
-    stacks = 2 * settings.observation.stack * frame
+    stacks = 2 * math.prod(stack_shape(settings.observation))
     report("replay_bytes_per_transition", memory.reserved_bytes / memory.sampleable, "B", stacks)
     report("replay_insert", inserting * 1e3, "ms", INSERT_BOUND_MS)
     report("replay_sample_256", sampling(memory) * 1e3, "ms", SAMPLE_BOUND_MS)
@@ -45,7 +46,7 @@ def main() -> None:
 
 def fill(memory: ReplayMemory, settings: Settings, transitions: int) -> float:
     """Insert episodes of ``EPISODE`` steps and return the median time of one insertion [s]."""
-    (step,) = made_up_experience(settings, STATE_DIM, 1)
+    (step,) = made_up_experience(settings, state_dim(settings.observation), 1)
     times = []
     for number in range(transitions):
         episode, index = divmod(number, EPISODE)
@@ -58,6 +59,7 @@ def fill(memory: ReplayMemory, settings: Settings, transitions: int) -> float:
             truncated=last,
             final_frame=step.frame if last else None,
             final_state=step.state if last else None,
+            final_privileged=step.privileged if last else None,
         )
         start = time.perf_counter()
         memory.append(current, linked=index > 0)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import Dict
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
@@ -23,6 +25,7 @@ from td3_driving.evaluation.gym_env import DrivingEnv
 from td3_driving.evaluation.learned import LearnedAgent
 from td3_driving.evaluation.summary import summarise
 from td3_driving.learning.in_process import InProcessRun
+from td3_driving.learning.networks import PIXEL_MAX, Encoder, initialise, to_patches
 from td3_driving.learning.process import usable_cores
 from td3_driving.settings import Settings
 
@@ -129,7 +132,7 @@ class SB3Agent:
 
     def start(self, route: Route, seed: int) -> None:
         """A new episode."""
-        self._eyes.start(route)
+        self._eyes.start(route, seed)
 
     def decide(self, view: View) -> np.ndarray:
         """The deterministic action."""
@@ -138,6 +141,20 @@ class SB3Agent:
         action, _ = self._model.predict({"frames": seen.stack, "state": seen.state}, deterministic=True)
         self._eyes.last_action = np.asarray(action, dtype=np.float32)
         return self._eyes.last_action
+
+
+class LowFrames(BaseFeaturesExtractor):
+    """Our encoder's layers for frames too low for NatureCNN, and the state beside them."""
+
+    def __init__(self, space: Dict, settings: Settings, size: int) -> None:
+        super().__init__(space, size + space["state"].shape[0])
+        self._encoder = Encoder(settings.observation, replace(settings.network, features=size))
+        initialise(self._encoder, torch.Generator().manual_seed(settings.run.seed))
+
+    def forward(self, seen: dict[str, torch.Tensor]) -> torch.Tensor:
+        """``(B, size + state_dim)``; Stable-Baselines3 has scaled the frames to [0, 1]."""
+        frames = (seen["frames"] * PIXEL_MAX).round().to(torch.uint8)
+        return torch.cat([self._encoder(to_patches(frames)), seen["state"]], dim=1)
 
 
 class Watch(BaseCallback):
@@ -180,9 +197,8 @@ def _train_sb3(course: Course) -> None:
         "buffer_size": min(settings.replay.capacity, settings.run.steps),
         "learning_starts": settings.pacing.learning_starts,
     }
-    model = TD3(
-        "MultiInputPolicy", environment, **shared, **(_matched(settings) if course.job.tuning == "same" else {})
-    )
+    own = _matched(settings) if course.job.tuning == "same" else {"policy_kwargs": _encoder(settings)}
+    model = TD3("MultiInputPolicy", environment, **shared, **own)
     model.learn(settings.run.steps, callback=Watch(course))
     environment.close()
 
@@ -204,6 +220,16 @@ def _matched(settings: Settings) -> dict[str, Any]:
         "policy_kwargs": {
             "net_arch": [network.hidden] * network.hidden_layers,
             "share_features_extractor": False,
-            "features_extractor_kwargs": {"cnn_output_dim": network.features},
+            **_encoder(settings, network.features),
         },
+    }
+
+
+def _encoder(settings: Settings, features: int = 256) -> dict[str, Any]:
+    """The encoder of Stable-Baselines3, NatureCNN; it needs 36 rows, and lower frames get one of our form."""
+    if settings.observation.frame_height >= 36:
+        return {"features_extractor_kwargs": {"cnn_output_dim": features}}
+    return {
+        "features_extractor_class": LowFrames,
+        "features_extractor_kwargs": {"settings": settings, "size": features},
     }

@@ -231,6 +231,7 @@ def test_objects_of_this_project(name: str) -> None:
     assert (camera["image_size_x"], camera["image_size_y"], camera["fov"]) == (320, 180, 100.0)
     order = list(sensors)
     assert order.index("rgb_front") < order.index("collision") < order.index("tf") < order.index("odometry")
+    assert order.index("rgb_front") < order.index("objects") < order.index("odometry"), "the frame ends as before"
     assert all("spawn_point" in entry for entry in ego["sensors"] if "pseudo" not in entry["type"])
     assert "spawn_point" not in ego, "the ego appears anywhere; a reset puts it where the route starts"
 
@@ -251,6 +252,24 @@ def test_objects_that_cannot_work_are_refused(change, message: str, tmp_path: Pa
     path.write_text(json.dumps(document))
     with pytest.raises(CarlaError, match=message):
         objects.objects_text(objects.objects_file(str(path), CONFIG), SimulatorSettings())
+
+
+def test_a_training_that_must_know_the_others_needs_their_list(tmp_path: Path) -> None:
+    """That of the ego, or that of the world."""
+    document = json.loads((CONFIG / "scenarios" / "training.json").read_text())
+    sensors = document["objects"][0]["sensors"]
+    (listed,) = [entry for entry in sensors if entry["type"] == "sensor.pseudo.objects"]
+    path = tmp_path / "mine.json"
+    ours = objects.objects_text(objects.objects_file("training", CONFIG), SimulatorSettings(), True)
+    assert "sensor.pseudo.objects" in ours
+    sensors.remove(listed)
+    path.write_text(json.dumps(document))
+    objects.objects_text(path, SimulatorSettings())
+    with pytest.raises(CarlaError, match=r"no sensor\.pseudo\.objects with the id objects, which network\.critic"):
+        objects.objects_text(path, SimulatorSettings(), True)
+    document["objects"].append(listed)
+    path.write_text(json.dumps(document))
+    objects.objects_text(path, SimulatorSettings(), True)
 
 
 def test_unknown_objects_name_the_known_ones() -> None:

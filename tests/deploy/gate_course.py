@@ -8,6 +8,7 @@ from td3_driving.deploy.gate import Gate
 from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
+from td3_driving.driving.navigation import LocalisationError
 from td3_driving.driving.vehicle_state import VehicleState
 
 TICK = 0.02
@@ -38,6 +39,7 @@ class Course:
         silent: inputs that do not come: ``command``, ``camera``, ``odometry``.
         image: content of the camera; None: another one every time.
         shift: of the clock of the stamps against time [s].
+        error: of the positions in the odometry.
     """
 
     gate: Gate = field(default_factory=lambda: Gate(GateSettings()))
@@ -47,6 +49,7 @@ class Course:
     silent: set[str] = field(default_factory=set)
     image: int | None = None
     shift: float = 0.0
+    error: LocalisationError | None = None
     outputs: list[Output] = field(default_factory=list)
     _ticks: int = 0
 
@@ -59,7 +62,8 @@ class Course:
         if "camera" not in self.silent:
             self.gate.on_camera(at.clock_ns, self._ticks if self.image is None else self.image, at)
         if "odometry" not in self.silent:
-            self.gate.on_odometry(replace(state(0.0, self.speed), stamp_ns=at.clock_ns), at)
+            vehicle = replace(state(0.0, self.speed), stamp_ns=at.clock_ns)
+            self.gate.on_odometry(vehicle if self.error is None else self.error.apply(vehicle), at)
         if "command" not in self.silent:
             self.gate.on_command(Request(self.command, at.clock_ns), at)
 

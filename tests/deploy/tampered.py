@@ -17,6 +17,7 @@ from td3_driving.deploy.bundle import (
     read_bundle,
 )
 from td3_driving.deploy.bundle_archive import BundleError, pack
+from td3_driving.deploy.contract import FORMAT
 from td3_driving.deploy.runtime import start
 
 GOOD = make_bundle(key=KEY)
@@ -33,7 +34,7 @@ def resealed(changes: Members) -> bytes:
     """The bundle with other contents and hashes that fit them: what somebody without the key can make."""
     content = {name: data for name, data in members().items() if name in CONTENT} | changes
     listed = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in content.items()}
-    manifest = json.dumps({"format": 1, "members": listed}).encode()
+    manifest = json.dumps({"format": FORMAT, "members": listed}).encode()
     return pack(content | {MANIFEST: manifest})
 
 

@@ -34,6 +34,8 @@ VARIANTS = {
     "sac": small_settings(learning__algorithm="sac", network__hidden_layers=3),
     "odd frame": small_settings(observation__frame_width=47, observation__frame_height=53, network__layer_norm=True),
     "one frame": small_settings(observation__stack=1, network__encoder="nature"),
+    "colour and stride": small_settings(observation__colour="colour", observation__stack_stride=5),
+    "map": small_settings(observation__state="map"),
 }
 
 
@@ -94,17 +96,58 @@ def test_signature_is_told_apart_from_none_and_from_an_unchecked_one() -> None:
     assert read_bundle(make_bundle(key=KEY), KEY.public_key()).signed == "verified"
 
 
-def test_contract_states_shapes_types_units_and_rate() -> None:
-    document = contract_of(small_settings()).as_mapping()
+@pytest.mark.parametrize(
+    ("state", "last", "divisor"),
+    [("map", "route point 10, left", 20.0), ("sensors", "distance to the next manoeuvre", 50.0)],
+)
+def test_contract_states_shapes_types_units_and_rate(state: str, last: str, divisor: float) -> None:
+    settings = small_settings(observation__state=state)
+    document = contract_of(settings).as_mapping()
     assert document["inputs"]["frames"]["shape"] == [1, 3, 36, 36]
     assert document["inputs"]["frames"]["dtype"] == "uint8"
     elements = document["inputs"]["state"]["elements"]
-    assert document["inputs"]["state"]["shape"] == [1, len(elements)] == [1, 26]
+    assert document["inputs"]["state"]["shape"] == [1, len(elements)] == [1, {"map": 26, "sensors": 13}[state]]
     assert (elements[0]["unit"], elements[0]["divided_by"], elements[0]["bound"]) == ("m/s", 10.0, 5.0)
-    assert (elements[25]["name"], elements[25]["divided_by"]) == ("route point 10, left", 20.0)
-    assert document["rate_hz"] == 20.0
-    assert document["camera"] == {"width": 64, "height": 36, "fov_deg": 90.0, "crop": "none"}
-    assert read_contract(json.loads(json.dumps(document))) == contract_of(small_settings())
+    assert (elements[-1]["name"], elements[-1]["divided_by"]) == (last, divisor)
+    assert document["inputs"]["state"]["contract"] == state and document["rate_hz"] == 20.0
+    assert read_contract(json.loads(json.dumps(document))) == contract_of(settings)
+
+
+def test_contract_tells_of_each_sensor_what_becomes_of_its_images() -> None:
+    """A quarter of 36 rows is 9; a twentieth is 1.8, which is 2 rows."""
+    changes = {"colour": "colour", "crop_bottom": 0.05, "stack_stride": 5, "frame_width": 48}
+    settings = small_settings(**{f"observation__{name}": value for name, value in changes.items()})
+    document = contract_of(settings).as_mapping()
+    assert document["sensors"] == [
+        {
+            "name": "front camera",
+            "role": "camera",
+            "encodings": ["bgra8", "rgba8", "bgr8", "rgb8", "mono8"],
+            **{"width": 64, "height": 36, "fov_deg": 90.0, "crop_top": 9, "crop_bottom": 2},
+            **{"colour": "colour", "frame_width": 48, "frame_height": 36},
+            **{"rate_hz": 20.0, "stack": 3, "stride": 5},
+        }
+    ]
+    assert document["sensors"][0]["role"] in document["topics"]
+    frames = document["inputs"]["frames"]
+    assert frames["shape"] == [1, 9, 36, 48] and "red, green, blue" in frames["layout"]
+    assert "red, green and blue of it" in frames["made_by"] and "cropped" in frames["made_by"]
+    grey = contract_of(small_settings()).as_mapping()["inputs"]["frames"]
+    assert "luma" in grey["made_by"] and grey["unit"].startswith("grey") and "red" not in grey["layout"]
+
+
+def test_contract_tells_which_positions_the_policy_was_trained_with() -> None:
+    """Noise of 1 m and a bias of 3 m: 4 sqrt(10) m beside the lane of 2 m; 2 sqrt(9 ln 10) m from frame to frame."""
+    document = contract_of(small_settings()).as_mapping()
+    assert document["parameters"]["localisation"]["position_noise"] == 1.0
+    told = {"turn_angle_deg": 40.0, "turn_length_m": 12.0, "horizon_m": 50.0, "dense_route_m": 2.0}
+    assert document["inputs"]["state"]["navigation"] == told
+    assert document["positions"] == {"farthest_from_route_m": 14.649, "longest_jump_m": 9.105}
+    exact = contract_of(small_settings(observation__state="map", localisation__position_noise=9.0)).as_mapping()
+    assert exact["parameters"]["localisation"] is None and exact["inputs"]["state"]["navigation"] is None
+    assert exact["positions"] == {"farthest_from_route_m": 10.0, "longest_jump_m": 3.0}
+    better = contract_of(small_settings(localisation__position_noise=0.0, localisation__position_bias=0.0))
+    assert (better.farthest, better.jump) == (10.0, 3.0), "no less than what an exact position has"
 
 
 @pytest.mark.parametrize(
@@ -116,11 +159,19 @@ def test_contract_states_shapes_types_units_and_rate() -> None:
         (("rate_hz",), 10.0, "rate_hz is 10.0"),
         (("topics", "command", "type"), "std_msgs/msg/String", "topics.command.type"),
         (("extra",), 1, "extra is only in the bundle"),
-        (("format",), 2, "not of format 1"),
+        (("format",), 1, "of format 1, whose policy sees something else"),
+        (("format",), 3, "of format 3, newer than format 2"),
+        (("format",), True, "does not say that it is of format 2"),
+        (("format",), "2", "does not say that it is of format 2"),
+        (("sensors", 0, "crop_top"), 0, "sensors[0].crop_top is 0"),
+        (("parameters", "localisation"), None, "localisation"),
+        (("parameters", "localisation"), {"noise": 1.0}, "cannot be read"),
+        (("parameters", "localisation", "position_noise"), -1.0, "outside 0.0 .. 20.0 m"),
+        (("positions", "longest_jump_m"), 90.0, "longest_jump_m is 90.0"),
         (("parameters", "observation", "stack"), 99, "outside 1 .. 8"),
         (("parameters", "observation"), None, "cannot be read"),
         (("parameters", "frame_time"), "fast", "cannot be read"),
-        (("camera",), [], "cannot be read"),
+        (("parameters", "camera"), [], "cannot be read"),
     ],
 )
 def test_any_difference_of_the_contract_is_named(path: tuple[str | int, ...], value: object, named: str) -> None:
@@ -136,7 +187,7 @@ def test_any_difference_of_the_contract_is_named(path: tuple[str | int, ...], va
 
 def test_runtime_refuses_what_the_contract_does_not_name() -> None:
     runtime = start(read_bundle(make_bundle())).runtime
-    stack, state = np.zeros((3, 36, 36), np.uint8), np.zeros(26, np.float32)
+    stack, state = np.zeros((3, 36, 36), np.uint8), np.zeros(13, np.float32)
     assert runtime.act(stack, state).shape == (2,)
     for bad in (
         (stack[:2], state),
@@ -147,7 +198,7 @@ def test_runtime_refuses_what_the_contract_does_not_name() -> None:
         with pytest.raises(InferenceError, match="needed"):
             runtime.act(*bad)
     with pytest.raises(InferenceError, match="not within"):
-        runtime.act(stack, np.full(26, np.nan, np.float32))
+        runtime.act(stack, np.full(13, np.nan, np.float32))
 
 
 def saved_run(folder: Path, settings: Settings) -> Path:
@@ -179,6 +230,18 @@ def test_command_exports_a_run_with_its_history(tmp_path: Path, capsys: pytest.C
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
 
 
+def test_run_of_a_version_whose_policies_saw_something_else_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = saved_run(tmp_path, small_settings())
+    lines = (run / "config.yaml").read_text().splitlines()
+    new = ("state:", "colour:", "crop_", "stack_stride:", "waypoint")
+    (run / "config.yaml").write_text("\n".join(line for line in lines if not line.strip().startswith(new)))
+    assert export.main([str(run), "-o", str(tmp_path / "policy.zip")]) == 2
+    told = capsys.readouterr().err
+    assert "no observation.state" in told and "train anew" in told and told.count("\n") == 1
+
+
 def test_best_policy_is_exported_with_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, output = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip"
     assert export.main([str(run), "-o", str(output), "--best"]) == 2
@@ -198,7 +261,12 @@ def test_command_says_what_a_bundle_is(tmp_path: Path, capsys: pytest.CaptureFix
     assert bundle_cli.main([str(file)]) == 0
     told = capsys.readouterr().out
     assert read_bundle(file.read_bytes()).digest in told
-    assert "3 of 36x36 at 20 Hz" in told and "unverified" in told and "not judged" in told
+    assert (
+        "3 of 36x36 at 20 Hz, grey, 1 apart" in told
+        and "sensors, 13 elements" in told
+        and "unverified" in told
+        and "not judged" in told
+    )
     assert bundle_cli.main([str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["contract"] == contract_of(small_settings()).as_mapping()
     file.write_bytes(file.read_bytes()[:-1])

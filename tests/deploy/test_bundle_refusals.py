@@ -82,10 +82,27 @@ def test_missing_member_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(
     "manifest",
-    [b"", b"[]", b"{", b'{"format": 2, "members": {}}', b'{"format": 1, "members": {}}', b"\xff\xfe", b"[" * 100_000],
+    [b"", b"[]", b"{", b'{"format": 2}', b'{"format": 2, "members": {}}', b"\xff\xfe", b"[" * 100_000],
 )
 def test_bad_manifest_is_refused(manifest: bytes) -> None:
     assert MANIFEST in refusal(pack(members() | {MANIFEST: manifest}))
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (1, "of format 1, whose policy sees something else than one of format 2"),
+        (3, "of format 3, newer than format 2"),
+        (None, "does not say that it is of format 2"),
+        (True, "does not say that it is of format 2"),
+        (2.0, "does not say that it is of format 2"),
+    ],
+)
+def test_bundle_of_another_format_is_refused_with_what_to_do(found: object, told: str) -> None:
+    listed = json.loads(members()[MANIFEST])["members"]
+    sentence = refusal(pack(members() | {MANIFEST: json.dumps({"format": found, "members": listed}).encode()}))
+    assert told in sentence
+    assert ("train again" in sentence) is (found == 1 and found is not True)
 
 
 def test_enormous_json_is_not_read() -> None:
@@ -122,7 +139,7 @@ def test_golden_mismatch_is_refused() -> None:
 
 def test_golden_image_must_give_the_golden_frame() -> None:
     frame = np.load(io.BytesIO(members()["golden/frame.npy"]))
-    assert "grey levels" in refusal(resealed({"golden/frame.npy": npy(255 - frame)}))
+    assert "levels from the recorded one" in refusal(resealed({"golden/frame.npy": npy(255 - frame)}))
 
 
 @pytest.mark.parametrize(

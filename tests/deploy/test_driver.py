@@ -7,27 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drive_course import LOADED, OTHER, RANDOM, SETTINGS, STRAIGHT, driver_of, loaded, picture, state_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_bundle import make_bundle, small_settings
 
 from td3_driving.deploy.bundle import read_bundle
 from td3_driving.deploy.bundle_archive import BundleError
-from td3_driving.deploy.drive_report import DriveReport
-from td3_driving.deploy.driver import FARTHEST, TRIAL, DeployedDriver, Picture, fingerprint
+from td3_driving.deploy.driver import TRIAL, DeployedDriver, Picture, fingerprint
 from td3_driving.deploy.runtime import InferenceError, Loaded, PolicyRuntime, start
-from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving.action import FULL_STOP
-from td3_driving.driving.observation import STATE_BOUND, ObservationError, encode_state
+from td3_driving.driving.navigation import LocalisationError, Navigator
+from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
-from td3_driving.driving.synchroniser import FrameCounts
+from td3_driving.driving.state_vector import STATE_BOUND, encode_state
 from td3_driving.driving.vehicle_state import VehicleState
-
-FRAME_NS = 50_000_000
-LOADED, OTHER = start(read_bundle(make_bundle())), start(read_bundle(make_bundle(seed=1)))
-STRAIGHT = Route(np.array([(0.0, 0.0), (1000.0, 0.0)]))
-RANDOM = np.random.default_rng(0)
+from td3_driving.settings import LocalisationSettings
 
 
 class Broken(PolicyRuntime):
@@ -43,15 +39,6 @@ class Broken(PolicyRuntime):
         return np.zeros(2, np.float32)
 
 
-def state_at(number: int, x: float = 5.0, speed: float = 0.0, **changes: float) -> VehicleState:
-    still = VehicleState(10**9 + number * FRAME_NS, x, 0.0, 0.0, 0.0, speed, 0.0, 0.0)
-    return replace(still, **changes)
-
-
-def picture() -> Picture:
-    return Picture(RANDOM.integers(0, 256, (36, 36), dtype=np.uint8), 0.0)
-
-
 @pytest.fixture
 def driver() -> DeployedDriver:
     driver = DeployedDriver(LOADED)
@@ -59,28 +46,48 @@ def driver() -> DeployedDriver:
     return driver
 
 
-def test_decides_as_eyes_and_network_of_training_do(driver: DeployedDriver) -> None:
-    eyes = Eyes(small_settings())
+@pytest.mark.parametrize("name", SETTINGS)
+def test_decides_as_eyes_and_network_of_training_do(name: str) -> None:
+    """Training's eyes with an error of zero; the vehicle's take positions as they are, whatever the error was."""
+    exact = LocalisationSettings(position_noise=0.0, position_bias=0.0, heading_noise=0.0)
+    driver, eyes = driver_of(name), Eyes(replace(SETTINGS[name], localisation=exact))
     eyes.start(STRAIGHT)
-    for number in range(6):
-        frame, vehicle = picture(), state_at(number, x=5.0 + 0.2 * number, speed=4.0)
+    for number in range(12):
+        image = RANDOM.integers(0, 256, (72, 128, 4), dtype=np.uint8)
+        frame, vehicle = driver.look(image, "bgra8"), state_at(number, x=5.0 + 0.2 * number, speed=4.0)
         decision = driver.decide(frame, vehicle)
         sight = eyes.see(frame.frame, vehicle)
-        eyes.last_action = LOADED.runtime.act(sight.observation.stack, sight.observation.state)
+        eyes.last_action = driver.loaded.runtime.act(sight.observation.stack, sight.observation.state)
         np.testing.assert_array_equal(decision.action, eyes.last_action)
         assert decision.fingerprint == fingerprint(sight.observation)
 
 
-def test_needs_a_route_a_finite_state_and_the_lane_within_reach() -> None:
-    driver = DeployedDriver(LOADED)
+def test_stack_holds_frames_that_are_a_stride_apart() -> None:
+    """Three colour frames, 4 apart: 9 frames of memory. Frames of one brightness tell which is which."""
+    driver = driver_of("colour")
+
+    def brightness(number: int) -> list[int]:
+        even = Picture(np.full((3, 36, 36), number, np.uint8), 0.0)
+        stack = driver.decide(even, state_at(number)).sight.observation.stack
+        assert stack.shape == (9, 36, 36) == driver.contract.frames_shape
+        return [int(plane[0, 0]) for plane in stack[::3]]
+
+    seen = [brightness(number) for number in range(12)]
+    assert seen[0] == [0, 0, 0] and seen[3] == [0, 0, 3] and seen[7] == [0, 3, 7] and seen[11] == [3, 7, 11]
+    assert brightness(30) == [30, 30, 30] and brightness(31) == [30, 30, 31], "a gap empties all of the memory"
+
+
+@pytest.mark.parametrize(("name", "farthest"), [("map", 10.0), ("sensors", 14.649)])
+def test_needs_a_route_a_finite_state_and_the_lane_within_reach(name: str, farthest: float) -> None:
+    driver = DeployedDriver(loaded(name))
     with pytest.raises(ObservationError, match="no route yet"):
         driver.decide(picture(), state_at(0))
     driver.take_route(STRAIGHT)
     with pytest.raises(ObservationError, match="not finite"):
         driver.decide(picture(), state_at(1, yaw=math.nan))
-    with pytest.raises(ObservationError, match=r"10\.5 m away"):
-        driver.decide(picture(), state_at(2, y=FARTHEST + 0.5))
-    assert driver.decide(picture(), state_at(3, y=FARTHEST - 0.5)).goal is False
+    with pytest.raises(ObservationError, match=f"{farthest + 0.5:.1f} m away"):
+        driver.decide(picture(), state_at(2, y=farthest + 0.5))
+    assert driver.decide(picture(), state_at(3, y=0.01 - farthest)).goal is False
 
 
 def test_stops_at_the_end_of_the_route(driver: DeployedDriver) -> None:
@@ -90,25 +97,63 @@ def test_stops_at_the_end_of_the_route(driver: DeployedDriver) -> None:
     assert tuple(decision.action) == (0.0, -1.0)
 
 
+def test_a_goal_that_was_reached_stays_reached_until_there_is_another(driver: DeployedDriver) -> None:
+    assert driver.decide(picture(), state_at(0, x=997.5)).goal
+    assert driver.decide(picture(), state_at(1, x=995.0)).goal, "noise of the position does not drive on"
+    driver.take_route(Route(STRAIGHT.points.copy()))
+    assert driver.decide(picture(), state_at(2, x=995.0)).goal, "the same route, told again"
+    driver.take_route(Route(np.array([(0.0, 0.0), (2000.0, 0.0)])))
+    assert driver.decide(picture(), state_at(3, x=995.0)).goal is False
+    driver.take_route(STRAIGHT)
+    assert driver.decide(picture(), state_at(4, x=997.5)).goal
+    assert driver.decide(picture(), state_at(5, x=5.0)).goal is False, "put back to the start"
+
+
 @pytest.mark.parametrize(
-    ("change", "forgets"),
+    ("name", "change", "forgets"),
     [
-        ({"number": 1}, False),
-        ({"number": 11}, True),  # 0.55 s without a frame
-        ({"number": -1}, True),  # the clock went back
-        ({"number": 1, "x": 7.9}, False),
-        ({"number": 1, "x": 8.1}, True),  # 3.1 m in one frame, standing
-        ({"number": 2, "x": 9.9, "speed": 20.0}, False),  # 4.9 m in 0.1 s at 20 m/s
-        ({"number": 2, "x": 10.1, "speed": 20.0}, True),
+        ("map", {"number": 1}, False),
+        ("map", {"number": 11}, True),  # 0.55 s without a frame
+        ("map", {"number": -1}, True),  # the clock went back
+        ("map", {"number": 1, "x": 7.9}, False),
+        ("map", {"number": 1, "x": 8.1}, True),  # 3.1 m in one frame, standing
+        ("map", {"number": 2, "x": 9.9, "speed": 20.0}, False),  # 4.9 m in 0.1 s at 20 m/s
+        ("map", {"number": 2, "x": 10.1, "speed": 20.0}, True),
+        ("sensors", {"number": 11}, True),
+        ("sensors", {"number": -1}, True),
+        ("sensors", {"number": 1, "x": 14.1}, False),  # 9.1 m in one frame, standing: noise of 1 m may do that
+        ("sensors", {"number": 1, "x": 14.2}, True),
+        ("sensors", {"number": 2, "x": 16.1, "speed": 20.0}, False),
+        ("sensors", {"number": 2, "x": 16.2, "speed": 20.0}, True),
     ],
 )
-def test_memory_lasts_as_long_as_time_and_place_go_on(
-    driver: DeployedDriver, change: dict[str, float], forgets: bool
-) -> None:
+def test_memory_lasts_as_long_as_time_and_place_go_on(name: str, change: dict[str, float], forgets: bool) -> None:
+    driver = driver_of(name)
     driver.decide(picture(), state_at(0))
     stack = driver.decide(picture(), state_at(**change)).sight.observation.stack  # type: ignore[arg-type]
     assert bool((stack == stack[-1]).all()) is forgets
     assert driver.restarts == int(forgets)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 10.0])
+def test_noise_of_a_metre_makes_no_frame_forgotten_and_a_teleport_does(correlation: float) -> None:
+    """10,000 frames at 8 m/s; then the vehicle is put back by 15 m."""
+    driver = DeployedDriver(Loaded(LOADED.bundle, Broken(good=20_000)))
+    driver.take_route(Route(np.array([(0.0, 0.0), (10_000.0, 0.0)])))
+    error = LocalisationError(LocalisationSettings(correlation_time=correlation, position_bias=0.0), 0.05, seed=1)
+    frame, positions = picture(), []
+    for number in range(10_000):
+        vehicle = error.apply(state_at(number, x=0.4 * number, speed=8.0))
+        positions.append((vehicle.x - 0.4 * number, vehicle.y))
+        driver.decide(frame, vehicle)
+    assert driver.restarts == 0
+    assert np.std(positions, axis=0) == pytest.approx(1.0, abs=0.03 if correlation == 0.0 else 0.3)
+    moved = np.hypot(*np.diff(positions, axis=0).T)
+    if correlation == 0.0:
+        assert (moved > 3.0).mean() == pytest.approx(np.exp(-9.0 / 4.0), abs=0.02), "what exact positions never do"
+    stack = driver.decide(picture(), error.apply(state_at(10_000, x=3999.6 - 15.0, speed=8.0))).sight.observation.stack
+    assert driver.restarts == 1
+    assert (stack == stack[-1]).all()
 
 
 def test_new_route_keeps_the_memory(driver: DeployedDriver) -> None:
@@ -147,7 +192,7 @@ def test_bundle_that_has_proved_itself_has_nothing_to_fall_back_on(driver: Deplo
 
 def test_swap_asks_for_the_same_contract(driver: DeployedDriver) -> None:
     driver.check_swap(OTHER)
-    for changed in (small_settings(observation__stack=2), small_settings(simulator__fixed_delta=0.1)):
+    for changed in (small_settings(observation__stack=2), SETTINGS["map"], small_settings(simulator__fixed_delta=0.1)):
         with pytest.raises(BundleError, match="contract mismatch with the bundle in use"):
             driver.check_swap(start(read_bundle(make_bundle(changed))))
 
@@ -180,6 +225,7 @@ def test_a_hundred_thousand_states_are_encoded_within_bounds_or_refused() -> Non
     generator = np.random.default_rng(7)
     route = Route(np.cumsum(generator.normal(10.0, 5.0, (20, 2)), axis=0))
     observation = small_settings().observation
+    navigator = Navigator(route, observation, None)
     action = np.zeros(2, np.float32)
     magnitudes = generator.choice([0.0, 1.0, 30.0, 1e3, 1e9, 1e300, np.inf, np.nan], (100_000, 6))
     values = magnitudes * generator.normal(size=(100_000, 6))
@@ -190,54 +236,10 @@ def test_a_hundred_thousand_states_are_encoded_within_bounds_or_refused() -> Non
             try:
                 if not vehicle.finite():
                     raise ObservationError("as encode_state says")
-                state = encode_state(vehicle, route.locate(vehicle), route, action, observation)
+                place = route.locate(vehicle)
+                state = encode_state(vehicle, place, route, navigator.look(vehicle), action, observation)
             except ObservationError:
                 refused += 1
                 continue
             assert np.abs(state).max() <= STATE_BOUND, vehicle
     assert 0 < refused < 100_000
-
-
-# Shadow and report.
-
-
-def test_stamps_tell_what_the_driver_in_charge_did_before_and_at_a_frame() -> None:
-    other = DriverInCharge()
-    assert tuple(other.before(100, now=0.0)) == (0.0, 0.0) and other.answer_to(100) is None
-    first, second = np.array([0.1, 0.2], np.float32), np.array([-0.3, 0.4], np.float32)
-    other.hear(100, first, now=1.0)
-    other.hear(150, second, now=1.0)
-    other.hear(160, np.array([np.nan, 0.0], np.float32), now=1.0)
-    assert other.before(150, now=1.0) is first and other.before(151, now=1.0) is second
-    assert other.answer_to(100) is first and other.answer_to(101) is second and other.answer_to(151) is None
-    assert tuple(other.before(200, now=2.1)) == (0.0, 0.0), "a command of long ago tells nothing"
-    other.forget()
-    assert other.answer_to(0) is None
-
-
-def test_report_says_why_nothing_is_decided(driver: DeployedDriver) -> None:
-    report, counts = DriveReport(threads=1, shadow=False), FrameCounts()
-
-    def inference(active: bool = True, now: float = 0.0) -> tuple[str, str]:
-        status = report.statuses(driver, counts, active, now)[1]
-        return status.level, status.message
-
-    assert inference(active=False) == ("OK", "inactive")
-    assert inference() == ("STALE", "no complete frame")
-    report.note(driver.decide(picture(), state_at(0)), now=0.0)
-    assert inference(now=0.5) == ("OK", "driving")
-    assert inference(now=1.5) == ("STALE", "no complete frame")
-    report.refuse("the camera is upside down")
-    assert inference() == ("ERROR", "the camera is upside down")
-    for number in range(1, 401):
-        report.note(driver.decide(picture(), state_at(2 * number)), now=0.0)
-    assert inference()[0] == "WARN" and "10.0 Hz, in training at 20.0 Hz" in inference()[1]
-    names = {status.name for status in report.statuses(driver, counts, True, 0.0)}
-    assert names == {"policy: bundle", "policy: inference", "policy: frame sync"}
-
-
-def test_report_warns_of_a_run_that_the_doctor_advises_against() -> None:
-    bundle = replace(LOADED.bundle, provenance={"doctor": {"verdict": "NO-GO"}})
-    report = DriveReport(threads=1, shadow=True)
-    status = report.statuses(DeployedDriver(Loaded(bundle, LOADED.runtime)), FrameCounts(), True, 0.0)[0]
-    assert (status.level, status.values["run doctor"]) == ("WARN", "NO-GO")

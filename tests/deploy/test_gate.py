@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from gate_course import BRAKE_PER, COAST, PERIOD, START, Course, driving, instant, modes, state
@@ -11,6 +12,8 @@ from td3_driving.deploy.gate import Gate
 from td3_driving.deploy.gate_types import Mode, Output, Request
 from td3_driving.deploy.limits import GateSettings, gate_settings
 from td3_driving.driving.action import Command
+from td3_driving.driving.navigation import LocalisationError
+from td3_driving.settings import LocalisationSettings
 
 # Letting through.
 
@@ -35,6 +38,21 @@ def test_a_command_inside_the_limits_passes_unchanged() -> None:
     assert (output.filters, output.reason, output.faults) == ((), "", ())
     assert output.request is not None and output.request.stamp_ns == round((START + 1.45) * 1e9)
     assert output.speed == 5.0
+
+
+@pytest.mark.parametrize("correlation", [0.0, 10.0])
+def test_positions_may_be_as_noisy_as_a_receiver_makes_them(correlation: float) -> None:
+    """The gate goes by speed and yaw rate: every output is the one that exact positions give."""
+    settings = LocalisationSettings(position_bias=3.0, heading_noise=0.05, correlation_time=correlation)
+    noisy, exact = driving(error=LocalisationError(settings, PERIOD, seed=1)), driving()
+    noisy.run(60.0), exact.run(60.0)
+    assert noisy.outputs == exact.outputs and noisy.outputs[-1].mode is Mode.ACTIVE
+    measured = noisy.gate.odometry.state, exact.gate.odometry.state
+    assert measured[0] is not None and measured[1] is not None
+    assert measured[0].x != measured[1].x and measured[0].yaw != measured[1].yaw
+    noisy.error = LocalisationError(replace(settings, position_bias=0.0), math.inf, seed=1)
+    noisy.error._error[:] = math.nan
+    assert noisy.run(0.4).mode is Mode.EMERGENCY_STOP, "a position that is no number is no odometry"
 
 
 def test_output_goes_on_between_the_commands() -> None:

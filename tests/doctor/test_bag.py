@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,34 @@ def test_a_bag_of_something_else(tmp_path, store, capsys):
     with pytest.raises(Unusable, match="holds none of the topics"):
         examine(tmp_path / "bag")
     assert main([str(tmp_path / "bag")]) == 2
+
+
+def mcap_of_one_chunk(path, compression, packed, stated):
+    """An MCAP file with a header, one chunk and an empty footer."""
+
+    def record(kind, body):
+        return bytes([kind]) + struct.pack("<Q", len(body)) + body
+
+    def text(content):
+        return struct.pack("<I", len(content)) + content
+
+    chunk = struct.pack("<QQQI", 0, 1, stated, 0) + text(compression) + struct.pack("<Q", len(packed)) + packed
+    magic = b"\x89MCAP0\r\n"
+    head, foot = record(1, text(b"ros2") + text(b"")), record(2, struct.pack("<QQI", 0, 0, 0))
+    path.write_bytes(magic + head + record(6, chunk) + foot + magic)
+    return path
+
+
+@pytest.mark.parametrize("stated", [10, 2**36])
+def test_a_chunk_that_swells_is_refused(tmp_path, stated):
+    lz4 = pytest.importorskip("lz4.frame")
+    packed = lz4.compress(bytes(200 * 2**20))
+    assert len(packed) < 2 * 2**20
+    with pytest.raises(Unusable, match="unpacks to more than"):
+        examine(mcap_of_one_chunk(tmp_path / "a.mcap", b"lz4", packed, stated))
+
+
+@pytest.mark.parametrize("compression", [b"lz4", b"zstd", b"none"])
+def test_a_damaged_chunk_is_refused(tmp_path, compression):
+    with pytest.raises(Unusable):
+        examine(mcap_of_one_chunk(tmp_path / "a.mcap", compression, b"not packed", 10))

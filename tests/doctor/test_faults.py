@@ -26,10 +26,10 @@ class ActorsFeatures(Course):
 
     class agent(TD3):
         def actor_objective(self, now):
-            features = self.actor.encoder(now.patches)
+            features = torch.cat([self.actor.encoder(now.patches), now.states], dim=1)
             action, preactivation = self.actor.forward_with_preactivation(now.patches, now.states)
-            q = self.critic.first_value(features, now.states, action)
-            return ActorObjective(q, self._saturation_penalty(preactivation))
+            q = self.critic.first_value(features, action)
+            return ActorObjective(q, self._saturation_penalty(preactivation), action)
 
 
 class TargetWithoutEncoder(Course):

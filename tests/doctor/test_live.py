@@ -117,7 +117,7 @@ def test_values_are_texts_with_units(doctor, healthy, samples):
 
 
 def test_the_doctor_of_our_own_settings():
-    doctor = LiveDoctor.for_settings(Settings())
+    doctor = LiveDoctor(Settings().flat())
     for step in range(1100, 2100, 100):
         doctor.feed("agent/total_iterations", step, float(step - 1000))
     assert next(status for status in doctor.statuses(1.0) if status.name == CONFIG).level == "ERROR"

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from rich.console import Console
 
+from td3_driving.doctor.charts import CHARTS, titled
 from td3_driving.doctor.diagnosis import Source, conclude
 from td3_driving.doctor.examine import examine, write_reports
 from td3_driving.doctor.report_html import html_report
@@ -51,9 +52,8 @@ def test_markdown_has_the_sections_of_a_validation_analysis(diagnosis, go):
     titles = re.findall(r"^## (?:\d+\. )?(.*)$", text, flags=re.MULTILINE)
     assert titles == [
         "Executive summary", "Gradient norms", "Actor loss", "Episode length and return", "Q values", "Learning rates",
-        "Training phase", "Reward", "Environment", "Root causes", "Comparison with another run", "Next"
-                                                                                                 " steps", "GO / NO-GO",
-        "Key metrics", "All rules",
+        "Training phase", "Reward", "Environment", "Root causes", "Comparison with another run", "Next steps",
+        "GO / NO-GO", "Key metrics", "All rules", "Beside healthy runs",
     ]  # fmt: skip
     assert "### Ruled out" in text
     assert "| verdict | NO-GO | GO |" in text
@@ -113,3 +113,55 @@ def test_the_seed_s_page_in_a_browser_without_a_network(author_run, tmp_path):
     # Drawn by the browser, not merely described in the page.
     assert body.count('class="main-svg"') >= 5
     assert "rule 2" in body
+
+
+class TestFirstScreen:
+    @staticmethod
+    def lines(diagnosis, width=100):
+        console = Console(record=True, width=width)
+        print_report(diagnosis, console)
+        return console.export_text().splitlines()
+
+    def test_verdict_learning_cause_and_what_to_do_and_nothing_else(self, diagnosis):
+        lines = self.lines(diagnosis)
+        fold = lines[: lines.index("")]
+        starts = [line.split("  ")[0].split("?")[0] for line in fold if re.match(r"[A-Z]\w*", line)]
+        assert starts[:2] == ["Did it learn", "Why"]
+        assert "config_not_honoured" in "\n".join(fold)
+        assert not any("Not judged" in line for line in fold)
+        assert len(fold) <= 12
+
+    def test_go_shows_its_warnings(self, examined, healthy):
+        columns = healthy()
+        columns["train/q1_value"] = [(s, 500.0 if s == 4000 else v) for s, v in columns["train/q1_value"]]
+        warned = conclude(examined(columns), Source("x", "x"))
+        assert warned.verdict.value == "GO"
+        assert warned.warnings
+        lines = self.lines(warned)
+        fold = "\n".join(lines[: lines.index("")])
+        assert all(finding.title in " ".join(fold.split()) for finding in warned.warnings)
+
+    def test_what_was_not_judged_takes_one_line_each(self, go):
+        lines = self.lines(go)
+        start = lines.index("Not judged") + 1
+        unjudged = [item for item in go.outcomes if item.reason]
+        assert [line.split()[0] for line in lines[start : start + len(unjudged)]] == [str(i.rule) for i in unjudged]
+
+    def test_json_tells_whether_it_learned(self, go):
+        report = as_mapping(go)
+        assert report["learning"]["verdict"] == "learned"
+        assert report["algorithm"]["name"] == "TD3"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "title", "comparison"),
+    [
+        (["actor_loss"], "Q as the actor sees it (minus its loss)", False),
+        (["actor_q", "q1", "q2"], "Q as the actor sees it and Q on replay actions", True),
+        (["target_q"], "Q of the targets", False),
+    ],
+)
+def test_figures_title_what_they_show(drawn, title, comparison):
+    chart = titled(next(chart for chart in CHARTS if ("q1", 1.0) in chart.series), drawn)
+    assert chart.title == title
+    assert ("lie on each other" in chart.caption) is comparison

@@ -105,15 +105,22 @@ class TestCourse:
         "gone", ["train/actor_loss", "train/q1_value", "train/critic_loss", "train/episode_length"]
     )
     def test_what_go_needs(self, examined, healthy, gone):
+        # Without returns nobody knows whether it learned: then every reading of the values is needed.
         columns = healthy()
+        del columns["train/episode_reward"]
         related = {
             "train/actor_loss": ["debug/q1_for_actor_mean"],
             "train/q1_value": ["train/q2_value"],
-            "train/episode_length": ["train/episode_reward"],
         }
         for tag in [gone, *related.get(gone, [])]:
             del columns[tag]
         assert severities(examined(columns), 34) == ["insufficient"]
+
+    @pytest.mark.parametrize("gone", ["train/actor_loss", "train/q1_value", "train/critic_loss"])
+    def test_a_clear_rise_needs_no_more(self, examined, healthy, gone):
+        columns = healthy()
+        del columns[gone]
+        assert severities(examined(columns), 34) == []
 
     def test_flat_series(self, examined):
         assert severities(examined({"train/critic_loss": every(1)}), 35) == ["warn"]
@@ -121,8 +128,31 @@ class TestCourse:
 
     @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
     def test_non_finite(self, examined, bad):
-        columns = {"whatever/tag": [(100, 1.0), (200, bad)]}
+        columns = {"train/critic_loss": [(100, 1.0), (200, bad)]}
         assert found(examined(columns), 36)[0].first_step == 200
+        assert severities(examined(columns), 36) == ["critical"]
+
+    @pytest.mark.parametrize(
+        ("tag", "points"),
+        [
+            ("whatever/tag", [(100, 1.0), (200, math.nan)]),
+            ("rollout/ep_rew_mean", [(0, math.nan), (100, 1.0), (200, 2.0)]),
+            ("train/critic_loss", [(0, math.nan), (100, 1.0), (200, 2.0), (300, 2.0)]),
+        ],
+        ids=["a tag that no rule reads", "a mean over nothing", "at the first point alone"],
+    )
+    def test_what_is_not_lost(self, examined, tag, points):
+        engine = examined({tag: points})
+        assert severities(engine, 36) == ["info"]
+        assert found(engine, 36)[0].causes == ()
+
+    def test_a_nan_that_passed_is_a_warning(self, examined):
+        values = [(step, math.nan if 1000 <= step < 1300 else 1.0) for step in range(100, 3000, 100)]
+        assert severities(examined({"train/critic_loss": values}), 36) == ["warn"]
+
+    def test_returns_that_stay_nan(self, examined):
+        values = [(step, math.nan if step >= 2000 else 1.0) for step in range(100, 3000, 100)]
+        assert severities(examined({"train/episode_reward": values}), 36) == ["critical"]
 
     def test_large_is_finite(self, examined):
-        assert found(examined({"whatever/tag": every(3e38)}), 36) == []
+        assert found(examined({"train/critic_loss": every(3e38)}), 36) == []

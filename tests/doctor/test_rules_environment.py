@@ -135,6 +135,14 @@ class TestLimitIsNoSuccess:
         columns = episodes([20] * 30 + [1000] * 4, [100.0] * 30 + [1000.0] * 4)
         assert severities(examined({**columns, **UPDATES}), 23) == ["critical"]
 
+    def test_nothing_for_running_out_of_time_is_a_sparse_reward(self, examined):
+        columns = episodes([20] * 30 + [50] * 10, [1.0] * 30 + [0.0] * 10)
+        assert found(examined({**columns, **UPDATES}), 23) == []
+
+    def test_failures_that_become_fewer_are_learning(self, examined):
+        columns = episodes([1000] * 4 + [20] * 30, [1000.0] * 4 + [100.0] * 30)
+        assert found(examined({**columns, **UPDATES}), 23) == []
+
     def test_one_reward_a_step_is_a_task_of_its_own(self, examined):
         columns = episodes([20] * 30 + [1000] * 4)
         assert found(examined({**columns, **UPDATES}), 23) == []
@@ -150,6 +158,23 @@ class TestRewards:
         columns = {
             "progress/current_reward": every(lambda step: smallest if step == 1000 else 3.0),
             "train/lane_invasions_per_episode": every(invasions),
+        }
+        assert bool(found(examined(columns), 24)) is fires
+
+    @pytest.mark.parametrize(("reason", "fires"), [(0.0, False), (2.0, True)])
+    def test_a_marking_that_is_touched_on_the_way_to_the_goal_is_no_violation(self, examined, reason, fires):
+        columns = {
+            "progress/current_reward": every(0.5),
+            "train/lane_invasions_per_episode": every(25.0),
+            "episode/exit_reason": every(reason),
+        }
+        assert bool(found(examined(columns), 24)) is fires
+
+    @pytest.mark.parametrize(("episodes_seen", "fires"), [(1, False), (4, False), (5, True)])
+    def test_few_episodes_do_not_tell_whether_violations_pay(self, examined, episodes_seen, fires):
+        columns = {
+            "progress/current_reward": every(0.5),
+            "train/lane_invasions_per_episode": every(25.0)[:episodes_seen],
         }
         assert bool(found(examined(columns), 24)) is fires
 
@@ -180,3 +205,22 @@ class TestRewards:
     @pytest.mark.parametrize(("breaks", "fires"), [(0.0, False), (3.0, True)])
     def test_ledger_counted_step_by_step(self, examined, breaks, fires):
         assert bool(found(examined({"reward/ledger_breaks": every(breaks)}), 27)) is fires
+
+
+@pytest.mark.parametrize(
+    ("lengths", "returns", "invasions", "fires"),
+    [
+        ([30] * 10 + [10] * 90, [14.0] * 10 + [18.0] * 90, 1.0, True),
+        ([30] * 10 + [10] * 90, [14.0] * 10 + [18.0] * 90, 0.2, False),
+        ([30] * 10 + [10] * 90, [14.0] * 10 + [4.0] * 90, 1.0, False),
+        ([30] * 10 + [90] * 90, [14.0] * 10 + [48.0] * 90, 1.0, False),
+    ],
+    ids=["sooner and better paid", "without violations", "sooner and worse paid", "later and better paid"],
+)
+def test_violations_that_are_sought(examined, lengths, returns, invasions, fires):
+    columns = episodes(lengths, returns)
+    ends = [step for step, _ in columns["train/episode_length"]]
+    columns["train/lane_invasions_per_episode"] = [(step, invasions) for step in ends]
+    columns["debug/reward_min"] = [(step, -0.2) for step in ends]
+    causes = {cause for finding in found(examined({**columns, **UPDATES}), 24) for cause in finding.causes}
+    assert ("reward_pays_violation" in causes) is fires

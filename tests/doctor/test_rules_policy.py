@@ -196,3 +196,14 @@ class TestAlerts:
 
     def test_equal_counts_are_quiet(self, examined):
         assert found(examined({"alerts/a": every(0), "alerts/b": every(0)}), 17) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([-3.955] * 6, ["critical"]), ([-4.0] * 6, ["warn"]), ([-9.1, -8.2, -3.955, -3.955, -3.955, -3.955], ["warn"])],
+    ids=["never moved", "counted rewards", "moved before"],
+)
+def test_evaluations_that_never_move(examined, values, expected):
+    columns = {"eval/mean_reward": [(1000 * k, value) for k, value in enumerate(values, 1)]}
+    columns["agent/total_iterations"] = [(1000 * k, 1000.0 * k) for k in range(1, 7)]
+    assert severities(examined(columns), 9) == expected

@@ -28,6 +28,11 @@ class TestLossIdentity:
         engine = examined({"train/actor_loss": every(-5), "debug/actor_q_mean": every(5.01)})
         assert severities(engine, 1) == ["critical"]
 
+    def test_another_batch_explains_a_difference_of_some_per_cent(self, examined):
+        columns = {"train/actor_loss": every(-5)}
+        assert severities(examined({**columns, "train/actor_q": every(5.3)}), 1) == ["info"]
+        assert severities(examined({**columns, "train/actor_q": every(12.0)}), 1) == ["critical"]
+
     @pytest.mark.parametrize("reason", ["entropy", "asked"])
     def test_is_not_judged_where_the_loss_has_other_terms(self, examined, reason):
         columns = {"train/actor_loss": every(-5), "debug/actor_q_mean": every(9)}

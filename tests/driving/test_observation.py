@@ -1,6 +1,6 @@
-"""Images and state vectors against values one can read off the formulas."""
+"""Images, frames and stacks against values one can read off."""
 
-import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,20 +9,16 @@ from hypothesis import strategies as st
 
 from td3_driving.driving.observation import (
     ENCODINGS,
-    STATE_BOUND,
     FrameStack,
     ObservationError,
+    camera_frame,
     decode_image,
-    encode_state,
-    grey_frame,
-    state_dim,
+    frame_shape,
+    stack_shape,
 )
-from td3_driving.driving.route import Route, RoutePlace
-from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.settings import ObservationSettings
+from td3_driving.settings import ObservationSettings, Settings, SettingsError, from_flat
 
-SMALL = ObservationSettings(frame_height=36, frame_width=48, stack=3, route_points=2, route_spacing=5.0)
-STRAIGHT = Route(np.array([(0.0, 0.0), (100.0, 0.0)]))
+SMALL = ObservationSettings(frame_height=36, frame_width=48, stack=3)
 
 
 def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
@@ -35,7 +31,7 @@ def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
         "rgb8": (red, green, blue),
     }.items():
         image = np.full((72, 96, len(pixel)), pixel, dtype=np.uint8)
-        frame = grey_frame(image, encoding, SMALL)
+        frame = camera_frame(image, encoding, SMALL)
         assert frame.shape == (36, 48) and frame.dtype == np.uint8
         assert abs(int(frame[0, 0]) - luma) <= 1 and frame.min() == frame.max()
 
@@ -43,7 +39,7 @@ def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
 def test_a_pixel_of_the_frame_is_the_mean_of_its_area() -> None:
     image = np.zeros((72, 96), dtype=np.uint8)
     image[0, 0], image[0, 1], image[1, 0], image[1, 1] = 10, 20, 30, 40
-    assert grey_frame(image, "mono8", SMALL)[0, 0] == 25
+    assert camera_frame(image, "mono8", SMALL)[0, 0] == 25
 
 
 def test_padding_at_the_end_of_a_row_is_left_out() -> None:
@@ -99,40 +95,97 @@ def test_a_stack_that_was_handed_out_does_not_change() -> None:
     assert first.min() == 1
 
 
-def test_state_vector_by_hand() -> None:
-    vehicle = VehicleState(0, 10.0, 1.0, 0.0, math.pi / 4, 5.0, 0.0, 0.25)
-    place = RoutePlace(s=10.0, lateral=1.0, heading_error=math.pi / 4)
-    state = encode_state(vehicle, place, STRAIGHT, np.array([0.5, -0.5], dtype=np.float32), SMALL)
-    half = math.sqrt(0.5)
-    first = ((5 * half - 1 * half) / 10, (-1 * half - 5 * half) / 10)
-    second = ((10 * half - 1 * half) / 10, (-1 * half - 10 * half) / 10)
-    assert state == pytest.approx(np.array([0.5, 0.5, 1.0, 0.25, 0.5, -0.5, *first, *second]), abs=1e-6)
-    assert state.dtype == np.float32 and state.shape == (state_dim(SMALL),)
+# The crop, the colour and the stride.
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("field", ["x", "y", "z", "yaw", "speed", "lateral_speed", "yaw_rate"])
-def test_odometry_that_is_not_finite_is_refused(bad: float, field: str) -> None:
-    values = {
-        "stamp_ns": 0,
-        "x": 0.0,
-        "y": 0.0,
-        "z": 0.0,
-        "yaw": 0.0,
-        "speed": 0.0,
-        "lateral_speed": 0.0,
-        "yaw_rate": 0.0,
-    }
-    vehicle = VehicleState(**{**values, field: bad})  # type: ignore[arg-type]
-    with pytest.raises(ObservationError):
-        encode_state(vehicle, RoutePlace(0.0, 0.0, 0.0), STRAIGHT, np.zeros(2, dtype=np.float32), SMALL)
+def test_the_crop_cuts_rows_and_nothing_else() -> None:
+    """0.25 of 144 rows at the top and 0.25 at the bottom leave rows 36 to 107: two of them make a row of the frame."""
+    image = np.repeat(np.arange(144, dtype=np.uint8)[:, None], 96, axis=1)
+    settings = ObservationSettings(frame_height=36, frame_width=48, crop_top=0.25, crop_bottom=0.25)
+    frame = camera_frame(image, "mono8", settings)
+    # The mean of 36 and 37 is 36.5, which INTER_AREA rounds to one of the two.
+    assert np.abs(frame[:, 0] - (36.5 + 2.0 * np.arange(36))).max() <= 0.5
+    assert (frame == frame[:, :1]).all()
+    image[:36], image[108:] = 255, 255
+    np.testing.assert_array_equal(camera_frame(image, "mono8", settings), frame)
 
 
-finite = st.floats(-1e6, 1e6)
+def test_without_crop_a_frame_is_the_whole_image() -> None:
+    """Grey frames of stride 1 are what a published run saw: each pixel the mean of its area."""
+    image = np.random.default_rng(0).integers(0, 256, (72, 96), dtype=np.uint8)
+    means = image.reshape(36, 2, 48, 2).astype(float).mean(axis=(1, 3))
+    frame = camera_frame(image, "mono8", SMALL)
+    assert np.abs(frame - means).max() <= 0.5
 
 
-@given(finite, finite, finite, finite, finite)
-def test_state_is_bounded_for_every_finite_vehicle(x: float, y: float, yaw: float, speed: float, rate: float) -> None:
-    vehicle = VehicleState(0, x, y, 0.0, yaw, speed, 0.0, rate)
-    state = encode_state(vehicle, STRAIGHT.locate(vehicle), STRAIGHT, np.zeros(2, dtype=np.float32), SMALL)
-    assert np.isfinite(state).all() and np.abs(state).max() <= STATE_BOUND
+@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+def test_the_planes_of_colour_are_red_green_blue_whatever_the_order_in_the_image(encoding: str) -> None:
+    settings = ObservationSettings(frame_height=36, frame_width=48, colour="colour")
+    values = {"r": 100, "g": 50, "b": 200, "a": 255}
+    pixel = [7] if encoding == "mono8" else [values[letter] for letter in encoding[:-1]]
+    image = np.full((72, 96, len(pixel)), pixel, dtype=np.uint8)
+    frame = camera_frame(image[..., 0] if encoding == "mono8" else image, encoding, settings)
+    assert frame.shape == frame_shape(settings) == (3, 36, 48) and frame.flags.c_contiguous
+    assert frame[:, 5, 7].tolist() == ([7, 7, 7] if encoding == "mono8" else [100, 50, 200])
+    assert (frame == frame[:, :1, :1]).all()
+
+
+def test_an_image_of_which_the_crop_leaves_nothing_is_refused() -> None:
+    settings = ObservationSettings(frame_height=36, frame_width=48, crop_top=0.8)
+    with pytest.raises(ObservationError, match=r"of the 1 rows of the image, crop_top 0\.8"):
+        camera_frame(np.zeros((1, 96), dtype=np.uint8), "mono8", settings)
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.lists(st.booleans(), min_size=1, max_size=40), st.booleans())
+def test_a_stack_is_every_strideth_frame_back_and_the_first_before_it(
+    count: int, stride: int, ends: list[bool], colour: bool
+) -> None:
+    """Against the frames of the episode in a list; ``ends`` says after which frame a new episode begins."""
+    settings = ObservationSettings(
+        frame_height=24, frame_width=24, stack=count, stack_stride=stride, colour="colour" if colour else "grey"
+    )
+    stack, episode = FrameStack(settings), list[int]()
+    for number, end in enumerate(ends):
+        episode.append(number)
+        frame = np.full(frame_shape(settings), number, dtype=np.uint8)
+        planes = 3 if colour else 1
+        if colour:
+            frame[1], frame[2] = frame[1] + 100, frame[2] + 200
+        pushed = stack.push(frame)
+        assert pushed.shape == stack_shape(settings)
+        wanted = [episode[max(len(episode) - 1 - back * stride, 0)] for back in range(count - 1, -1, -1)]
+        expected = [value + 100 * plane for value in wanted for plane in range(planes)]
+        assert pushed[:, 3, 4].tolist() == expected
+        if end:
+            stack.clear()
+            episode = []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"crop_top": 0.6, "crop_bottom": 0.4}, "leave less than 0.1 of the image"),
+        ({"crop_top": 0.85}, r"crop_top: 0.85 is outside 0.0 \.\. 0.8"),
+        ({"waypoint_spacing": 5.0}, r"waypoint_spacing: 5.0 is outside 10.0 \.\. 100.0 m"),
+        ({"stack_stride": 0}, r"stack_stride: 0 is outside 1 \.\. 20"),
+        ({"state": "lidar"}, "state: 'lidar' is not one of sensors, map"),
+        ({"colour": "rgb"}, "colour: 'rgb' is not one of grey, colour"),
+    ],
+)
+def test_a_contract_that_cannot_be_is_refused(wrong: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        ObservationSettings(**wrong)
+
+
+def test_every_setting_of_the_contract_makes_another_run() -> None:
+    """Policies, memories and bundles of different contracts are told apart by the digest."""
+    changes = {
+        "observation.state": "map", "observation.colour": "colour", "observation.crop_top": 0.1,
+        "observation.crop_bottom": 0.1, "observation.stack_stride": 2, "observation.waypoints": 4,
+        "observation.waypoint_spacing": 30.0, "localisation.position_noise": 0.5, "localisation.position_bias": 0.5,
+        "localisation.heading_noise": 0.1, "localisation.correlation_time": 1.0, "network.critic": "camera",
+        "learning.teacher": "idm", "learning.teacher_weight": 2.0, "learning.teacher_weight_end": 0.5,
+        "learning.teacher_decay": 10,
+    }  # fmt: skip
+    digests = {from_flat({key: value}).digest() for key, value in changes.items()} | {Settings().digest()}
+    assert len(digests) == len(changes) + 1

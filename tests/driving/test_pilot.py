@@ -12,7 +12,8 @@ from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import EpisodeSettings, ObservationSettings, Settings
 
 SETTINGS = Settings(
-    observation=ObservationSettings(frame_height=36, frame_width=36, stack=2), episode=EpisodeSettings(max_steps=10)
+    observation=ObservationSettings(state="map", frame_height=36, frame_width=36, stack=2),
+    episode=EpisodeSettings(max_steps=10),
 )
 ROUTE = Route(np.array([(0.0, 0.0), (200.0, 0.0)]))
 ACTION = np.array([0.1, 0.5], dtype=np.float32)

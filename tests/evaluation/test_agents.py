@@ -10,8 +10,8 @@ import torch
 
 from td3_driving.driving.drivers import IdmDriver, LaneKeeper, Neighbours, Situation
 from td3_driving.driving.episode import ExitReason
-from td3_driving.driving.observation import state_dim
 from td3_driving.driving.route import Route, RoutePlace
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.agents import DriverAgent, View, driver_agent
 from td3_driving.evaluation.drive import Plan, evaluate
@@ -19,7 +19,7 @@ from td3_driving.evaluation.learned import LearnedAgent, learned_agent, weights_
 from td3_driving.evaluation.summary import summarise
 from td3_driving.learning.best import best_score, keep_if_better
 from td3_driving.learning.checkpoint import CheckpointError
-from td3_driving.learning.networks import make_actor
+from td3_driving.learning.networks import initialise, make_actor
 from td3_driving.learning.trainer import Trainer
 from td3_driving.learning.weights import take_snapshot
 from td3_driving.settings import ObservationSettings, Settings
@@ -32,7 +32,8 @@ def situation(own_speed: float, **neighbours: list[float]) -> Situation:
     """On a straight road along x, at its start; ``neighbours`` are x, y and speed of cars of 4.79 m."""
     route = Route(np.array([(x, 0.0) for x in range(200)], dtype=float))
     others = {name: np.array(neighbours.get(name, [])) for name in ("x", "y", "speed")}
-    known = Neighbours(**others, length=np.full(len(others["x"]), 4.79))
+    count = len(others["x"])
+    known = Neighbours(**others, yaw=np.zeros(count), length=np.full(count, 4.79))
     vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, own_speed, 0.0, 0.0)
     return Situation(vehicle, RoutePlace(0.0, 0.0, 0.0), route, known)
 
@@ -155,6 +156,21 @@ def test_a_learned_policy_drives_as_its_weights_say(settings: Conf) -> None:
     assert result.ended is ExitReason.TIME_LIMIT
     # 3 s at 0.3 * 8,500 N / 1,845 kg less the rolling resistance of 0.147 m/s^2 are 5.56 m; drag is small.
     assert 5.0 < result.driven < 5.56
+
+
+def test_each_route_has_a_localisation_error_of_its_own(settings: Conf) -> None:
+    """The same first frame of the same road under other seeds is another observation, under the same seed the same."""
+    conf = settings(network__action_init=1.0)
+    actor = make_actor(conf, state_dim(conf.observation))
+    initialise(actor, torch.Generator().manual_seed(0))
+    agent = LearnedAgent("new", conf, take_snapshot(actor, 0, 0, conf.digest()).data)
+    first = situation(8.0)
+    view = View(first.vehicle, np.zeros((36, 36), dtype=np.uint8), None)
+    actions = []
+    for seed in (1, 2, 1):
+        agent.start(first.route, seed)
+        actions.append(agent.decide(view).tolist())
+    assert actions[0] == actions[2] != actions[1]
 
 
 def make_run(folder: Path, settings: Settings) -> Trainer:

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from td3_driving.cli import main
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings
 from td3_driving.starting.profiles import parameter_file
 
@@ -65,6 +67,39 @@ def test_a_single_result_is_the_document_itself(tmp_path: Path, settings: Callab
     assert len(document["_checkpoint"]["records"]) == 1
 
 
+def untrained(folder: Path, conf: Settings) -> Path:
+    """A run folder whose policy has learned nothing."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(parameter_file(conf))
+    Trainer(conf, folder, state_dim(conf.observation)).save()
+    return folder
+
+
+def test_a_policy_without_its_camera_and_without_its_state(
+    tmp_path: Path, settings: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A policy that has learned nothing hardly moves: it cannot be told whether it would miss its camera."""
+    run = untrained(tmp_path / "run", settings(episode__max_steps=30, observation__route_points=1))
+    files = [word for kind in ("json", "html") for word in (f"--{kind}", str(tmp_path / f"out.{kind}"))]
+    asked = ("--routes", "1", "--ending", "violation", "--camera", "black,noise", "--state-importance", "--occlusion")
+    assert main(["evaluate", str(run), "parked", *asked, *files]) == 0
+    shown = capsys.readouterr().out
+    assert "needs its camera" in shown and "camera black" in shown and "camera noise" in shown
+    documents = json.loads((tmp_path / "out.json").read_text())["evaluations"]
+    own = [document["td3_driving"] for document in documents]
+    assert [one["plan"]["camera"] for one in own] == ["seen", "black", "noise", "seen"]
+    assert [one["needs_its_camera"]["answer"] for one in own] == ["unclear"] * 3 + ["no camera"]
+    scores = own[0]["needs_its_camera"]["driving_scores"]
+    assert list(scores) == ["seen", "black", "noise"]
+    means = [document["_checkpoint"]["global_record"]["scores_mean"]["score_composed"] for document in documents[:3]]
+    assert list(scores.values()) == pytest.approx(means, abs=1e-5)
+    elements = own[0]["state_importance"]["elements"]
+    assert len(elements) == 13 + 2 and elements[1]["element"] == "yaw rate, left positive"
+    assert all("state_importance" not in one for one in own[1:])
+    page = (tmp_path / "out.html").read_text()
+    assert "state-0-0" in page and page.count("src='data:image/png;base64,") == 6 and "95 % bootstrap" in page
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -74,6 +109,12 @@ def test_a_single_result_is_the_document_itself(tmp_path: Path, settings: Callab
         (["parked", "--delay-ms", "70"], "70 ms is no multiple of a frame"),
         (["parked", "--drop", "2"], "drop: 2.0 is outside 0 .. 1"),
         (["parked", "--map", "nowhere"], "nowhere"),
+        (["parked", "--camera", "seen,blak"], "camera: 'blak' is not one of seen, black, frozen, noise, shuffled"),
+        (["parked", "--occlusion", "--html", "x"], "--occlusion needs the run folder of a policy"),
+        (["nowhere", "--occlusion", "--json", "x"], "--occlusion needs --html FILE"),
+        (["nowhere", "--state-importance"], "--state-importance needs --html FILE or --json FILE"),
+        (["parked", "--ros", "--camera", "blak"], "camera: 'blak' is not one of seen"),
+        (["parked", "--ros", "--occlusion"], "--ros takes one agent and one scenario"),
         (["parked", "--set", "simulator.mapp=town"], "did you mean 'simulator.map'"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.observation import ObservationError, grey_frame, state_dim
+from td3_driving.driving.observation import ObservationError, camera_frame
 from td3_driving.driving.route import Route
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.drive import CAMERA_ENCODING, Plan, evaluate
 from td3_driving.evaluation.interlude import Interlude
@@ -45,8 +46,8 @@ def drive(interlude: Interlude, scene: Scene) -> int:
             frame = scene.world.tick()
             frames += 1
             image = scene.camera.render(frame.ego, frame.vehicles)
-            grey = grey_frame(image, CAMERA_ENCODING, scene.settings.observation)
-            action = tour.frame(grey, frame.ego, bool(frame.collisions), len(frame.lane_invasions))
+            seen = camera_frame(image, CAMERA_ENCODING, scene.settings.observation)
+            action = tour.frame(seen, frame.ego, bool(frame.collisions), len(frame.lane_invasions))
             if action is None:
                 break
             command = to_command(action)

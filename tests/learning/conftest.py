@@ -9,6 +9,8 @@ import pytest
 import tiny
 
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import frame_shape
+from td3_driving.driving.privileged import privileged_dim
 from td3_driving.settings import Settings, from_flat
 
 STATE_DIM = 3
@@ -41,10 +43,10 @@ def small() -> Callable[..., Settings]:
 
 @pytest.fixture(scope="session")
 def message() -> Callable[..., Experience]:
-    """A valid message whose frame and state are derived from ``tag``."""
+    """A valid message whose frame, state and privileged vector are derived from ``tag``."""
 
     def make(settings: Settings, sequence: int, tag: int = 0, final: bool = False, **changes: Any) -> Experience:
-        shape = (settings.observation.frame_height, settings.observation.frame_width)
+        shape, privileged = frame_shape(settings.observation), privileged_dim(settings)
         reward = float(changes.pop("reward", tag))
         values: dict[str, Any] = {
             "actor_id": "a",
@@ -59,11 +61,13 @@ def message() -> Callable[..., Experience]:
             "action": np.zeros(2, np.float32),
             "reward": reward,
             "reward_parts": np.array([reward, 0.0, 0.0, 0.0, 0.0]),
+            "privileged": np.full(privileged, tag + 0.5, np.float32),
         }
         if final:
             values |= {
                 "final_frame": np.full(shape, (tag + 1) % 251, np.uint8),
                 "final_state": np.full(STATE_DIM, tag + 1, np.float32),
+                "final_privileged": np.full(privileged, tag + 1.5, np.float32),
             }
         return Experience(**(values | changes))
 

@@ -37,7 +37,7 @@ def test_a_restart_explores_on_as_before(seed: int, step: int) -> None:
 def test_noise_decays_linearly_from_the_end_of_the_random_phase() -> None:
     exploration = Exploration(ExplorationSettings(random_steps=100, noise_start=0.4, noise_end=0.2, decay_steps=50), 0)
     zero = np.zeros(2)
-    assert exploration.action(99, zero)[1] == 1.0
+    assert exploration.action(99, None)[1] == 1.0
     assert [exploration.action(step, zero)[1] for step in (100, 125, 150, 999)] == pytest.approx([0.4, 0.3, 0.2, 0.2])
 
 
@@ -58,3 +58,22 @@ def test_actions_stay_in_range_and_zero_noise_changes_nothing() -> None:
 def test_after_the_random_phase_an_action_of_the_policy_is_needed() -> None:
     with pytest.raises(ValueError, match="random phase of 10 steps"):
         Exploration(ExplorationSettings(random_steps=10), 0).action(10, None)
+
+
+def test_a_teachers_action_is_disturbed_by_a_held_random_action() -> None:
+    """Between 0.2 times the random actions and the teacher's there is only the bound of the action space."""
+    settings = ExplorationSettings(random_steps=40, random_hold=8, noise_start=0.2)
+    exploration, alone = Exploration(settings, seed=4), Exploration(settings, seed=4)
+    teacher = np.array([0.9, -0.3], np.float32)
+    driven = np.stack([exploration.action(step, teacher)[0] for step in range(40)])
+    drawn = np.stack([alone.action(step, None)[0] for step in range(40)])
+    assert driven == pytest.approx(np.clip(teacher + 0.2 * drawn, -1.0, 1.0), abs=1e-6)
+    assert len(np.unique(driven, axis=0)) == 5
+    assert exploration.action(0, teacher)[1] == 0.2 and driven.dtype == np.float32
+
+
+def test_the_teacher_is_asked_in_the_first_phase_alone() -> None:
+    exploration = Exploration(ExplorationSettings(random_steps=2, noise_start=0.5, noise_end=0.0, decay_steps=1), 0)
+    teacher = np.array([0.25, 0.5], np.float32)
+    assert exploration.is_random(1) and not exploration.is_random(2)
+    assert exploration.action(3, teacher)[0].tolist() == [0.25, 0.5]

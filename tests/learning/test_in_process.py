@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from td3_driving.driving.episode import EpisodeRecord, ExitReason
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.in_process import InProcessRun, evaluate_policy
 from td3_driving.learning.networks import make_actor
 from td3_driving.learning.weights import take_snapshot

@@ -34,6 +34,7 @@ def test_a_whole_episode_goes_in(small: Make, message: Message) -> None:
 
 
 FRAME = np.zeros((36, 36), np.uint8)
+ENDING = {"final_frame": FRAME, "final_state": np.zeros(3, np.float32), "truncated": True}
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"config_hash": "0" * 64}, "configuration '000000000000' of the actor"),
     ({"frame": np.zeros((36, 35), np.uint8)}, r"frame is \(36, 35\) uint8"),
@@ -50,6 +51,17 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"final_frame": FRAME, "final_state": np.zeros(3, np.float32)}, "does not close the episode"),
     ({"final_frame": FRAME, "terminated": True}, "must come together"),
     ({"final_frame": FRAME[1:], "final_state": np.zeros(3, np.float32), "truncated": True}, r"final_frame is \(35"),
+    ({"privileged": np.zeros(52, np.float32)}, r"privileged is \(52,\)"),
+    ({"privileged": np.zeros(0, np.float32)}, r"privileged is \(0,\)"),
+    ({"privileged": np.zeros(53)}, r"privileged is \(53,\) float64"),
+    ({"privileged": np.full(53, np.inf, np.float32)}, "privileged is not finite"),
+    ({"teacher_action": np.zeros(3, np.float32)}, r"teacher_action is \(3,\)"),
+    ({"teacher_action": np.array([0, 1.01], np.float32)}, r"teacher_action .* is outside -1 \.\. 1"),
+    ({"teacher_action": np.array([np.nan, 0], np.float32)}, "teacher_action is not finite"),
+    ({**ENDING, "final_privileged": None}, "final_privileged is missing"),
+    ({**ENDING, "final_privileged": np.zeros(9, np.float32)}, r"final_privileged is \(9,\)"),
+    ({**ENDING, "final_privileged": np.full(53, np.nan, np.float32)}, "final_privileged is not finite"),
+    ({"final_privileged": np.zeros(53, np.float32), "truncated": True}, "final_privileged without a final_frame"),
     ({"step_index": 9}, "cannot have been reached"),
     ({"step_index": -1}, "cannot have been reached"),
 ]
@@ -65,6 +77,25 @@ def test_refuses_what_cannot_be_right(small: Make, message: Message, change: dic
         raise AssertionError(outcome.reason)
     assert memory.inserted == 0
     assert intake.counters.last_rejection == outcome.reason
+
+
+def test_a_camera_critic_is_told_nothing_and_refuses_who_tells(small: Make, message: Message) -> None:
+    settings = small(network__critic="camera")
+    intake, memory = new(settings)
+    ending = {**ENDING, "final_privileged": None}
+    assert intake.accept(message(settings, 0, **ending)).inserted
+    told = message(settings, 1, episode_id=1, step_index=0, privileged=np.zeros(53, np.float32))
+    assert intake.accept(told).reason.endswith("privileged is (53,) float32, needed is (0,) float32")
+    assert memory.gather(np.array([0])).privileged.shape == (1, 0)
+
+
+def test_what_the_teacher_did_goes_in(small: Make, message: Message) -> None:
+    settings = small()
+    intake, memory = new(settings)
+    for step, shown in enumerate((np.array([1.0, -1.0], np.float32), None, None)):
+        assert intake.accept(message(settings, step, teacher_action=shown)).inserted
+    assert memory.gather(np.array([0])).teacher_actions.tolist() == [[1.0, -1.0]]
+    assert np.isnan(memory.gather(np.array([1])).teacher_actions).all()
 
 
 def test_a_reward_within_rounding_of_its_parts_goes_in(small: Make, message: Message) -> None:

@@ -6,18 +6,25 @@ import pytest
 import torch
 from torch import Tensor
 
+from td3_driving.learning.networks import CameraCritic, Inputs
 from td3_driving.learning.preflight import CheckResult, PreflightError, preflight
-from td3_driving.learning.td3 import TD3, ActorObjective, Observation
+from td3_driving.learning.td3 import TD3, ActorObjective
 from td3_driving.settings import Settings
 from td3_driving.settings_audit import tracked
 
 Make = Callable[..., Settings]
 STATE_DIM = 3
+CRITICS = ("privileged", "camera")
 
 
+@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("teacher", ["none", "idm"])
 @pytest.mark.parametrize("algorithm", ["td3", "ddpg", "sac"])
-def test_the_learner_as_it_is_passes(small: Make, algorithm: str) -> None:
-    results = preflight(small(learning__algorithm=algorithm, learning__n_step=3), STATE_DIM)
+def test_the_learner_as_it_is_passes(small: Make, algorithm: str, teacher: str, critic: str) -> None:
+    settings = small(
+        learning__algorithm=algorithm, learning__n_step=3, learning__teacher=teacher, network__critic=critic
+    )
+    results = preflight(settings, STATE_DIM)
     assert [result.name for result in results] == [
         "targets_equal_online",
         "gradient_path",
@@ -31,15 +38,28 @@ def test_the_learner_as_it_is_passes(small: Make, algorithm: str) -> None:
 class ByPass(TD3):
     """The wiring that ruins a run: Q of the features of the ACTOR's encoder."""
 
-    def actor_q(self, now: Observation, actions: Tensor) -> Tensor:
-        return self.critic.first_value(self.actor.encoder(now.patches), now.states, actions)
+    def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
+        return self.critic.first_value(self._mistaken(now), actions)
+
+    def _mistaken(self, now: Inputs) -> Tensor:
+        features = self.actor.encoder(now.patches)
+        if isinstance(self.critic, CameraCritic):
+            return torch.cat([features, now.states], dim=1)
+        return torch.cat([features, now.privileged[:, features.shape[1] :]], dim=1)
 
 
-class QuietByPass(TD3):
+class QuietByPass(ByPass):
     """The same without the gradient: the values alone are wrong."""
 
-    def actor_q(self, now: Observation, actions: Tensor) -> Tensor:
-        return self.critic.first_value(self.actor.encoder(now.patches).detach(), now.states, actions)
+    def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
+        return self.critic.first_value(self._mistaken(now).detach(), actions)
+
+
+class OtherRows(TD3):
+    """The actor's loss asks for the values of other observations than those that the actor saw."""
+
+    def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
+        return self.critic.first_value(self.critic.features(now).roll(1, dims=0).detach(), actions)
 
 
 class ForgottenEncoder(TD3):
@@ -64,24 +84,36 @@ class SharedTarget(TD3):
 class DeafToPenalty(TD3):
     """An update that does not read one of its settings."""
 
-    def actor_objective(self, now: Observation) -> ActorObjective:
-        q = self.actor_q(now, self.actor(now.patches, now.states))
-        return ActorObjective(q, torch.zeros_like(q))
+    def actor_objective(self, now: Inputs) -> ActorObjective:
+        action = self.actor(now.patches, now.states)
+        q = self.actor_q(now, action)
+        return ActorObjective(q, torch.zeros_like(q), action)
 
 
+class DeafToTeacher(TD3):
+    """An update that leaves the teacher out."""
+
+    @property
+    def teacher_weight(self) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize(
     ("wiring", "failing"),
     [
         (ByPass, {"gradient_path", "same_features"}),
         (QuietByPass, {"same_features"}),
+        (OtherRows, {"same_features"}),
         (ForgottenEncoder, {"targets_cover_encoders"}),
         (SharedTarget, {"targets_equal_online"}),
         (DeafToPenalty, {"settings_honoured"}),
+        (DeafToTeacher, {"settings_honoured"}),
     ],
 )
-def test_a_wrong_wiring_refuses_to_train(small: Make, wiring: type[TD3], failing: set[str]) -> None:
+def test_a_wrong_wiring_refuses_to_train(small: Make, wiring: type[TD3], failing: set[str], critic: str) -> None:
     with pytest.raises(PreflightError) as refusal:
-        preflight(small(), STATE_DIM, factory=wiring)
+        preflight(small(network__critic=critic, learning__teacher="idm"), STATE_DIM, factory=wiring)
     found = {part.split(":")[0] for part in str(refusal.value).split("; ")}
     assert failing <= found
     assert not found & ({"gradient_path", "same_features", "settings_honoured"} - failing)

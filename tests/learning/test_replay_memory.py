@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -16,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.observation import PLANES, FrameStack
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import Batch, ReplayMemory
 from td3_driving.learning.replay_store import ReplayError
@@ -59,14 +61,14 @@ class Reference:
 
     def _stack(self, chain: list[tuple[int, Experience | None, int]], at: int) -> tuple[float, ...] | None:
         starts_episode = chain[0][1] is not None and chain[0][1].step_index == 0
-        tags: list[float] = []
-        for index in range(at - self.settings.observation.stack + 1, at + 1):
+        seen, tags = self.settings.observation, list[float]()
+        for index in range(at - (seen.stack - 1) * seen.stack_stride, at + 1, seen.stack_stride):
             if index < 0 and not starts_episode:
                 return None
             position, _, tag = chain[max(index, 0)]
             if position < self.written - self.settings.replay.capacity:
                 return None
-            tags.append(tag % 251)
+            tags += [tag % 251] * PLANES[seen.colour]
         return tuple(tags)
 
     def _row(self, chain: list[tuple[int, Experience | None, int]], at: int) -> Row | None:
@@ -100,6 +102,9 @@ def rows(batch: Batch) -> Iterator[Row]:
     """Rows of a batch in the form of :meth:`Reference.transitions`."""
     for i in range(len(batch.actions)):
         assert (batch.frames[i] == batch.frames[i][:, :1, :1]).all()
+        assert (batch.privileged[i] == batch.states[i, 0] + 0.5).all()
+        assert (batch.next_privileged[i] == batch.next_states[i, 0] + 0.5).all()
+        np.testing.assert_array_equal(batch.teacher_actions[i], shown(int(batch.states[i, 0])))
         yield (
             tuple(batch.frames[i, :, 0, 0].tolist()),
             float(batch.states[i, 0]),
@@ -108,6 +113,11 @@ def rows(batch: Batch) -> Iterator[Row]:
             float(batch.discounts[i]),
             tuple(batch.next_frames[i, :, 0, 0].tolist()),
         )
+
+
+def shown(tag: int) -> tuple[float, float]:
+    """What the teacher did at a step; there was none at every third."""
+    return (math.nan, math.nan) if tag % 3 == 0 else (tag % 5 / 8.0, -(tag % 7) / 8.0)
 
 
 def everything(memory: ReplayMemory) -> Counter[Row]:
@@ -145,6 +155,7 @@ class Drive:
                 terminated=terminated,
                 truncated=closing and not terminated,
                 reward=float(self._rng.normal()),
+                teacher_action=None if tag % 3 == 0 else np.array(shown(tag), np.float32),
             )
             yield experience, tag, lost
 
@@ -154,14 +165,24 @@ class Drive:
     seed=st.integers(0, 10**6),
     actors=st.integers(1, 3),
     stack=st.integers(1, 4),
+    stride=st.integers(1, 4),
+    colour=st.sampled_from(["grey", "colour"]),
+    capacity=st.integers(100, 150),
     n_step=st.integers(1, 4),
     count=st.integers(1, 260),
     reopen_at=st.integers(0, 260),
 )
 def test_holds_exactly_what_a_naive_memory_holds(
-    small: Make, message: Message, seed: int, actors: int, stack: int, n_step: int, count: int, reopen_at: int
-) -> None:
-    settings = small(observation__stack=stack, learning__n_step=n_step, replay__capacity=100)
+    small: Make, message: Message, seed: int, actors: int, stack: int, stride: int, colour: str, capacity: int,
+    n_step: int, count: int, reopen_at: int,
+) -> None:  # fmt: skip
+    settings = small(
+        observation__stack=stack,
+        observation__stack_stride=stride,
+        observation__colour=colour,
+        learning__n_step=n_step,
+        replay__capacity=capacity,
+    )
     reference = Reference(settings)
     with tempfile.TemporaryDirectory() as folder:
         memory = ReplayMemory(settings, STATE_DIM, Path(folder))
@@ -178,6 +199,43 @@ def test_holds_exactly_what_a_naive_memory_holds(
             reference.add(experience, tag)
         assert everything(memory) == reference.transitions()
         assert everything(ReplayMemory(settings, STATE_DIM, Path(folder))) == reference.transitions()
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize(("stack", "stride"), [(4, 1), (4, 5), (1, 3), (3, 2)])
+def test_a_sampled_stack_is_what_the_policy_saw(
+    small: Make, message: Message, stack: int, stride: int, n_step: int
+) -> None:
+    """Episodes of colour frames of noise: each stack of the memory equals the one that the pilot's stack gave out."""
+    settings = small(
+        observation__stack=stack,
+        observation__stack_stride=stride,
+        observation__colour="colour",
+        learning__n_step=n_step,
+    )
+    memory, eyes, rng = (
+        ReplayMemory(settings, STATE_DIM, None),
+        FrameStack(settings.observation),
+        np.random.default_rng(0),
+    )
+    seen: dict[int, np.ndarray] = {}
+    for number in range(75):
+        episode, step = divmod(number, 25)
+        frames = rng.integers(0, 256, (2, 3, 36, 36), dtype=np.uint8)
+        if step == 0:
+            eyes.clear()
+        seen[2 * number] = eyes.push(frames[0])
+        ending = {"truncated": True, "final": True} if step == 24 else {}
+        sent = message(settings, number, 2 * number, episode_id=episode, step_index=step, frame=frames[0], **ending)
+        if ending:
+            sent = replace(sent, final_frame=frames[1])
+            seen[2 * number + 1] = eyes.push(frames[1])
+        memory.append(sent, linked=step > 0)
+    batch = memory.gather(memory.sampleable_slots())
+    assert len(batch.actions) == 75
+    for i in range(75):
+        np.testing.assert_array_equal(batch.frames[i], seen[int(batch.states[i, 0])])
+        np.testing.assert_array_equal(batch.next_frames[i], seen[int(batch.next_states[i, 0])])
 
 
 def test_sampling_is_uniform_over_what_is_whole(small: Make, message: Message) -> None:
@@ -277,5 +335,6 @@ def filled(settings: Settings, message: Message, steps: int, directory: Path | N
     """A memory with one open episode whose tags are 0, 1, 2 …"""
     memory = ReplayMemory(settings, STATE_DIM, directory)
     for i in range(steps):
-        memory.append(message(settings, i, i), linked=i > 0)
+        teacher = None if i % 3 == 0 else np.array(shown(i), np.float32)
+        memory.append(message(settings, i, i, teacher_action=teacher), linked=i > 0)
     return memory

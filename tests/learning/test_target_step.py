@@ -18,8 +18,8 @@ SETTINGS = {
 }
 
 
-def steps(folder: Path, tau: float, factory: type[TD3] = TD3) -> dict[str, float]:
-    settings: Settings = from_flat({**SETTINGS, "learning.tau": tau})
+def steps(folder: Path, tau: float, critic: str, factory: type[TD3] = TD3) -> dict[str, float]:
+    settings: Settings = from_flat({**SETTINGS, "learning.tau": tau, "network.critic": critic})
     trainer = Trainer(settings, folder, 26, factory)
     for experience in made_up_experience(settings, 26, 20):
         trainer.receive(experience)
@@ -29,9 +29,11 @@ def steps(folder: Path, tau: float, factory: type[TD3] = TD3) -> dict[str, float
 
 
 @pytest.mark.parametrize("tau", [0.005, 0.3, 1.0])
-def test_every_part_of_every_target_goes_tau_of_the_way(tmp_path: Path, tau: float) -> None:
-    measured = steps(tmp_path, tau)
-    assert set(measured) == {f"agent/{part}_target_step" for part in ("actor", "actor_cnn", "critic", "critic_cnn")}
+@pytest.mark.parametrize("critic", ["camera", "privileged"])
+def test_every_part_of_every_target_goes_tau_of_the_way(tmp_path: Path, tau: float, critic: str) -> None:
+    measured = steps(tmp_path, tau, critic)
+    parts = ("actor", "actor_cnn", "critic", *(("critic_cnn",) if critic == "camera" else ()))
+    assert set(measured) == {f"agent/{part}_target_step" for part in parts}
     assert all(value == pytest.approx(tau, rel=0.01) for value in measured.values())
 
 
@@ -42,6 +44,6 @@ def test_a_target_without_its_encoder_is_seen(tmp_path: Path) -> None:
                 for ours, theirs in zip(online.part("mlp"), target.part("mlp")):
                     theirs.data.lerp_(ours.data, self._rule.tau)
 
-    measured = steps(tmp_path, 0.1, Forgetful)
+    measured = steps(tmp_path, 0.1, "camera", Forgetful)
     assert measured["agent/critic_cnn_target_step"] == measured["agent/actor_cnn_target_step"] == 0.0
     assert measured["agent/critic_target_step"] == pytest.approx(0.1, rel=0.01)

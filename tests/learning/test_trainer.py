@@ -58,9 +58,11 @@ def test_slices_change_nothing_but_the_time_of_the_updates(small: Make, tmp_path
     assert points == sliced_points
 
 
-def test_log_points_come_at_every_period_with_measured_values(small: Make, tmp_path: Path) -> None:
-    trainer = Trainer(small(), tmp_path, STATE_DIM)
-    points = dict(run(trainer, course(small(), 60)))
+@pytest.mark.parametrize("critic", ["privileged", "camera"])
+def test_log_points_come_at_every_period_with_measured_values(small: Make, tmp_path: Path, critic: str) -> None:
+    settings = small(network__critic=critic)
+    trainer = Trainer(settings, tmp_path, STATE_DIM)
+    points = dict(run(trainer, course(settings, 60)))
     assert list(points) == [10, 20, 30, 40, 50, 60]
     assert [points[step]["agent/total_iterations"] for step in points] == [0, 0, 4, 8, 12, 16]
     assert [points[step]["agent/updates_per_step"] for step in points] == pytest.approx([0, 0, 0.4, 0.4, 0.4, 0.4])
@@ -77,7 +79,10 @@ def test_log_points_come_at_every_period_with_measured_values(small: Make, tmp_p
         for what in ("lr", "param_mean", "param_std")
     }
     wanted |= {"train/actor_loss", "train/critic_loss", "train/q1_value", "debug/q1_for_actor_mean", "debug/td_error"}
-    assert wanted <= set(points[30])
+    encoder = {tag for tag in wanted if "/critic_cnn_" in tag}
+    assert len(encoder) == 4
+    assert wanted - encoder <= set(points[30])
+    assert encoder & set(points[30]) == (encoder if critic == "camera" else set()), "no series of what is not there"
 
 
 def test_action_series_are_those_of_the_driven_actions(small: Make, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ ACCOUNT = Account(3, "", 10, 10, 0, 0, 0, "", 9, 100, 4, 4)
 
 
 def observe(folder: Path, totals: list[float]) -> RunObserver:
-    observer = RunObserver(SETTINGS, LiveDoctor.for_settings(SETTINGS), EventLog(folder))
+    observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), EventLog(folder))
     for number, total in enumerate(totals, start=1):
         parts = np.array([1.0, 0.5, 0.0, 0.0, 0.0])
         observer.on_step(Step("actor_0", number, number, parts, total, speed=5.0), now=0.1 * number)
@@ -56,7 +56,7 @@ def test_a_single_step_that_does_not_add_up_is_an_error(tmp_path: Path) -> None:
 
 
 def ledger(steps: list[tuple[str, int]], folder: Path) -> Status:
-    observer = RunObserver(SETTINGS, LiveDoctor.for_settings(SETTINGS), EventLog(folder))
+    observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), EventLog(folder))
     parts = np.array([1.0, 0.5, 0.0, 0.0, 0.0])
     for actor, number in steps:
         observer.on_step(Step(actor, number, number, parts, 1.5, speed=5.0), now=0.1 * number)

@@ -21,6 +21,7 @@ SMALL = {
     **tiny.NETWORK,
     "simulator.control_timeout": 60.0,
     "observation.stack": 3,
+    "observation.crop_top": 0.25,
     # Weights of this size let the action follow the picture, as those of a trained policy do.
     "network.action_init": 0.5,
 }
@@ -40,16 +41,23 @@ def random_weights(settings: Settings, seed: int = 0) -> bytes:
     return take_snapshot(actor, 7, 0, settings.digest()).data
 
 
+PURSUED = {"map": ("route point 3, left", 0.13), "sensors": ("waypoint 2, left", 0.02)}
+"""By contract: the element that is steered after, and steering per metre that the point lies to the side.
+
+That of a pure pursuit (wheelbase 2.875 m, 70 deg at full steer) for a point 6 m ahead, and for one 15 m ahead.
+"""
+
+
 def lane_following_weights(settings: Settings) -> bytes:
     """Weights by which the car follows its route at 5 m/s; the camera has a small say in it.
 
-    The one hidden layer turns the third route point (6 m ahead) into the steering of a pure pursuit, which is 0.13 per
-    metre that the point lies to the side (wheelbase 2.875 m, 70 deg at full steer), and the speed (in 10 m/s) into a
+    The one hidden layer turns a point ahead, see :data:`PURSUED`, into steering, and the speed (in 10 m/s) into a
     proportional drive.
     """
+    name, gain = PURSUED[settings.observation.state]
     elements = contract_of(settings).as_mapping()["inputs"]["state"]["elements"]
-    assert elements[11]["name"] == "route point 3, left"
-    steer = 0.13 * elements[11]["divided_by"]
+    point = [element["name"] for element in elements].index(name)
+    steer = gain * elements[point]["divided_by"]
     actor = make_actor(settings, contract_of(settings).state_size)
     initialise(actor, torch.Generator().manual_seed(0))
     hidden, output = actor.trunk[0], actor.trunk[-1]
@@ -57,7 +65,7 @@ def lane_following_weights(settings: Settings) -> bytes:
     with torch.no_grad():
         hidden.weight[:3] = 0.0
         hidden.bias[:3] = 0.0
-        hidden.weight[0, features + 11], hidden.weight[1, features + 11] = -steer, steer
+        hidden.weight[0, features + point], hidden.weight[1, features + point] = -steer, steer
         hidden.weight[2, features + 0], hidden.bias[2] = -5.0, 10.0
         output.weight *= 0.05
         output.bias.zero_()

@@ -40,9 +40,11 @@ SMALL = {
     "pacing.checkpoint_period": 20,
     "pacing.stall_timeout": 30,
     "simulator.control_timeout": 30,
+    "evaluation.final_routes": 0,
 }
 """Settings of a run that takes seconds, beside the defaults; each test says what it changes."""
-TIMEOUT = 120.0
+TIMEOUT = 600.0
+"""Wall time after which a run is taken to hang; beside other work it may well take minutes [s]."""
 
 
 def private_domain() -> Domain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+import re
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
 from carla_msgs.msg import CarlaEgoVehicleControl
+from derived_object_msgs.msg import ObjectArray
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from run_harness import Ear, Run
@@ -22,6 +24,7 @@ from td3_driving_msgs.srv import ResetEpisode
 from td3_driving.driving.episode import ExitReason
 from td3_driving.nodes import qos
 from td3_driving.nodes.conversions import time_message
+from td3_driving.starting.profiles import load_profile
 
 WIDTH, HEIGHT = 64, 36
 STEP_NS = 50_000_000
@@ -36,15 +39,17 @@ class LyingBridge:
         lie: what it does from frame ``at`` on.
         back: frames by which the clock goes back in that lie; until the next reset the bridge then goes on without
             commands, as that of CARLA does.
+        objects: whether it tells where the other vehicles are; there are none.
     """
 
-    def __init__(self, ear: Ear, lie: str, at: int, back: int = 0) -> None:
+    def __init__(self, ear: Ear, lie: str, at: int, back: int = 0, objects: bool = False) -> None:
         self._lie, self._at, self._back = lie, at, back
         self.frames = 0
         self._time_ns = 10**9
         node = ear.node
         self._images = node.create_publisher(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
         self._odometries = node.create_publisher(Odometry, f"{EGO}/odometry", qos.BRIDGE)
+        self._objects = node.create_publisher(ObjectArray, f"{EGO}/objects", qos.BRIDGE) if objects else None
         node.create_subscription(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, qos.BRIDGE)
         node.create_service(ResetEpisode, "/td3/reset_episode", self._on_reset)
         node.create_timer(0.05, self._nudge)
@@ -103,6 +108,8 @@ class LyingBridge:
         image.header.stamp = odometry.header.stamp = time_message(self._time_ns)
         distort(lie, image, odometry)
         self._images.publish(image)
+        if self._objects is not None and lie != "no objects":
+            self._objects.publish(ObjectArray(header=image.header))
         if lie != "no odometry":
             self._odometries.publish(odometry)
 
@@ -126,6 +133,8 @@ def test_a_truthful_bridge_is_driven_to_the_end(tmp_path: Path, domain_id: int, 
         LyingBridge(ear, harmless, at=0)
         assert run.wait(ear) == 0, run.output[-4000:]
         assert "episode cut" not in run.output
+        assert run.output.count("simulator none may not tell where the other vehicles are") == 1
+        assert load_profile(run.folder / "config.yaml").network.critic == "camera"
         assert ear.accounts[-1].inserted == 150 and ear.accounts[-1].rejected == 0
 
 
@@ -147,6 +156,31 @@ def test_a_lasting_lie_ends_the_run_with_its_reason(tmp_path: Path, domain_id: i
         assert said in run.output and "faults in a row" in run.output, run.output[-4000:]
         assert "Traceback" not in run.output
         assert 0 < ear.accounts[-1].inserted < 40 and ear.accounts[-1].rejected == 0
+
+
+KNOWING: dict[str, object] = {**SETTINGS, "network.critic": "privileged", "learning.teacher": "idm"}
+
+
+def test_a_critic_that_nobody_tells_of_the_others_says_what_is_missing(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, KNOWING, "--simulator", "none") as run:
+        bridge = LyingBridge(ear, "", at=0)
+        assert run.wait(ear) == 1
+        assert bridge.frames == 0, "nothing may begin"
+    needed = "objects: nobody publishes carla/ego_vehicle/objects or carla/objects"
+    assert f"waiting for {needed}" in run.output and f"gave up waiting for {needed}" in run.output
+    assert "may not tell" not in run.output and "Traceback" not in run.output
+
+
+@pytest.mark.parametrize("lie", ["", "no objects"])
+def test_objects_that_stop_coming_are_named(tmp_path: Path, domain_id: int, lie: str) -> None:
+    changes = {**KNOWING, "diagnostics.stale_after": 0.5}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
+        LyingBridge(ear, lie, at=40, objects=True)
+        assert run.wait(ear) == (1 if lie else 0), run.output[-4000:]
+    reason = r"no complete frame \(image, odometry and objects with one stamp\) for \d+ s; missing: objects"
+    said = re.search(reason, run.output)
+    assert (said is not None, "faults in a row" in run.output) == (bool(lie), bool(lie)), run.output[-4000:]
+    assert ear.accounts[-1].rejected == 0 and (ear.accounts[-1].inserted < 40) == bool(lie)
 
 
 @pytest.mark.parametrize("back", [1, 39])

@@ -14,7 +14,9 @@ import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
+from derived_object_msgs.msg import Object, ObjectArray
 from nav_msgs.msg import Odometry
+from rclpy.serialization import deserialize_message
 
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import bridge_messages as convert
@@ -69,15 +71,20 @@ def test_collision_impulse_stays_in_the_axes_of_carla() -> None:
     assert message.other_actor_id == 99
 
 
+def told(data: bytes) -> list[Object]:
+    """The objects of a serialised list."""
+    return list(deserialize_message(data, ObjectArray).objects)
+
+
 def test_objects_move_in_the_map_and_turn_to_the_left() -> None:
     lists = ObjectLists(CarParameters())
     lists.update(FRAME)
-    (ego,) = lists.all(FRAME).objects
+    (ego,) = told(lists.all(FRAME))
     assert (ego.twist.linear.x, ego.twist.linear.y) == pytest.approx((-0.5, 10.0))
     assert ego.twist.angular.z == 0.3
     assert (ego.accel.linear.x, ego.accel.linear.y) == (-3.0, 2.0)
     assert (ego.detection_level, ego.object_classified, ego.classification_certainty) == (0, True, 255)
-    assert lists.others(FRAME).objects == []
+    assert told(lists.others(FRAME)) == []
 
 
 def vehicles(*rows: tuple[float, ...]) -> Vehicles:
@@ -91,13 +98,13 @@ def test_objects_are_filled_anew_with_every_frame_and_forgotten_when_they_are_go
     later = (5, 1.0, 2.4, 0.0, 4.0, 0.0, 0, 5.0, 2.0, 1.5)
     frames = [replace(FRAME, vehicles=vehicles(*rows)) for rows in ((here, other), (later,), (later, other))]
     lists.update(frames[0])
-    first, second = lists.others(frames[0]).objects
+    first, second = told(lists.others(frames[0]))
     assert (first.id, second.id, first.pose.position.y, first.classification_age) == (5, 6, 2.0, 1)
     assert (first.pose.orientation.z, first.pose.orientation.w) == pytest.approx((HALF, HALF))
     assert (first.twist.linear.x, first.twist.linear.y, first.accel.linear.y) == pytest.approx((0.0, 8.0, -1.0))
     lists.update(frames[1])
-    (first,) = lists.others(frames[1]).objects
+    (first,) = told(lists.others(frames[1]))
     assert (first.pose.position.y, first.pose.orientation.w, first.twist.linear.x) == (2.4, 1.0, 4.0)
     assert (list(first.shape.dimensions), first.classification_age) == ([5.0, 2.0, 1.5], 2)
     lists.update(frames[2])
-    assert [thing.classification_age for thing in lists.all(frames[2]).objects] == [3, 1, 3]
+    assert [thing.classification_age for thing in told(lists.all(frames[2]))] == [3, 1, 3]

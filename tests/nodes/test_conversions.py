@@ -19,20 +19,28 @@ from td3_driving.driving.action import Command
 from td3_driving.driving.experience import Experience
 from td3_driving.nodes import conversions
 
-frames = hnp.arrays(np.uint8, (5, 7))
+frames = st.sampled_from(((5, 7), (3, 5, 7))).flatmap(lambda shape: hnp.arrays(np.uint8, shape))
 states = hnp.arrays(np.float32, 6, elements=st.floats(-5, 5, width=32))
+known = hnp.arrays(np.float32, st.sampled_from((0, 4)), elements=st.floats(-5, 5, width=32))
+actions = hnp.arrays(np.float32, 2, elements=st.floats(-1, 1, width=32))
 
 
 @given(
     frame=frames,
     state=states,
-    action=hnp.arrays(np.float32, 2, elements=st.floats(-1, 1, width=32)),
+    action=actions,
+    privileged=known,
+    taught=st.none() | actions,
     parts=hnp.arrays(np.float64, 5, elements=st.floats(-100, 100)),
     final=st.none() | st.tuples(frames, states),
     terminated=st.booleans(),
     numbers=st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1)),
 )
-def test_an_experience_survives_the_wire_bit_by_bit(frame, state, action, parts, final, terminated, numbers) -> None:  # type: ignore[no-untyped-def]
+def test_an_experience_survives_the_wire_bit_by_bit(  # type: ignore[no-untyped-def]
+    frame, state, action, privileged, taught, parts, final, terminated, numbers
+) -> None:
+    if final is not None and final[0].shape != frame.shape:
+        final = np.zeros_like(frame), final[1]
     sent = Experience(
         "actor_0",
         numbers[0],
@@ -49,6 +57,9 @@ def test_an_experience_survives_the_wire_bit_by_bit(frame, state, action, parts,
         terminated,
         not terminated and final is not None,
         *(final or (None, None)),
+        privileged,
+        None if final is None else privileged + 1.0,
+        taught,
     )
     wire = serialize_message(conversions.experience_message(sent, 12_349_999_999))
     message = deserialize_message(wire, messages.Experience)
@@ -62,9 +73,17 @@ def test_an_experience_survives_the_wire_bit_by_bit(frame, state, action, parts,
             assert ours == theirs, name
 
 
-def test_a_frame_whose_size_is_a_lie_is_empty() -> None:
-    message = messages.Experience(frame_height=4, frame_width=4, frame=[1, 2, 3])
-    assert conversions.experience(message).frame.size == 0
+@pytest.mark.parametrize("count", [0, 3, 15, 17, 32, 47, 49, 64])
+def test_a_frame_whose_size_is_a_lie_is_empty(count: int) -> None:
+    message = messages.Experience(frame_height=4, frame_width=4, frame=[1] * count)
+    assert conversions.experience(message).frame.shape == (0, 0)
+
+
+def test_frames_of_one_plane_and_of_three() -> None:
+    for shape in ((4, 4), (3, 4, 4)):
+        message = messages.Experience(frame_height=4, frame_width=4, frame=[1] * int(np.prod(shape)))
+        assert conversions.experience(message).frame.shape == shape
+    assert conversions.experience(messages.Experience(frame=[1])).frame.shape == (0, 0), "no size, no frame"
 
 
 def test_odometry_by_hand() -> None:

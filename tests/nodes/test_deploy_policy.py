@@ -198,7 +198,7 @@ def test_frames_that_tell_nothing_are_not_answered_and_the_reason_is_told(
     assert not vehicle.commands
     vehicle.give_route()
     vehicle.until(lambda: vehicle.frame() and vehicle.ticks)
-    refused("12.0 m away from its route", y=12.0)
+    refused("15.0 m away from its route", y=15.0)
     refused("not finite", x=float("nan"))
     refused("has not the shape of 64x36", size=(36, 36))
     before = vehicle.tick()

@@ -33,7 +33,7 @@ gate:
 @pytest.fixture
 def service(tmp_path: Path, domain_id: int) -> Iterator[subprocess.Popen[str]]:
     """The command, in a session of its own, beside a simulator in real time."""
-    settings = small_settings(network__hidden_layers=1)
+    settings = small_settings(observation__state="map", network__hidden_layers=1)
     (tmp_path / "policy.zip").write_bytes(make_bundle(settings, weights=lane_following_weights(settings)))
     (tmp_path / "gate.yaml").write_text(LENIENT)
     simulator = start(domain_id, map="curves", route="auto", wait_for_control=False, real_time_factor=1.0)

@@ -149,11 +149,37 @@ def test_evaluation_alone_over_ros(tmp_path: Path, domain_id: int) -> None:
     assert document["td3_driving"]["agent"] == "lane_keeper"
 
 
+def test_a_training_ends_with_the_drives_of_its_policy_which_are_then_driven_over_ros(
+    tmp_path: Path, domain_id: int
+) -> None:
+    """A policy of 40 random steps scores too little to tell whether it needs its camera: the verdict stands without."""
+    changes = {**PLAIN, "run.steps": 40, "evaluation.final_routes": 1}
+    with Run(tmp_path, domain_id, changes) as run:
+        assert run.wait() == 0, run.output[-4000:]
+        said, last = run.output.find("[final] drives: success 0 %"), run.output.find("[doctor]")
+        assert 0 < said < last, run.output[-4000:]
+    kept = json.loads((run.folder / "evaluation.json").read_text())
+    assert kept["step"] == 40 and kept["routes"] == 1 and kept["needs_its_camera"]["answer"] == "unclear"
+    report = json.loads((run.folder / "report.json").read_text())
+    assert report["statistics"]["final_score"]["last"] == pytest.approx(kept["metrics"]["driving_score"])
+    result = tmp_path / "result.json"
+    words = [str(run.folder), "--ros", "--routes", "1", "--ending", "violation", "--camera", "black,frozen"]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
+    command = [sys.executable, "-m", "td3_driving.cli", "evaluate", *words, "--json", str(result)]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "needs its camera" in answer.stdout and "camera frozen" in answer.stdout
+    own = [document["td3_driving"] for document in json.loads(result.read_text())["evaluations"]]
+    assert [one["plan"]["camera"] for one in own] == ["seen", "black", "frozen"]
+    assert [one["needs_its_camera"]["answer"] for one in own] == ["unclear"] * 3
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (("idm",), "driver 'idm' must know where the other vehicles are"),
         (("nowhere",), "nowhere"),
+        (("parked", "--camera", "blak"), "camera: 'blak' is not one of seen, black"),
         (("parked", "--delay-ms", "50"), "--ros takes one agent and one scenario"),
     ],
 )

@@ -40,7 +40,7 @@ class DeployedVehicle(Vehicle):
 
 @pytest.fixture
 def vehicle(tmp_path: Path, domain_id: int) -> Iterator[DeployedVehicle]:
-    settings = small_settings(network__hidden_layers=1)
+    settings = small_settings(observation__state="map", network__hidden_layers=1)
     sound = make_bundle(settings, weights=lane_following_weights(settings))
     (tmp_path / "policy.zip").write_bytes(sound)
     (tmp_path / "sound.zip").write_bytes(sound)

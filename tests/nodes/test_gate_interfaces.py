@@ -58,6 +58,8 @@ def test_person_parameters_and_ages(bench: Maker) -> None:
     assert (made.status.reason, made.status.latched) == ("manual: none yet", False)
     made.manual.publish(CarlaEgoVehicleControl(throttle=0.9, steer=-1.0, reverse=True))
     made.until(lambda: made.step().mode == GateStatus.MANUAL, "person at the wheel")
+    # What the gate says of a command may arrive before the command.
+    made.until(lambda: made.commands[-1].reverse, "the person's command")
     command = made.commands[-1]
     assert (command.throttle, command.steer, command.reverse) == (pytest.approx(0.9), -1.0, True), "unfiltered, at once"
     made.override.publish(Bool(data=False))

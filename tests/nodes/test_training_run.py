@@ -2,19 +2,33 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
 import yaml
+from derived_object_msgs.msg import ObjectArray
+from nav_msgs.msg import Odometry
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from run_harness import SMALL, Ear, Run
 from safetensors.numpy import load_file
+from td3_driving_msgs.msg import EpisodeStart, Experience
 
-from td3_driving.driving.observation import state_dim
+from td3_driving.bags.topics import OBJECTS, ODOMETRY, REPLAY
+from td3_driving.driving.decoding import experience, nanoseconds, vehicle_state
+from td3_driving.driving.drivers import Situation
+from td3_driving.driving.object_list import neighbours_of, without
+from td3_driving.driving.privileged import encode_privileged
+from td3_driving.driving.route import Route
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.replay import ReplayMemory
+from td3_driving.nodes import qos
 from td3_driving.starting.profiles import load_profile
 
 TOPICS = {
@@ -75,7 +89,7 @@ TAGS = {
             "td_error",
         )
     ),
-    *(f"gradients/{net}_{part}_norm" for net in ("actor", "critic") for part in ("cnn", "mlp")),
+    *(f"gradients/{part}_norm" for part in ("actor_cnn", "actor_mlp", "critic_mlp")),
     *(
         f"gradients/{net}_{what}"
         for net in ("actor", "critic")
@@ -83,7 +97,7 @@ TAGS = {
     ),
     *(
         f"agent/{part}_{what}"
-        for part in ("actor", "critic", "actor_cnn", "critic_cnn")
+        for part in ("actor", "critic", "actor_cnn")
         for what in ("lr", "param_mean", "param_std")
     ),
     *(f"agent/{name}" for name in ("total_iterations", "updates_per_step", "is_training", "buffer_utilization")),
@@ -94,6 +108,14 @@ TAGS = {
         for name in ("buffer_size", "current_reward", "episode_steps", "speed_kmh", "steps_per_second")
     ),
 }
+
+
+PRIVILEGED_TAGS, CAMERA_TAGS = (
+    {"debug/imitation_loss"},
+    {"gradients/critic_cnn_norm", *(f"agent/critic_cnn_{what}" for what in ("lr", "param_mean", "param_std"))},
+)
+"""What a critic with a teacher beside it has and one that looks through the camera has not, and the other way round."""
+TAUGHT: dict[str, object] = {"learning.teacher": "idm", "network.critic": "privileged"}
 
 
 def balanced(ear: Ear) -> bool:
@@ -109,7 +131,7 @@ def reopen(run: Run) -> ReplayMemory:
 
 
 def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_id: int) -> None:
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id) as run:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, TAUGHT) as run:
         run.until(lambda: len(ear.accounts) > 0 and ear.step > 150, "step 150", ear)
         graph = dict(ear.node.get_topic_names_and_types())
         for topic, (kind, latched) in TOPICS.items():
@@ -129,7 +151,8 @@ def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_
             assert reward.total_min <= reward.total <= reward.total_max
         assert balanced(ear)
     series = run.series()
-    assert set(series) >= TAGS, sorted(TAGS - set(series))
+    assert set(series) >= TAGS | PRIVILEGED_TAGS, sorted((TAGS | PRIVILEGED_TAGS) - set(series))
+    assert not set(series) & CAMERA_TAGS
     assert series["agent/total_iterations"][-1] == (300, 100.0)
     assert [step for step, _ in series["train/critic_loss"]] == [150, 200, 250, 300]
     assert series["run/finished"] == [(300, 1.0)]
@@ -142,12 +165,16 @@ def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_
     assert reopen(run).inserted == 300
 
 
-@pytest.mark.parametrize("lead", [0, 1])
-def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(tmp_path: Path, domain_id: int, lead: int) -> None:
+@pytest.mark.parametrize(
+    ("lead", "changes"), [(0, {"network.critic": "camera"}), (1, {**TAUGHT, "simulator.vehicles": 20})]
+)
+def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(
+    tmp_path: Path, domain_id: int, lead: int, changes: dict[str, object]
+) -> None:
     seen = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        with Run(tmp_path / name, domain_id, {"run.seed": 1, "pacing.lead": lead}) as run:
+        with Run(tmp_path / name, domain_id, {"run.seed": 1, "pacing.lead": lead, **changes}) as run:
             assert run.wait() == 0, run.output[-4000:]
         series = {tag: points for tag, points in run.series().items() if tag.startswith(("train/", "debug/"))}
         weights = load_file(next((run.folder / "checkpoints" / "latest").rglob("*.safetensors")))
@@ -155,6 +182,44 @@ def test_two_strict_runs_of_one_seed_are_equal_to_the_bit(tmp_path: Path, domain
     assert len(seen[0][0]) > 20 and len(seen[0][1]) > 10
     assert seen[0][0] == seen[1][0]
     assert seen[0][1] == seen[1][1]
+    assert set(seen[0][0]) >= PRIVILEGED_TAGS if changes.items() >= TAUGHT.items() else True
+
+
+def test_the_learner_is_sent_what_the_objects_of_the_frame_say(tmp_path: Path, domain_id: int) -> None:
+    """The privileged vector and the teacher's action of a step, from what a listener hears of its frame."""
+    heard: dict[str, dict[int, Any]] = {topic: {} for topic in (REPLAY, OBJECTS, ODOMETRY)}
+    starts: list[EpisodeStart] = []
+    kinds = {REPLAY: Experience, OBJECTS: ObjectArray, ODOMETRY: Odometry}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {**TAUGHT, "run.steps": 150}) as run:
+        for topic, kind in kinds.items():
+            profile = qos.RECORDER_LATCHED if topic == REPLAY else qos.RECORDER
+            ear.node.create_subscription(kind, f"/{topic}", keep(heard[topic]), profile)
+        ear.node.create_subscription(EpisodeStart, "/td3/episode_start", starts.append, qos.EPISODE_START)
+        assert run.wait(ear) == 0, run.output[-4000:]
+    settings = load_profile(run.folder / "config.yaml")
+    teacher = make_teacher(settings)
+    assert teacher is not None
+    routes = {start.episode_id: Route(np.column_stack((start.route_x, start.route_y))) for start in starts}
+    actions = {(sent.episode_id, sent.step_index): sent.action for sent in heard[REPLAY].values()}
+    whole = sorted(heard[REPLAY].keys() & heard[OBJECTS].keys() & heard[ODOMETRY].keys())
+    assert len(whole) > 30, "too little was heard to compare"
+    seen = 0
+    for stamp in whole:
+        sent, vehicle = experience(heard[REPLAY][stamp]), vehicle_state(heard[ODOMETRY][stamp])
+        others, route = without(vehicle, neighbours_of(heard[OBJECTS][stamp])), routes[sent.episode_id]
+        before = actions.get((sent.episode_id, sent.step_index - 1), np.zeros(2))
+        place = route.locate(vehicle)
+        expected = encode_privileged(vehicle, place, route, np.asarray(before, dtype=np.float32), others)
+        assert sent.privileged.tobytes() == expected.tobytes()
+        shown = teacher.act(Situation(vehicle, place, route, others))
+        assert sent.teacher_action is not None and sent.teacher_action.tobytes() == shown.tobytes()
+        seen += len(others.x)
+    assert seen > 0, "there was nobody to be told of"
+
+
+def keep(store: dict[int, Any]) -> Callable[[Any], None]:
+    """A callback that keeps messages by their stamp [ns]."""
+    return lambda message: store.__setitem__(nanoseconds(message.header.stamp), message)
 
 
 def test_another_seed_is_another_run(tmp_path: Path, domain_id: int) -> None:

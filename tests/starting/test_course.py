@@ -71,6 +71,12 @@ def test_optional_process_may_go() -> None:
     assert decisions == [Say("viewer ended (exit code 1); the run goes on without it")]
 
 
+@pytest.mark.parametrize(("code", "said"), [(0, []), (3, []), (-14, [Say("final ended (killed by SIGALRM)")])])
+def test_what_comes_after_the_run_answers_by_its_code_unless_it_was_killed(code: int, said: list[Say]) -> None:
+    course = Course([ProcessSpec("final", "final_drives", arguments=(), on_exit="last")])
+    assert course.exited("final", code, 0.0) == [*said, End(0, "")]
+
+
 def test_finished_respawn_process_stays_finished() -> None:
     assert Course(SPECS).exited("learner", 0, 0.0) == []
 

@@ -31,7 +31,7 @@ def test_a_run_brings_its_settings_and_a_driver_those_of_the_default_profile(tmp
     assert evaluation_settings(Evaluation(str(tmp_path))) == settings
     changed = evaluation_settings(Evaluation(str(tmp_path), assignments=["simulator.scenario=2"]))
     assert changed.simulator.scenario == 2 and changed.learning.gamma == 0.9
-    assert evaluation_settings(Evaluation("parked")).observation.frame_height == 42, "profile quick"
+    assert evaluation_settings(Evaluation("parked")).observation.frame_height == 32, "profile quick"
     assert evaluation_settings(Evaluation("parked")).simulator.control_timeout == 30.0
     with pytest.raises(SettingsError, match="unknown profile 'nothing'"):
         evaluation_settings(Evaluation("parked", profile="nothing"))
@@ -41,14 +41,19 @@ def test_the_policy_is_told_what_to_evaluate(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     make_run(run)
-    asked = Evaluation(str(run), routes=4, seed=9, ending="violation", results="out.json")
+    asked = Evaluation(str(run), routes=4, seed=9, ending="violation", camera=("black",), results="out.json")
     simulator, policy = evaluation_processes(asked, tmp_path)
     assert (simulator.executable, simulator.on_exit) == ("simulator", "respawn")
     assert (policy.executable, policy.on_exit) == ("policy", "main")
     assert policy.parameters["evaluate"] == str(run)
     assert policy.parameters["evaluate_json"] == str(Path("out.json").resolve())
     words = command(policy, str(tmp_path / "config.yaml"))
-    assert {"evaluate_routes:=4", "evaluate_seed:=9", 'evaluate_ending:="violation"'} <= set(words)
+    assert {
+        'evaluate_camera:="seen,black"',
+        "evaluate_routes:=4",
+        "evaluate_seed:=9",
+        'evaluate_ending:="violation"',
+    } <= set(words)
     assert load_profile(tmp_path / "config.yaml").simulator.map == "town"
 
 
@@ -57,14 +62,19 @@ def test_without_a_simulator_of_its_own(tmp_path: Path) -> None:
     assert policy.parameters["evaluate"] == "parked"
     with pytest.raises(ValueError, match="'carla' is neither embedded nor none"):
         Evaluation("parked", simulator="carla")
+    with pytest.raises(ValueError, match="camera: 'blak' is not one of seen, black"):
+        Evaluation("parked", camera=["blak"])
 
 
 def test_launch_arguments_become_the_same_request(launch_file: Any) -> None:
     values = {name: default for name, (default, _, _) in launch_file.ARGUMENTS.items()}
     assert launch_file._request(values) == Evaluation("lane_keeper", assignments=[])
     changed = {**values, "agent": "runs/one", "map": "town", "scenario": "1", "routes": "3", "json": "out.json"}
+    changed |= {"camera": "black, noise"}
     wanted = ["simulator.map=town", "simulator.scenario=1"]
-    assert launch_file._request(changed) == Evaluation("runs/one", assignments=wanted, routes=3, results="out.json")
+    assert launch_file._request(changed) == Evaluation(
+        "runs/one", assignments=wanted, routes=3, camera=("black", "noise"), results="out.json"
+    )
     declared = [launch_file._argument(name) for name in launch_file.ARGUMENTS]
     assert all(argument.named["description"] for argument in declared)
 

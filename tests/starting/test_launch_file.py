@@ -90,7 +90,16 @@ def test_run_ends_with_the_verdict(launch_file: Any, prepared: Prepared) -> None
     assert [kind(action) for action in exits(run, "policy_1", 0)] == ["TimerAction"] * 2 + ["EmitEvent"] * 2
     for name in ("learner", "diagnostics", "simulator_0"):
         assert exits(run, name, 0) == []
-    assert [kind(action) for action in exits(run, "simulator_1", 0)] == ["RegisterEventHandler", "ExecuteProcess"]
+    actions, names = exits(run, "simulator_1", 0), []
+    while len(actions) == 2:
+        handler, process = actions
+        assert [kind(action) for action in actions] == ["RegisterEventHandler", "ExecuteProcess"]
+        waiting = handler.arguments[0].named
+        assert waiting["target_action"] is process
+        actions = waiting["on_exit"]
+        names.append(process.named["name"])
+    assert names == ["final", "doctor"], "one after the other"
+    assert [kind(action) for action in actions] == ["Shutdown"]
 
 
 def test_dying_policy_ends_the_launch_with_its_name(launch_file: Any, prepared: Prepared) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from td3_driving.starting.child import MODULES, command
-from td3_driving.starting.node_table import ROOT_TOPICS, ProcessSpec, RunOptions, processes, verdict
+from td3_driving.starting.node_table import ROOT_TOPICS, ProcessSpec, RunOptions, closing, processes, verdict
 
 RUN = Path("/runs/one")
 
@@ -67,7 +67,7 @@ def test_several_actors_need_the_embedded_simulator() -> None:
 
 def test_every_node_of_the_table_can_be_started_by_either_starter() -> None:
     setup = (Path(__file__).resolve().parents[2] / "src/td3_driving/setup.py").read_text()
-    for spec in [*processes(RunOptions(RUN)), verdict(RunOptions(RUN))]:
+    for spec in [*processes(RunOptions(RUN)), *closing(RunOptions(RUN, final_routes=1))]:
         assert spec.executable in MODULES
         assert f'"{spec.executable}"' in setup or f'"{spec.executable} = ' in setup
 
@@ -83,6 +83,15 @@ def test_command_line_of_a_node() -> None:
 
 def test_doctor_gets_the_run_and_no_ros_arguments() -> None:
     assert command(verdict(RunOptions(RUN)), "")[3:6] == ["doctor", str(RUN), "--brief"]
+
+
+def test_the_final_drives_come_before_the_verdict_where_the_embedded_world_is_the_one_trained_in() -> None:
+    drives, doctor = closing(RunOptions(RUN, final_routes=5))
+    assert (drives.executable, drives.arguments, drives.on_exit) == ("final_drives", (str(RUN),), "last")
+    assert command(drives, "")[3:] == ["final_drives", str(RUN)]
+    assert doctor == verdict(RunOptions(RUN))
+    for options in (RunOptions(RUN), *(RunOptions(RUN, name, final_routes=5) for name in ("carla", "none"))):
+        assert closing(options) == [verdict(options)]
 
 
 def test_command_line_of_a_program() -> None:

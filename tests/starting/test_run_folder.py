@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from td3_driving.settings import Settings, from_flat
+from td3_driving import cli
+from td3_driving.settings import Settings, SettingsError, from_flat
 from td3_driving.starting import run_folder
-from td3_driving.starting.profiles import load_profile
+from td3_driving.starting.profiles import load_profile, parameter_file
 from td3_driving.starting.run_folder import RunFolderError
 
 NOW = datetime(2030, 1, 2, 3, 4, 5)
@@ -77,3 +78,38 @@ def test_resume_needs_a_run(home: Path) -> None:
     with pytest.raises(RunFolderError, match="no run to resume"):
         run_folder.resume(home / "runs/none", Settings(), NOW)
     assert not (home / "runs/none").exists()
+
+
+def old_run(folder: Path) -> Path:
+    """The folder of a run that was made before there was more than one observation."""
+    text = parameter_file(from_flat({"observation.state": "map"}))
+    assert text.count("      state: map\n") == 1
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(text.replace("      state: map\n", ""))
+    return folder
+
+
+def test_a_run_before_there_were_two_observations_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence says what changed and what to do, whoever asks; the folder is left as it is."""
+    folder = old_run(home / "runs/old")
+    with pytest.raises(SettingsError, match=r"no observation\.state: .* train anew, with --set observation\.state=map"):
+        run_folder.resume(folder, Settings(), NOW)
+    for words in (
+        ["train", "--resume", "--run", "old"],
+        ["evaluate", str(folder)],
+        ["evaluate", "lane_keeper", str(folder)],
+        ["evaluate", "--ros", str(folder)],
+        ["export", str(folder), "-o", str(home / "policy.zip")],
+    ):
+        assert cli.main(words) == 2, words
+        said = capsys.readouterr().err
+        assert "has no observation.state" in said and said.count("\n") == 1, words
+    assert [entry.name for entry in folder.iterdir()] == ["config.yaml"]
+    assert not (home / "policy.zip").exists()
+
+
+def test_the_same_folder_with_its_observation_is_read(home: Path) -> None:
+    folder = old_run(home / "runs/old")
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("    observation:\n", "    observation:\n      state: map\n"))
+    assert run_folder.earlier_settings(folder) == from_flat({"observation.state": "map"})

@@ -13,6 +13,7 @@ import pytest
 from td3_driving import cli
 from td3_driving.settings import Settings, SettingsError, StagedSettings, from_flat
 from td3_driving.starting.prepare import Request, prepare
+from td3_driving.starting.profiles import parameter_file
 from td3_driving.starting.staged import Outcome, Plan, lengths
 
 NOW = datetime(2030, 1, 2, 3, 4, 5)
@@ -109,7 +110,7 @@ def test_resume_goes_on_at_the_first_stage_without_a_go(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.yaml").write_text("/**:\n  ros__parameters:\n    run:\n      seed: 0\n")
+    (folder / "config.yaml").write_text(parameter_file(Settings()))
     (folder / "stages.json").write_text('[{"steps": "many"}]')
     with pytest.raises(ValueError, match=r"stages\.json is not the record"):
         Plan.of(Request(run_directory=str(folder), resume=True), NOW)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from td3_driving import cli
 from td3_driving.starting.child import MODULES
-from td3_driving.starting.prepare import Request, how_to_listen, prepare
+from td3_driving.starting.prepare import Request, blind_note, how_to_listen, prepare, resolve
 
 NOW = datetime(2030, 1, 2, 3, 4, 5)
 
@@ -73,6 +74,32 @@ def test_request_is_resolved(home: Path) -> None:
         assert prepared.environment["OMP_WAIT_POLICY"] == "PASSIVE"
         said = how_to_listen(prepared.environment)
         assert said.startswith("ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=") and "OMP" not in said
+
+
+@pytest.mark.parametrize(
+    ("simulator", "asked", "critic", "teacher"),
+    [
+        ("embedded", (), "privileged", "idm"),
+        ("carla", (), "privileged", "idm"),
+        ("none", (), "camera", "none"),
+        ("none", ("network.critic=privileged",), "privileged", "none"),
+        ("none", ("network.critic = privileged", "learning.teacher=idm"), "privileged", "idm"),
+    ],
+)
+def test_a_simulator_that_may_not_tell_the_others_is_trained_on_without_them(
+    simulator: str, asked: tuple[str, ...], critic: str, teacher: str
+) -> None:
+    request = Request(assignments=asked, simulator=simulator)
+    settings, _ = resolve(request, NOW)
+    assert (settings.network.critic, settings.learning.teacher) == (critic, teacher)
+    note = blind_note(request)
+    assert ("network.critic=camera" in note, "learning.teacher=none" in note) == (critic == "camera", teacher == "none")
+
+
+def test_a_profile_that_needs_nobody_is_left_alone() -> None:
+    request = Request(simulator="none", profile="validation_5k")
+    assert resolve(request, NOW)[0] == resolve(replace(request, simulator="embedded"), NOW)[0]
+    assert blind_note(request) == ""
 
 
 def test_the_users_choice_for_openmp_stands(home: Path) -> None:

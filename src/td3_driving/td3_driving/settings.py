@@ -21,8 +21,9 @@ from td3_driving.bounded import (
     flattened,
     group_values,
     number,
-    text,
 )
+from td3_driving.settings_operation import CarlaSettings, StagedSettings
+from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
 
 __all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
 
@@ -38,31 +39,44 @@ class RunSettings(Bounded):
 
 
 @dataclass(frozen=True)
-class SimulatorSettings(Bounded):
-    """The embedded simulator and its camera."""
+class ObservationSettings(Bounded):
+    """What the policy sees: the contract between camera, policy and vehicle."""
 
-    map: str = text("curves", "road network: straight, curves, town, roundabout, or the path of an OpenDRIVE file")
-    route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal in the map frame [m]")
-    scenario: int = number(0, 0, 2, "traffic density: 0, 1, 2 = 20, 50, 100 vehicles")
-    vehicles: int = number(-1, -1, 200, "vehicles beside the ego; -1 takes the scenario's number")
-    fixed_delta: float = number(0.05, 0.005, 0.1, "simulated time of one frame", "s")
-    camera_width: int = number(256, 32, 1920, "width of the camera image", "px")
-    camera_height: int = number(144, 32, 1080, "height of the camera image", "px")
-    camera_fov: float = number(90.0, 20.0, 150.0, "horizontal field of view of the camera", "deg")
-    wait_for_control: bool = flag(True, "wait for a command after every frame, as the bridge's lockstep does")
-    control_timeout: float = number(1.0, 0.1, 600.0, "wall time of that wait; 1 s is the bridge's own", "s")
-    real_time_factor: float = number(0.0, 0.0, 100.0, "simulated seconds per wall second; 0 = as fast as it goes")
+    state: str = choice(
+        "sensors", ("sensors", "map"), "sensors: what a vehicle without exact localisation knows; map: the exact lane"
+    )
+    frame_height: int = number(84, 24, 256, "rows of the frame", "px")
+    frame_width: int = number(84, 24, 256, "columns of the frame", "px")
+    colour: str = choice("grey", ("grey", "colour"), "grey: one plane; colour: red, green and blue")
+    crop_top: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the top")
+    crop_bottom: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the bottom")
+    stack: int = number(4, 1, 8, "frames stacked into one observation")
+    stack_stride: int = number(1, 1, 20, "frames from one frame of the stack to the next")
+    route_points: int = number(10, 1, 50, "state map: route points ahead of the vehicle")
+    route_spacing: float = number(2.0, 0.5, 20.0, "state map: distance between two route points", "m")
+    waypoints: int = number(3, 1, 20, "state sensors: waypoints ahead of the vehicle")
+    waypoint_spacing: float = number(20.0, 10.0, 100.0, "state sensors: distance between two waypoints", "m")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop_top + self.crop_bottom > 0.9:
+            raise SettingsError(
+                f"ObservationSettings: crop_top {self.crop_top} and crop_bottom {self.crop_bottom}"
+                " leave less than 0.1 of the image"
+            )
 
 
 @dataclass(frozen=True)
-class ObservationSettings(Bounded):
-    """What the policy sees."""
+class LocalisationSettings(Bounded):
+    """The error of the positions that the policy gets in training; state map takes exact ones.
 
-    frame_height: int = number(84, 36, 256, "rows of the grey frame", "px")
-    frame_width: int = number(84, 36, 256, "columns of the grey frame", "px")
-    stack: int = number(4, 1, 8, "frames stacked into one observation")
-    route_points: int = number(10, 1, 50, "route points ahead of the vehicle")
-    route_spacing: float = number(2.0, 0.5, 20.0, "distance between two route points", "m")
+    The default is a consumer receiver: GPS-enabled smartphones are accurate to within 4.9 m under open sky (GPS.gov).
+    """
+
+    position_noise: float = number(1.0, 0.0, 20.0, "standard deviation of each horizontal axis", "m")
+    position_bias: float = number(3.0, 0.0, 20.0, "standard deviation of an offset that stays for an episode", "m")
+    heading_noise: float = number(0.05, 0.0, 0.5, "standard deviation of the compass", "rad")
+    correlation_time: float = number(10.0, 0.0, 3600.0, "time within which the noise changes; 0 = white", "s")
 
 
 @dataclass(frozen=True)
@@ -102,8 +116,11 @@ class ExplorationSettings(Bounded):
 
 @dataclass(frozen=True)
 class NetworkSettings(Bounded):
-    """Actor and critic; each owns an encoder of the same form."""
+    """Actor and critic; a critic that looks through the camera owns an encoder of the actor's form."""
 
+    critic: str = choice(
+        "privileged", ("privileged", "camera"), "privileged: the critic knows lane and traffic; camera: it sees frames"
+    )
     encoder: str = choice(
         "nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames"
     )
@@ -131,6 +148,12 @@ class LearningSettings(Bounded):
     critic_mlp_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's heads")
     actor_max_norm: float = number(1.0, 1e-6, 1e9, "bound of the actor's global gradient norm")
     critic_max_norm: float = number(10.0, 1e-6, 1e9, "bound of the critic's global gradient norm")
+    teacher: str = choice("none", ("none", "idm"), "reference driver that shows the policy what to do")
+    teacher_weight: float = number(1.0, 0.0, 1000.0, "weight of the imitation of the teacher at the first update")
+    teacher_weight_end: float = number(0.0, 0.0, 1000.0, "weight of the imitation after teacher_decay")
+    teacher_decay: int = number(2000, 1, 10**9, "updates over which the weight of the imitation falls linearly")
+    lr_decay: int = number(0, 0, 10**9, "updates over which all learning rates fall linearly to lr_end; 0 = never")
+    lr_end: float = number(0.1, 0.0, 1.0, "share of the learning rates that is left after lr_decay")
     saturation_penalty: float = number(0.0, 0.0, 10.0, "weight of the squared pre-activation of the action beyond 1")
     n_step: int = number(1, 1, 20, "steps of return before the bootstrap")
     reward_clip: float = number(0.0, 0.0, 1e6, "bound of the reward as the learner sees it; 0 = off")
@@ -184,44 +207,9 @@ class EvaluationSettings(Bounded):
     interval: int = number(0, 0, 10**9, "environment steps between two evaluations; 0 = none")
     routes: int = number(3, 1, 1000, "routes of one evaluation")
     seed: int = number(1, 0, 2**31 - 1, "seed of the routes and their traffic; no training has them; evaluate has 0")
-
-
-@dataclass(frozen=True)
-class CarlaSettings(Bounded):
-    """A CARLA server and its ROS bridge; camera, route, traffic and step are those of the group ``simulator``."""
-
-    host: str = text("localhost", "machine of the CARLA server")
-    port: int = number(2000, 1, 65533, "first of the server's three ports")
-    server: str = choice("auto", ("auto", "start", "attach"), "auto: attach where one answers, start one elsewhere")
-    executable: str = text("", "the server's CarlaUE4.sh; empty: the one in the folder that CARLA_ROOT names")
-    bridge: str = choice("start", ("start", "attach"), "start carla_ros_bridge and the ego vehicle, or use what runs")
-    town: str = text("Town01", "CARLA's name of the map")
-    weather: str = text("ClearNoon", "one of CARLA's weather presets")
-    quality: str = choice("Low", ("Low", "Epic"), "rendering quality of a server that is started here")
-    off_screen: bool = flag(True, "start the server without a window")
-    objects: str = text("training", "ego vehicle and sensors: a file in config/scenarios, or a path")
-    discard_frames: int = number(5, 2, 100, "least number of frames that a reset brakes after the teleport")
-    stage_timeout: float = number(120.0, 1.0, 3600.0, "wall time of each stage of the start", "s")
-    rpc_timeout: float = number(10.0, 0.5, 120.0, "wall time of one call of the server", "s")
-    silence_timeout: float = number(10.0, 2.0, 600.0, "wall time without a frame after which all is started anew", "s")
-    reset_timeout: float = number(30.0, 2.0, 600.0, "wall time of a reset after which all is started anew", "s")
-    restarts: int = number(20, 0, 1000, "how often that may happen in one run")
-
-
-@dataclass(frozen=True)
-class StagedSettings(Bounded):
-    """Lengths of the stages of ``train --staged``; each is greater than the one before, and 0 ends the plan."""
-
-    first: int = number(5_000, 1, 10**9, "environment steps of the first stage")
-    second: int = number(50_000, 0, 10**9, "environment steps after the second stage")
-    third: int = number(100_000, 0, 10**9, "environment steps after the third stage")
-    fourth: int = number(1_000_000, 0, 10**9, "environment steps after the fourth stage")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        sizes = (self.first, self.second, self.third, self.fourth)
-        if any(after != 0 and not 0 < before < after for before, after in zip(sizes, sizes[1:])):
-            raise SettingsError(f"StagedSettings: the stages {', '.join(map(str, sizes))} do not grow")
+    final_routes: int = number(5, 0, 1000, "routes that the final policy drives when the run is over; 0 = none")
+    final_seed: int = number(2, 0, 2**31 - 1, "seed of those routes and their traffic; no training has them")
+    final_timeout: float = number(300.0, 1.0, 86400.0, "wall time of those drives; the rest is left out", "s")
 
 
 @dataclass(frozen=True)
@@ -231,6 +219,7 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
     simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
     observation: ObservationSettings = field(default_factory=ObservationSettings)
+    localisation: LocalisationSettings = field(default_factory=LocalisationSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     episode: EpisodeSettings = field(default_factory=EpisodeSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
@@ -242,6 +231,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     carla: CarlaSettings = field(default_factory=CarlaSettings)
     staged: StagedSettings = field(default_factory=StagedSettings)
+    appearance: AppearanceSettings = field(default_factory=AppearanceSettings)
 
     def flat(self) -> dict[str, Scalar]:
         """The settings as ``{"group.name": value}``."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from td3_driving.bags.digest import memory_digest
 from td3_driving.bags.reading import Bag, BagError
 from td3_driving.bags.replaying import Comparison, Replayed, replay
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_store import ReplayError
-from td3_driving.settings import Settings
+from td3_driving.settings import Settings, SettingsError
 from td3_driving.starting import run_folder
 from td3_driving.starting.course import BAD_INPUT
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = bag.settings()
             replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
             return _report(replayed, settings, asked)
-    except (BagError, ReplayError, run_folder.RunFolderError, OSError) as error:
+    except (BagError, ReplayError, run_folder.RunFolderError, SettingsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
 

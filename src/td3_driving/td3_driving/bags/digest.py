@@ -19,7 +19,9 @@ def step_digest(experience: Experience) -> bytes:
     numbers = (experience.episode_id, experience.step_index, experience.terminated, experience.truncated)
     hashed.update(repr(numbers).encode())
     arrays = (experience.frame, experience.state, experience.action, experience.reward_parts)
-    for array in (*arrays, np.float64(experience.reward), experience.final_frame, experience.final_state):
+    closing = (experience.final_frame, experience.final_state, experience.final_privileged)
+    taught = (experience.privileged, experience.teacher_action)
+    for array in (*arrays, np.float64(experience.reward), *closing, *taught):
         _add(hashed, array)
     return hashed.digest()
 
@@ -31,7 +33,8 @@ def memory_digest(memory: ReplayMemory) -> str:
     for first in range(0, len(slots), CHUNK):
         batch = memory.gather(slots[first : first + CHUNK])
         columns = (batch.window, batch.states, batch.actions, batch.rewards, batch.discounts, batch.terminated)
-        for row in zip(*columns, batch.next_states):
+        more = (batch.next_states, batch.privileged, batch.next_privileged, batch.teacher_actions)
+        for row in zip(*columns, *more):
             hashed = hashlib.blake2b(digest_size=32)
             for array in row:
                 _add(hashed, array)

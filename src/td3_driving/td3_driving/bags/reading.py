@@ -13,7 +13,7 @@ from rosbags.highlevel import AnyReader
 from td3_driving.bags.topics import TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
 from td3_driving.settings import Settings, SettingsError
-from td3_driving.starting.profiles import load_profile, parse_profile
+from td3_driving.starting.profiles import load_run, parse_run
 
 MAX_MESSAGE = 64 * 2**20
 """Longest message that is looked into [bytes]; a camera image of 1920x1080 has 8.3 MB."""
@@ -82,9 +82,9 @@ class Bag:
         beside = self.path.resolve().parent / "config.yaml"
         try:
             if isinstance(text, str) and len(text) <= MAX_CONFIG:
-                return parse_profile(text, f"the configuration in {self.path}")
+                return parse_run(text, f"the configuration in {self.path}")
             if beside.is_file():
-                return load_profile(beside)
+                return load_run(beside)
         except SettingsError as error:
             raise BagError(str(error)) from error
         raise BagError(f"{self.path} holds no configuration of a training run, and none lies beside it")

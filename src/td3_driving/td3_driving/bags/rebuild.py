@@ -14,13 +14,16 @@ import numpy as np
 
 from td3_driving.bags.timeline import Moment, Timeline
 from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
-from td3_driving.driving.drivers import Situation
+from td3_driving.driving.drivers import NOBODY, Situation
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import Observation, ObservationError, grey_frame
+from td3_driving.driving.object_list import neighbours_of, without
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Pilot, Sight
+from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.synchroniser import missed_at_start
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.settings import Settings
 
 MAX_ROUTE = 1_000_000
@@ -37,6 +40,7 @@ class Rebuilder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._frame_ns = round(settings.simulator.fixed_delta * 1e9)
+        self._others = others_needed(settings)
         self._timeline = Timeline(self._frame_ns)
         self._clock = 0
         self._collisions: list[int] = []
@@ -52,7 +56,7 @@ class Rebuilder:
         """A camera image; the steps that are certain now."""
         # An image that cannot be used was of no use to the policy either: the frame stays incomplete.
         with suppress(ObservationError):
-            frame = grey_frame(image_array(message), message.encoding, self._settings.observation)
+            frame = camera_frame(image_array(message), message.encoding, self._settings.observation)
             return self._add(nanoseconds(message.header.stamp), "frame", frame)
         return []
 
@@ -60,6 +64,12 @@ class Rebuilder:
         """The state of the vehicle; the steps that are certain now."""
         vehicle = vehicle_state(message)
         return self._add(vehicle.stamp_ns, "vehicle", vehicle)
+
+    def add_objects(self, message: Any) -> list[Experience]:
+        """The other vehicles; the steps that are certain now."""
+        with suppress(ObservationError):
+            return self._add(nanoseconds(message.header.stamp), "objects", neighbours_of(message))
+        return []
 
     def add_command(self, message: Any) -> list[Experience]:
         """What the policy answered to a frame; the steps that are certain now."""
@@ -91,7 +101,8 @@ class Rebuilder:
             self._begin(moment.start)
         if moment.collided:
             self._collisions.append(stamp)
-        if moment.frame is None or moment.vehicle is None:
+        objects = moment.objects if self._others else NOBODY
+        if moment.frame is None or moment.vehicle is None or objects is None:
             if moment.action is not None and self._driving:
                 # The policy answered a whole frame: it is the bag that lacks a part of it.
                 self._cut()
@@ -104,7 +115,8 @@ class Rebuilder:
             gap = missed_at_start(self._start_ns, stamp, self._frame_ns) > 0
             self._begun = True
         try:
-            sight = None if gap else self._pilot.see(moment.frame, moment.vehicle)
+            others = without(moment.vehicle, objects)
+            sight = None if gap else self._pilot.see(moment.frame, moment.vehicle, others)
         except ObservationError:
             sight = None
         if sight is None:
@@ -141,7 +153,7 @@ class Rebuilder:
         session = str(start.actor_id), int(start.session_id)
         if self._pilot is None or session != self._session:
             self._session = session
-            self._pilot = Pilot(self._settings, *session, self._choose)
+            self._pilot = Pilot(self._settings, *session, self._choose, make_teacher(self._settings))
         self._pilot.episodes, self._pilot.steps = int(start.episode_id), int(start.sequence)
         try:
             route = Route(np.column_stack((start.route_x, start.route_y)))

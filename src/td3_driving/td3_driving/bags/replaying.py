@@ -10,16 +10,17 @@ from pathlib import Path
 from td3_driving.bags.digest import step_digest
 from td3_driving.bags.reading import Bag, BagError, Heard
 from td3_driving.bags.rebuild import Rebuilder, RebuildError
-from td3_driving.bags.topics import COLLISION, COMMAND, IMAGE, ODOMETRY, REPLAY, START
+from td3_driving.bags.topics import ALL_OBJECTS, COLLISION, COMMAND, IMAGE, OBJECTS, ODOMETRY, REPLAY, START
 from td3_driving.driving.decoding import experience
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.privileged import others_needed
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
 SENSORS = frozenset({IMAGE, ODOMETRY, COMMAND, START})
-"""Topics without which no step can be rebuilt."""
+"""Topics without which no step can be rebuilt; see :func:`sensors_of`."""
 StepKey = tuple[str, int, int]
 """Actor, session, sequence number."""
 
@@ -69,12 +70,22 @@ class Replayed:
     filled: int
 
 
+def sensors_of(settings: Settings, there: set[str]) -> frozenset[str]:
+    """Topics without which no step of a run can be rebuilt, where the bag holds those called ``there``.
+
+    Either object list will do where the run needed one.
+    """
+    if not others_needed(settings):
+        return SENSORS
+    return SENSORS | {ALL_OBJECTS if ALL_OBJECTS in there and OBJECTS not in there else OBJECTS}
+
+
 def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | None = None) -> Replayed:
     """Rebuild the steps of a bag and put them through the learner's own intake into a memory.
 
     Args:
-        source: ``sensors``: images, odometry and commands, and where the bag lacks some of these, the messages to the
-            learner; ``messages``: these alone; "": the sensors where the bag holds them.
+        source: ``sensors``: images, odometry, objects and commands, and where the bag lacks some of these, the
+            messages to the learner; ``messages``: these alone; "": the sensors where the bag holds them.
         directory: of the memory; ``None`` keeps it in main memory.
 
     Raises:
@@ -82,17 +93,18 @@ def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | Non
         ReplayError: the memory cannot be made.
     """
     there = bag.names()
-    sensors, messages = there >= SENSORS, REPLAY in there
+    basis = sensors_of(settings, there)
+    sensors, messages = there >= basis, REPLAY in there
     source = source or ("sensors" if sensors else "messages")
     if not (sensors if source == "sensors" else messages):
-        needed = SENSORS - there if source == "sensors" else {REPLAY}
+        needed = basis - there if source == "sensors" else {REPLAY}
         raise BagError(f"{bag.path} holds no messages on {', '.join(sorted(needed))}, so no steps can be rebuilt")
     dimension = state_dim(settings.observation)
     memory = ReplayMemory(settings, dimension, directory)
     intake = ExperienceIntake(settings, dimension, memory)
     comparison, merged = Comparison(), _Merge(intake)
     course = _Course(settings)
-    wanted = ({*SENSORS, COLLISION} if sensors else set()) | ({REPLAY} if messages else set())
+    wanted = ({*basis, COLLISION} if sensors else set()) | ({REPLAY} if messages else set())
     for origin, step in course.steps(bag.messages(wanted)):
         digests = comparison.rebuilt if origin == "sensors" else comparison.sent
         digests.setdefault((step.actor_id, step.session_id, step.sequence), step_digest(step))
@@ -178,6 +190,8 @@ def _add(actor: Rebuilder, heard: Heard) -> list[Experience]:
         return actor.add_image(heard.message)
     if heard.name == ODOMETRY:
         return actor.add_odometry(heard.message)
+    if heard.name in (OBJECTS, ALL_OBJECTS):
+        return actor.add_objects(heard.message)
     if heard.name == COMMAND:
         return actor.add_command(heard.message)
     if heard.name == COLLISION:

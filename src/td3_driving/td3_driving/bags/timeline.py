@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from td3_driving.driving.drivers import Neighbours
 from td3_driving.driving.vehicle_state import VehicleState
 
 WINDOW = 400
@@ -28,11 +29,12 @@ class Moment:
     """What belongs to one stamp.
 
     Attributes:
-        frame: grey camera frame.
+        frame: camera frame.
         vehicle: from the odometry.
         action: the policy's answer.
         start: message of an episode that may begin with this frame.
         collided: whether a contact bears this stamp.
+        objects: the other vehicles, perhaps with the vehicle itself.
     """
 
     frame: np.ndarray | None = None
@@ -40,6 +42,7 @@ class Moment:
     action: np.ndarray | None = None
     start: Any = None
     collided: bool | None = None
+    objects: Neighbours | None = None
 
 
 class Timeline:

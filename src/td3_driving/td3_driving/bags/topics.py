@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 EGO = "carla/ego_vehicle"
 IMAGE, ODOMETRY = f"{EGO}/rgb_front/image", f"{EGO}/odometry"
+OBJECTS, ALL_OBJECTS = f"{EGO}/objects", "carla/objects"
+"""The second one is in a bag for those whose back end has the first one not."""
 COMMAND, COLLISION = f"{EGO}/vehicle_control_cmd", f"{EGO}/collision"
 REPLAY, START = "td3/replay", "td3/episode_start"
 
@@ -39,6 +41,8 @@ TOPICS = (
     Recorded(ODOMETRY, "nav_msgs/msg/Odometry"),
     Recorded(f"{EGO}/speedometer", "std_msgs/msg/Float32"),
     Recorded(f"{EGO}/waypoints", "nav_msgs/msg/Path", latched=True),
+    Recorded(OBJECTS, "derived_object_msgs/msg/ObjectArray"),
+    Recorded(ALL_OBJECTS, "derived_object_msgs/msg/ObjectArray"),
     Recorded(COLLISION, "carla_msgs/msg/CarlaCollisionEvent"),
     Recorded(f"{EGO}/lane_invasion", "carla_msgs/msg/CarlaLaneInvasionEvent"),
     Recorded(COMMAND, "carla_msgs/msg/CarlaEgoVehicleControl"),
@@ -51,7 +55,7 @@ TOPICS = (
     Recorded("td3/guard", "td3_driving_msgs/msg/Guard", latched=True, shared=True),
     Recorded("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", shared=True),
 )
-"""Left out: weights, which the checkpoints keep, and what is drawn from the rest: markers and object lists."""
+"""Left out: weights, which the checkpoints keep, and what is drawn from the rest: markers."""
 
 
 def recorded_topics(num_actors: int) -> list[tuple[str, Recorded]]:

@@ -18,6 +18,8 @@ NEEDED = {
 }
 NEEDED |= {"odometry": "sensor.pseudo.odom", "control": "actor.pseudo.control"}
 """Id and type of the ego's sensors without which there is no training; the id is part of the topic's name."""
+OTHERS = {"id": "objects", "type": "sensor.pseudo.objects"}
+"""Tells where the other vehicles are; of the ego, or of the world."""
 
 
 def objects_file(name: str, config: Path) -> Path:
@@ -35,8 +37,11 @@ def objects_file(name: str, config: Path) -> Path:
     return path
 
 
-def objects_text(path: Path, settings: SimulatorSettings) -> str:
+def objects_text(path: Path, settings: SimulatorSettings, others: bool = False) -> str:
     """The file's text with the camera that the settings ask for.
+
+    Args:
+        others: whether the training must be told where the other vehicles are.
 
     Raises:
         CarlaError: it is no objects file, or it lacks something that training needs.
@@ -50,6 +55,12 @@ def objects_text(path: Path, settings: SimulatorSettings) -> str:
     if not vehicles:
         raise CarlaError(f"{path} has no vehicle with the id {EGO}")
     _check(path, sensors, [entry["id"] for entry in vehicles[0]["sensors"]])
+    told = [*sensors.values(), *document["objects"]]
+    if others and not any(entry.get("id") == OTHERS["id"] and entry.get("type") == OTHERS["type"] for entry in told):
+        raise CarlaError(
+            f"{path}: no {OTHERS['type']} with the id {OTHERS['id']}, which network.critic=privileged and"
+            " learning.teacher=idm need"
+        )
     camera = sensors[CAMERA]
     camera["image_size_x"], camera["image_size_y"] = settings.camera_width, settings.camera_height
     camera["fov"] = settings.camera_fov

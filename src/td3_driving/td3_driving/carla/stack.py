@@ -17,6 +17,7 @@ from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.teleport import Ego
 from td3_driving.carla.traffic import Traffic
 from td3_driving.carla.world import World
+from td3_driving.driving.privileged import others_needed
 from td3_driving.settings import Settings
 from td3_driving.sim.roads import RoadMap, load_map
 from td3_driving.starting.domain import onlooker
@@ -144,7 +145,8 @@ class Stack:
         if self._carla.bridge == "start":
             source = objects.objects_file(self._carla.objects, self._config)
             path = self._folder / "objects.json"
-            path.write_text(objects.objects_text(source, self._settings.simulator), encoding="utf-8")
+            others = others_needed(self._settings)
+            path.write_text(objects.objects_text(source, self._settings.simulator, others), encoding="utf-8")
             self._run_node("spawner", bridge.SPAWNER, bridge.spawner_parameters(path))
         states, images = self._sightings.states, self._sightings.images
         timeout = self._carla.stage_timeout

@@ -5,7 +5,7 @@
 ``contract.json``           what it expects and gives, see :mod:`td3_driving.deploy.contract`
 ``provenance.json``         how it was trained: configuration and its hash, versions, steps, the doctor's verdict
 ``golden/frames.npy`` …     observations with the actions that the trained network gave
-``golden/image.npy`` …      a camera image with the grey frame that the training code made of it
+``golden/image.npy`` …      a camera image with the frame that the training code made of it
 ``manifest.json``           size and SHA-256 of every other member; its own SHA-256 names the bundle
 ``signature.ed25519``       64 bytes, signature of ``manifest.json``; optional
 ==========================  =====================================================================================
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from td3_driving.deploy.bundle_archive import BundleError, pack, read_file, unpack
-from td3_driving.deploy.contract import FORMAT, Contract, ContractError, read_contract
+from td3_driving.deploy.contract import FORMAT, Contract, ContractError, check_format, read_contract
 
 MODEL, CONTRACT, PROVENANCE = "policy.onnx", "contract.json", "provenance.json"
 MANIFEST, SIGNATURE = "manifest.json", "signature.ed25519"
@@ -45,8 +45,9 @@ class Golden:
     """What the network and the observation code must reproduce.
 
     Attributes:
-        frames: (N, stack, height, width) uint8; states: (N, state size) float32; actions: (N, 2) float32.
-        image: (rows, columns, 4) uint8 camera image; frame: (height, width) uint8, what the policy saw of it.
+        frames: (N, frames times planes, height, width) uint8; states: (N, state size) float32; actions: (N, 2) float32.
+        image: (rows, columns, 4) uint8 camera image; frame: uint8, what the policy saw of it, see
+            :func:`td3_driving.driving.observation.frame_shape`.
     """
 
     frames: np.ndarray
@@ -170,8 +171,12 @@ def _check_signature(members: Mapping[str, bytes], key: Ed25519PublicKey | None)
 def _check_hashes(members: Mapping[str, bytes]) -> None:
     manifest = _parse(MANIFEST, members[MANIFEST])
     listed = manifest.get("members") if isinstance(manifest, dict) else None
-    if not isinstance(listed, dict) or manifest.get("format") != FORMAT:
-        raise BundleError(f"{MANIFEST} is not of format {FORMAT}")
+    if not isinstance(listed, dict):
+        raise BundleError(f"{MANIFEST} lists no members")
+    try:
+        check_format(manifest)
+    except ContractError as error:
+        raise BundleError(f"{MANIFEST}: {error}") from error
     if set(listed) != set(CONTENT):
         raise BundleError(f"{MANIFEST} does not list the members of a bundle: {sorted(map(str, listed))}")
     for name in CONTENT:
@@ -187,7 +192,7 @@ def _golden(members: Mapping[str, bytes], contract: Contract) -> Golden:
         "states": ((count, contract.state_size), np.float32),
         "actions": ((count, 2), np.float32),
         "image": ((*golden.image.shape[:2], 4), np.uint8),
-        "frame": (contract.frames_shape[1:], np.uint8),
+        "frame": (contract.frame_shape, np.uint8),
     }
     for name, (shape, dtype) in wanted.items():
         array = getattr(golden, name)

@@ -44,14 +44,16 @@ def as_json(bundle: Bundle) -> str:
 def as_text(bundle: Bundle) -> str:
     """The lines that a person wants first."""
     contract, told = bundle.contract, bundle.provenance
-    stack, height, width = contract.frames_shape
+    seen, error = contract.observation, contract.localisation
     doctor = told.get("doctor")
     rows = {
         "bundle": bundle.digest,
         "signature": bundle.signed,
-        "frames": f"{stack} of {width}x{height} at {1.0 / contract.frame_time:g} Hz",
+        "frames": f"{seen.stack} of {seen.frame_width}x{seen.frame_height} at {1.0 / contract.frame_time:g} Hz, "
+        f"{seen.colour}, {seen.stack_stride} apart",
         "camera": f"{contract.camera[0]}x{contract.camera[1]}, {contract.camera[2]:g} deg",
-        "state": f"{contract.state_size} elements",
+        "state": f"{seen.state}, {contract.state_size} elements",
+        "positions": "exact" if error is None else f"with noise of {error.position_noise:g} m in training",
         "configuration": told.get("config_hash", "unknown"),
         "training": f"{told.get('updates', '?')} updates, {told.get('steps', '?')} steps",
         "run doctor": doctor.get("verdict") if isinstance(doctor, dict) else "not judged",

@@ -6,25 +6,23 @@ own code and compares: a policy that was trained with another scaling, order or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from td3_driving.deploy.localisation import farthest_from_route, longest_jump
+from td3_driving.driving import navigation
 from td3_driving.driving import observation as seen
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.settings import ObservationSettings, Settings, SettingsError, SimulatorSettings
+from td3_driving.driving.sensors import sensors
+from td3_driving.driving.state_vector import STATE_BOUND, state_dim, state_elements
+from td3_driving.settings import LocalisationSettings, ObservationSettings, Settings, SettingsError, SimulatorSettings
 
-FORMAT = 1
+FORMAT = 2
 """Of the bundle; a reader refuses others."""
 FRAMES, STATE, ACTION = "frames", "state", "action"
 """Names of the network's inputs and of its output."""
-CAMERA = ("camera_width", "camera_height", "camera_fov")
-TOPIC_ROLES = {
-    "camera": {"type": "sensor_msgs/msg/Image", "encodings": list(seen.ENCODINGS)},
-    "odometry": {"type": "nav_msgs/msg/Odometry", "pose": "map frame", "twist": "vehicle frame"},
-    "route": {"type": "nav_msgs/msg/Path", "points": "lane centre, map frame"},
-    "command": {"type": "carla_msgs/msg/CarlaEgoVehicleControl", "stamp": "of the camera image"},
-}
 
 
 class ContractError(ValueError):
@@ -37,51 +35,89 @@ class Contract:
 
     Attributes:
         observation: what the policy sees.
+        localisation: error of the positions that it was trained with; ``None``: exact ones, as state ``map`` needs.
         frame_time: time between two actions [s].
         camera: width [px], height [px] and horizontal field of view [deg] of the camera it was trained with.
     """
 
     observation: ObservationSettings
+    localisation: LocalisationSettings | None
     frame_time: float
     camera: tuple[int, int, float]
 
     @property
     def settings(self) -> Settings:
         """Settings for the code that training and driving share."""
-        return Settings(observation=self.observation, simulator=SimulatorSettings(fixed_delta=self.frame_time))
+        width, height, fov = self.camera
+        camera = SimulatorSettings(
+            fixed_delta=self.frame_time, camera_width=width, camera_height=height, camera_fov=fov
+        )
+        error = self.localisation or LocalisationSettings()
+        return Settings(observation=self.observation, localisation=error, simulator=camera)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame, see :func:`td3_driving.driving.observation.frame_shape`."""
+        return seen.frame_shape(self.observation)
 
     @property
     def frames_shape(self) -> tuple[int, int, int]:
-        """(stack, height, width) of the frames."""
-        return self.observation.stack, self.observation.frame_height, self.observation.frame_width
+        """(frames times planes, height, width) of the frames."""
+        return seen.stack_shape(self.observation)
 
     @property
     def state_size(self) -> int:
         """Length of the state vector."""
-        return seen.state_dim(self.observation)
+        return state_dim(self.observation)
+
+    @property
+    def farthest(self) -> float:
+        """Distance from the route beyond which the policy does not drive [m]."""
+        return farthest_from_route(self.localisation)
+
+    @property
+    def jump(self) -> float:
+        """Distance between two positions, beyond what the speed explains, by which the vehicle was moved [m]."""
+        return longest_jump(self.localisation)
 
     def as_mapping(self) -> dict[str, Any]:
         """The whole contract as plain data."""
-        width, height, fov = self.camera
         return {
             "format": FORMAT,
-            "parameters": {"observation": asdict(self.observation), "frame_time": self.frame_time},
+            "parameters": self._parameters(),
+            "sensors": [asdict(sensor) | {"encodings": list(sensor.encodings)} for sensor in sensors(self.settings)],
             "inputs": {
-                FRAMES: {"shape": [1, *self.frames_shape], "dtype": "uint8", "unit": "grey, 0 .. 255", **_FRAMES},
-                STATE: {"shape": [1, self.state_size], "dtype": "float32", "elements": _state(self.observation)},
+                FRAMES: {"shape": [1, *self.frames_shape], "dtype": "uint8", **_frames(self.observation)},
+                STATE: {
+                    "shape": [1, self.state_size],
+                    "dtype": "float32",
+                    "contract": self.observation.state,
+                    "navigation": _navigation(self.observation),
+                    "elements": _state(self.observation),
+                },
             },
             "outputs": {ACTION: {"shape": [1, ACTION_DIM], "dtype": "float32", "elements": _ACTION}},
-            "topics": TOPIC_ROLES,
-            "camera": {"width": width, "height": height, "fov_deg": fov, "crop": "none"},
+            "topics": _topics(self.observation),
+            "positions": {"farthest_from_route_m": self.farthest, "longest_jump_m": self.jump},
             "rate_hz": round(1.0 / self.frame_time, 6),
+        }
+
+    def _parameters(self) -> dict[str, Any]:
+        width, height, fov = self.camera
+        return {
+            "observation": asdict(self.observation),
+            "localisation": None if self.localisation is None else asdict(self.localisation),
+            "frame_time": self.frame_time,
+            "camera": {"width": width, "height": height, "fov_deg": fov},
         }
 
 
 def contract_of(settings: Settings) -> Contract:
     """The contract of a policy that was trained with ``settings``."""
-    simulator = settings.simulator
+    simulator, error = settings.simulator, settings.localisation
     camera = simulator.camera_width, simulator.camera_height, simulator.camera_fov
-    return Contract(settings.observation, simulator.fixed_delta, camera)
+    exact = settings.observation.state == "map"
+    return Contract(settings.observation, None if exact else error, simulator.fixed_delta, camera)
 
 
 def read_contract(document: Any) -> Contract:
@@ -90,10 +126,10 @@ def read_contract(document: Any) -> Contract:
     Raises:
         ContractError: it is malformed, or differs; the sentence names the first difference.
     """
-    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise ContractError(f"contract mismatch: the contract is not of format {FORMAT}")
+    check_format(document)
     try:
-        parameters, camera = document["parameters"], document["camera"]
+        parameters = document["parameters"]
+        camera, positions = parameters["camera"], parameters["localisation"]
         size = SimulatorSettings(
             camera_width=camera["width"],
             camera_height=camera["height"],
@@ -101,13 +137,36 @@ def read_contract(document: Any) -> Contract:
             fixed_delta=parameters["frame_time"],
         )
         observation = ObservationSettings(**parameters["observation"])
+        localisation = LocalisationSettings(**({} if positions is None else positions))
     except (KeyError, TypeError, SettingsError) as error:
         raise ContractError(f"contract mismatch: the contract cannot be read: {error}") from error
-    contract = contract_of(Settings(observation=observation, simulator=size))
+    contract = contract_of(Settings(observation=observation, localisation=localisation, simulator=size))
     difference = first_difference(document, contract.as_mapping())
     if difference:
         raise ContractError(f"contract mismatch: {difference}")
     return contract
+
+
+def check_format(document: Any) -> None:
+    """Refuse what is not of the format that this software reads.
+
+    Raises:
+        ContractError: one sentence on what that means and what to do.
+    """
+    found = document.get("format") if isinstance(document, Mapping) else None
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise ContractError(f"contract mismatch: the bundle does not say that it is of format {FORMAT}")
+    if found < FORMAT:
+        raise ContractError(
+            f"contract mismatch: the bundle is of format {found}, whose policy sees something else than one of format"
+            f" {FORMAT} (whole images, and no choice between state sensors and map): train again and export, or"
+            " drive it with the version of td3_driving that made it"
+        )
+    if found > FORMAT:
+        raise ContractError(
+            f"contract mismatch: the bundle is of format {found}, newer than format {FORMAT} of this software:"
+            " drive it with the version of td3_driving that made it"
+        )
 
 
 def first_difference(found: Any, wanted: Any, path: str = "contract") -> str:
@@ -127,30 +186,62 @@ def first_difference(found: Any, wanted: Any, path: str = "contract") -> str:
     return "" if same else f"{path} is {found!r} in the bundle, {wanted!r} in the software"
 
 
-_FRAMES = {
-    "layout": "batch, frame (oldest first), row from the top, column from the left",
-    "made_by": "ITU-R BT.601 luma of the whole image, then the mean of the area that each pixel covers",
-    "before_the_first": "the first frame is repeated",
-}
 _ACTION = [
     {"name": "steer", "low": -1.0, "high": 1.0, "sign": "right positive"},
     {"name": "drive", "low": -1.0, "high": 1.0, "sign": "throttle positive, brake negative"},
 ]
 
 
+def _frames(settings: ObservationSettings) -> dict[str, str]:
+    """What the numbers of the frames are and how they are made."""
+    grey = settings.colour == "grey"
+    planes = "" if grey else "plane of the frame (red, green, blue), "
+    made = "ITU-R BT.601 luma" if grey else "red, green and blue"
+    return {
+        "unit": f"{'grey' if grey else 'red, green and blue'}, 0 .. 255",
+        "layout": f"batch, frame (oldest first), {planes}row from the top, column from the left",
+        "made_by": f"the image without its cropped rows, {made} of it, then the mean of the area of each pixel",
+        "before_the_first": "the first frame is repeated",
+    }
+
+
+def _navigation(settings: ObservationSettings) -> dict[str, float] | None:
+    """What counts as a manoeuvre, and which points of a route are laid a curve through; none in state ``map``."""
+    if settings.state == "map":
+        return None
+    return {
+        "turn_angle_deg": round(math.degrees(navigation.TURN_ANGLE), 6),
+        "turn_length_m": navigation.TURN_LENGTH,
+        "horizon_m": navigation.HORIZON,
+        "dense_route_m": navigation.DENSE,
+    }
+
+
+def _topics(settings: ObservationSettings) -> dict[str, Any]:
+    """Type and meaning of each topic, by its role."""
+    exact = settings.state == "map"
+    pose = "map frame, exact to a fraction of a lane" if exact else "map frame, as GNSS and compass tell it"
+    points = (
+        "lane centre, map frame" if exact else f"lane centre, map frame, at most {settings.waypoint_spacing:g} m apart"
+    )
+    command = {"type": "carla_msgs/msg/CarlaEgoVehicleControl", "stamp": "of the camera image"}
+    return {
+        "camera": {"type": "sensor_msgs/msg/Image"},
+        "odometry": {"type": "nav_msgs/msg/Odometry", "pose": pose, "twist": "vehicle frame"},
+        "route": {"type": "nav_msgs/msg/Path", "points": points},
+        "command": command,
+    }
+
+
 def _state(settings: ObservationSettings) -> list[dict[str, Any]]:
-    """Name, unit, divisor and bound of each element, as :func:`td3_driving.driving.observation.encode_state` says."""
-    reach = settings.route_points * settings.route_spacing
-    elements: list[tuple[str, str, float]] = [
-        ("speed, forward positive", "m/s", seen.SPEED_SCALE),
-        ("lateral deviation from the route, left positive", "m", seen.LATERAL_SCALE),
-        ("heading error, left positive", "rad", seen.HEADING_SCALE),
-        ("yaw rate, left positive", "rad/s", seen.YAW_RATE_SCALE),
-        ("last steer, right positive", "1", 1.0),
-        ("last drive", "1", 1.0),
-    ]
-    for index in range(1, settings.route_points + 1):
-        elements += [(f"route point {index}, forward", "m", reach), (f"route point {index}, left", "m", reach)]
+    """Name, unit, divisor, source and bound of each element of the state vector."""
     return [
-        {"name": name, "unit": unit, "divided_by": scale, "bound": seen.STATE_BOUND} for name, unit, scale in elements
+        {
+            "name": element.name,
+            "unit": element.unit,
+            "divided_by": element.scale,
+            "source": element.source,
+            "bound": STATE_BOUND,
+        }
+        for element in state_elements(settings)
     ]

@@ -14,17 +14,13 @@ from td3_driving.deploy.contract import Contract, first_difference
 from td3_driving.deploy.runtime import InferenceError, Loaded
 from td3_driving.driving.action import FULL_STOP, Command, to_command
 from td3_driving.driving.episode import GOAL_DISTANCE
-from td3_driving.driving.observation import LATERAL_SCALE, STATE_BOUND, Observation, ObservationError, grey_frame
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Eyes, Sight
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 
-FARTHEST = LATERAL_SCALE * STATE_BOUND
-"""Distance from the route beyond which the state vector no longer tells how far it is [m]."""
 GAP = 0.5
 """Time without a frame after which the stack of frames tells nothing any more [s]."""
-JUMP = 3.0
-"""Distance by which a pose may differ from what the speed explains [m]; beyond it the vehicle was moved."""
 TRIAL = 100
 """Frames after a swap during which the bundle before is kept to fall back on."""
 RATIO_TOLERANCE = 0.02
@@ -77,10 +73,11 @@ class DeployedDriver:
         self.loaded = loaded
         self.swaps = self.rollbacks = self.restarts = 0
         self._clock = clock
-        self._eyes = Eyes(loaded.bundle.contract.settings)
+        self._eyes = Eyes(loaded.bundle.contract.settings, simulated=False)
         self._before: Loaded | None = None
         self._trial = 0
         self._last: VehicleState | None = None
+        self._arrived = False
 
     @property
     def contract(self) -> Contract:
@@ -93,17 +90,24 @@ class DeployedDriver:
         return self._eyes.route is not None
 
     def take_route(self, route: Route) -> None:
-        """Drive along ``route`` from the next frame on; past frames stay in memory."""
+        """Drive along ``route`` from the next frame on; past frames stay in memory.
+
+        The route in use, given again, changes nothing: waypoints that were passed stay passed.
+        """
+        known = self._eyes.route
+        if known is not None and np.array_equal(known.points, route.points):
+            return
+        self._arrived = False
         self._eyes.reroute(route)
 
     def restart(self) -> None:
         """Forget past frames and the last action: what comes next does not follow from them."""
-        self._last = None
+        self._last, self._arrived = None, False
         if self._eyes.route is not None:
             self._eyes.start(self._eyes.route)
 
     def look(self, image: np.ndarray, encoding: str) -> Picture:
-        """The grey frame of a camera image (rows, columns[, channels]).
+        """The frame of a camera image (rows, columns[, channels]).
 
         Raises:
             ObservationError: its shape is not that of the camera in training, so it would be distorted.
@@ -113,7 +117,7 @@ class DeployedDriver:
         rows, columns = image.shape[:2]
         if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
             raise ObservationError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
-        frame = grey_frame(image, encoding, self.contract.observation)
+        frame = camera_frame(image, encoding, self.contract.observation)
         return Picture(frame, self._clock() - begin)
 
     def decide(self, picture: Picture, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:
@@ -134,10 +138,12 @@ class DeployedDriver:
             self._eyes.last_action = in_charge
         sight = self._eyes.see(picture.frame, vehicle)
         self._last = vehicle
-        if abs(sight.place.lateral) > FARTHEST:
+        if abs(sight.place.lateral) > self.contract.farthest:
             raise ObservationError(f"the vehicle is {abs(sight.place.lateral):.1f} m away from its route")
         seen = self._clock()
-        goal = sight.place.s >= self._eyes.route.length - GOAL_DISTANCE
+        # Noise puts the vehicle before its goal again; once there, it stays.
+        self._arrived |= sight.place.s >= self._eyes.route.length - GOAL_DISTANCE
+        goal = self._arrived
         action = STOP_ACTION if goal else self._act(sight.observation)
         self._eyes.last_action = action
         decided = self._clock()
@@ -183,7 +189,7 @@ class DeployedDriver:
         gap = (vehicle.stamp_ns - last.stamp_ns) * 1e-9
         moved = float(np.hypot(vehicle.x - last.x, vehicle.y - last.y))
         explained = max(abs(last.speed), abs(vehicle.speed)) * max(gap, 0.0)
-        if not 0.0 < gap <= GAP or moved > explained + JUMP:
+        if not 0.0 < gap <= GAP or moved > explained + self.contract.jump:
             self.restarts += 1
             self.restart()
 

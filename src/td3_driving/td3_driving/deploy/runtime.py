@@ -15,12 +15,12 @@ from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.bundle_model import check_model
 from td3_driving.deploy.contract import ACTION, FRAMES, STATE, Contract
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.observation import camera_frame
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference of an action from the one recorded at the export; processors round differently."""
-GREY_TOLERANCE = 1
-"""Largest difference of a golden pixel [grey levels]: versions of the image library round differently."""
+LEVEL_TOLERANCE = 1
+"""Largest difference of a golden pixel [levels of 255]: versions of the image library round differently."""
 ROUNDING = 1e-5
 """By how much onnxruntime's tanh may exceed 1; it does, by a few units in the last place."""
 WARM_UP = 20
@@ -58,7 +58,7 @@ class PolicyRuntime:
         """The action.
 
         Args:
-            stack: (stack, height, width) uint8, oldest first.
+            stack: (frames times planes, height, width) uint8, oldest frame first.
             state: (state size,) float32.
 
         Returns:
@@ -125,7 +125,7 @@ def _check_golden(golden: Golden, contract: Contract, runtime: PolicyRuntime) ->
                 f"golden observation {index}: the action differs by {difference:.2g} from the recorded one, "
                 f"{GOLDEN_TOLERANCE:g} is allowed"
             )
-    frame = grey_frame(golden.image, GOLDEN_ENCODING, contract.observation)
+    frame = camera_frame(golden.image, GOLDEN_ENCODING, contract.observation)
     levels = int(np.abs(frame.astype(np.int16) - golden.frame.astype(np.int16)).max())
-    if levels > GREY_TOLERANCE:
-        raise BundleError(f"the golden image gives a frame that differs by {levels} grey levels from the recorded one")
+    if levels > LEVEL_TOLERANCE:
+        raise BundleError(f"the golden image gives a frame that differs by {levels} levels from the recorded one")

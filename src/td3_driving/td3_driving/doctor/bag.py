@@ -6,15 +6,30 @@ them. The message types come with the bag; older bags that do not hold them cann
 
 from __future__ import annotations
 
+import sqlite3
+import struct
 from pathlib import Path
 from typing import Any, Iterator
 
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import Scalar
+from td3_driving.doctor.readers.bag_guard import check_bag
 
 SUFFIXES = (".mcap", ".db3")
 PARTS = ("efficiency", "lane_keeping", "comfort", "safety", "progress")
 KMH = 3.6
+# What a damaged bag makes of its reader.
+BROKEN = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AssertionError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    sqlite3.Error,
+)
 
 
 def is_bag(path: Path) -> bool:
@@ -31,9 +46,12 @@ def read_bag(path: Path) -> Iterator[Scalar]:
         Unusable: the bag cannot be read or holds no topic that the doctor knows.
     """
     # Only bags need it, and it takes half a second to import.
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.typesys import Stores, get_typestore
-
+    try:
+        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError as error:
+        raise Unusable(f"{path} is a bag; to read it, install the package rosbags") from error
+    check_bag(path)
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
             wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in CONVERTERS]
@@ -43,8 +61,12 @@ def read_bag(path: Path) -> Iterator[Scalar]:
             for connection, nanoseconds, data in reader.messages(connections=wanted):
                 message = reader.deserialize(data, connection.msgtype)
                 yield from CONVERTERS[_kind(connection.msgtype)](message, nanoseconds * 1e-9, steps)
-    except (AnyReaderError, OSError) as error:
-        raise Unusable(f"{path} cannot be read as a bag: {error}") from error
+    except Unusable:
+        raise
+    except (AnyReaderError, OSError, *BROKEN) as error:
+        raise Unusable(
+            f"{path} cannot be read as a bag: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from error
 
 
 def _kind(message_type: str) -> str:

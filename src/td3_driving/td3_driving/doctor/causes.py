@@ -52,6 +52,16 @@ CAUSES: dict[str, Description] = {
         "Lower the critic's learning rate, let the targets follow slowly (tau 0.005), clamp the target to the return"
         " bound.",
     ),
+    "critic_dead": Description(
+        "The critic predicts one number for every state.",
+        "Check that the critic's optimizer holds the critic's parameters and its learning rate is not 0, that rewards"
+        " and observations are scaled, and that no layer is saturated.",
+    ),
+    "overestimation": Description(
+        "The critic promises more than any episode ever returned.",
+        "Take the smaller of two critics for the targets (TD3), smooth the target policy, follow slowly (tau 0.005),"
+        " and check that terminal states are not bootstrapped through.",
+    ),
     "policy_frozen": Description(
         "The policy's parameters no longer change.",
         "Look at the gradient that reaches the policy's layers, and whether its optimizer is stepped with the right"
@@ -92,9 +102,28 @@ CAUSES: dict[str, Description] = {
         "Q exceeds every return that the rewards allow.",
         "A consequence: cure what drives Q. A clamp of the target limits the damage.",
     ),
+    "policy_steps_too_large": Description(
+        "Every update throws the policy far from the one that gathered the data.",
+        "Lower the learning rate or the number of epochs, and stop an update early by its divergence (target_kl).",
+    ),
+    "learned_and_lost": Description(
+        "The policy was good once and lost it.",
+        "Keep the best checkpoint. Lower the learning rates late in the run, enlarge the replay memory, and look at"
+        " what happened at the peak.",
+    ),
+    "never_learned": Description(
+        "The returns never rose above the level that they began at.",
+        "Do not prolong the run. Check that rewards can be reached by exploring, that actions arrive at the"
+        " environment and observations at the policy, then the learning rates; try a task first that is known to be"
+        " learned.",
+    ),
     "worse_than_random": Description(
         "The learned policy does worse than random actions.",
         "A consequence: do not prolong the run, cure what stands above.",
+    ),
+    "camera_ignored": Description(
+        "The policy drives as well without its camera.",
+        "Take what tells the lane out of the state vector, and leave the camera the only one to know it.",
     ),
     "run_incomplete": Description("The run did not reach its end.", "Complete it, or judge the part alone."),
 }
@@ -134,7 +163,10 @@ def rank_causes(findings: Iterable[Finding]) -> list[Cause]:
 
 def _critic_diverged(findings: list[Finding]) -> bool:
     by_pass = any(finding.rule in (5, 38) and "encoder_mismatch" in finding.causes for finding in findings)
-    return not by_pass and any(finding.rule == 3 and "q" in finding.numbers for finding in findings)
+    return not by_pass and any(
+        finding.rule in (3, 40, 43) and "q" in finding.numbers and finding.severity is Severity.CRITICAL
+        for finding in findings
+    )
 
 
 def _rank(name: str, present: set[str]) -> float:
@@ -163,7 +195,7 @@ def _confidence(name: str, found: list[Finding], rules: set[int]) -> str:
         return PROVEN if 18 in rules else STRONG
     if name == "config_not_honoured":
         return PROVEN if {10, 38} & rules else STRONG
-    if name in ("alerts_blind", "run_incomplete"):
+    if name in ("alerts_blind", "camera_ignored", "run_incomplete"):
         return PROVEN
     return PROVEN if critical else POSSIBLE
 

@@ -1,4 +1,4 @@
-"""``doctor RUN``: judge a training run from its folder, its event file or its bag."""
+"""``doctor RUN``: judge a training run, or many, from what it logged."""
 
 from __future__ import annotations
 
@@ -10,17 +10,29 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from td3_driving.doctor.diagnosis import Diagnosis
+from td3_driving.doctor.advice import help_lines
+from td3_driving.doctor.compare import Against, ReferenceClass, digest
+from td3_driving.doctor.diagnosis import Diagnosis, Source
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.event_file import Progress as Tick
-from td3_driving.doctor.examine import examine
+from td3_driving.doctor.examine import Request, examine_run
 from td3_driving.doctor.expectations import parse_expect
+from td3_driving.doctor.names import Names, parse_tags
+from td3_driving.doctor.overview import (
+    exit_code,
+    json_overview,
+    line_of,
+    print_overview,
+    sorted_by_trouble,
+    unusable,
+)
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.report_terminal import print_brief, print_report
-from td3_driving.doctor.run import find_run
+from td3_driving.doctor.run import Run, find_runs
 
 UNUSABLE = 2
 LARGE = 20 * 2**20
@@ -28,33 +40,76 @@ REPORTS = {"json": json_report, "html": html_report, "markdown": markdown_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine a run and return the exit code: 0 GO, 3 NO-GO, 4 INSUFFICIENT, 2 for input that cannot be used."""
+    """Examine runs and return the exit code: 0 GO, 3 NO-GO, 4 INSUFFICIENT, 2 for input that cannot be used.
+
+    Of many runs the worst verdict counts.
+    """
     options = _parser().parse_args(argv)
     try:
-        diagnosis = _examined(options.run, options)
-        against = _examined(options.against, None) if options.against else None
-        _write(options, diagnosis, against)
+        request = Request(parse_expect(options.expect), options.config, parse_tags(options.tag))
+        Names(request.tags)
+        runs = find_runs(options.run)
+        if len(runs) > 1:
+            return _many(runs, options, request)
+        return _one(runs[0], options, request)
     except Unusable as error:
         print(f"doctor: {error}", file=sys.stderr)
         return UNUSABLE
+
+
+def _one(run: Run, options: argparse.Namespace, request: Request) -> int:
+    diagnosis = _examined(run, request)
+    against = _reference(options.against) if options.against else None
+    _write(options, diagnosis, against)
+    console = Console()
     if options.brief:
-        print_brief(diagnosis, Console())
+        print_brief(diagnosis, console)
     else:
-        print_report(diagnosis, Console(), against)
+        print_report(diagnosis, console, against)
+        _print_help(run, diagnosis, console)
     if options.html:
         print(f"report {options.html}")
     return diagnosis.verdict.exit_code
 
 
+def _many(runs: list[Run], options: argparse.Namespace, request: Request) -> int:
+    for name in ("html", "markdown", "against"):
+        if getattr(options, name):
+            raise Unusable(f"--{name} is for one run, and {options.run} holds {len(runs)}; name one of them")
+    lines = []
+    for run in runs:
+        try:
+            lines.append(line_of(run, _examined(run, request), options.json is not None))
+        except Unusable as error:
+            lines.append(unusable(run, str(error)))
+    lines = sorted_by_trouble(lines)
+    if options.json:
+        _save(options.json, json_overview(lines))
+    if exit_code(lines) == UNUSABLE:
+        raise Unusable(f"{options.run} holds {len(runs)} runs, none of which can be examined: {lines[0].reason}")
+    print_overview(lines, Console())
+    return exit_code(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="doctor", description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, event file, or bag of the topics /td3/*")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the diagnosis as JSON")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="run folder, log file, or bag; a folder of many runs gives a table"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the diagnosis, or all of them, as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a document")
     parser.add_argument("--brief", action="store_true", help="print the verdict and the top causes only")
-    parser.add_argument("--against", type=Path, metavar="RUN", help="another run to compare with")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="another run, or a folder of runs, to compare with")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with what was asked of the run")
+    parser.add_argument(
+        "--tag",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SERIES=TAG",
+        help="what a tag of the run means, e.g. q1=stats/mean_q_1",
+    )
     parser.add_argument(
         "--expect",
         nargs="+",
@@ -66,33 +121,60 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _examined(path: Path, options: argparse.Namespace | None) -> Diagnosis:
-    with _progress(find_run(path).size, path) as tick:
-        if options is None:
-            return examine(path, progress=tick)
-        return examine(path, parse_expect(options.expect), options.config, tick)
+def _examined(run: Run, request: Request | None = None) -> Diagnosis:
+    with _progress(run.size, run.path) as tick:
+        return examine_run(run, request, tick)
+
+
+def _reference(path: Path) -> Against:
+    """The run to compare with, or what is usual among the runs of a folder; those that cannot be used are left out."""
+    runs = find_runs(path)
+    if len(runs) == 1:
+        return _examined(runs[0])
+    members = []
+    for run in runs:
+        try:
+            members.append(digest(_examined(run)))
+        except Unusable:
+            continue
+    if not members:
+        raise Unusable(f"{path} holds {len(runs)} runs, none of which can be examined")
+    return ReferenceClass(Source(f"{len(members)} runs of {path.resolve().name}", str(path)), members)
+
+
+def _print_help(run: Run, diagnosis: Diagnosis, console: Console) -> None:
+    """What may be mapped, what to add to the training script, what was not read."""
+    for line in help_lines(diagnosis):
+        console.print(Text(line, style="cyan" if line.startswith(" ") else "bold"))
+    for note in run.notes:
+        console.print(Text(f"Not read: {note}", style="dim"))
 
 
 @contextmanager
 def _progress(size: int, path: Path) -> Iterator[Tick | None]:
-    """A bar on standard error for what takes long to read."""
-    if size < LARGE:
+    """A bar on standard error, if that is a terminal, for what takes long to read."""
+    console = Console(stderr=True)
+    if size < LARGE or not console.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"reading {path.name}", total=size)
         yield lambda count: bar.advance(task, count)
 
 
-def _write(options: argparse.Namespace, diagnosis: Diagnosis, against: Diagnosis | None) -> None:
+def _write(options: argparse.Namespace, diagnosis: Diagnosis, against: Against | None) -> None:
     for name, report in REPORTS.items():
         path: Path | None = getattr(options, name)
         if path is not None:
-            try:
-                path.write_text(report(diagnosis, against), encoding="utf-8")
-            except OSError as error:
-                raise Unusable(f"{path} cannot be written: {error.strerror}") from error
+            _save(path, report(diagnosis, against))
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from td3_driving.doctor.causes import INTEGRITY, Cause, Refuted, rank_causes, re
 from td3_driving.doctor.engine import Engine, Outcome
 from td3_driving.doctor.findings import Finding, Severity
 from td3_driving.doctor.history import History
+from td3_driving.doctor.learning import learning_of
+from td3_driving.doctor.learning_curve import Learning
+from td3_driving.doctor.scope import Scope, scope_of
 
 
 class Verdict(str, Enum):
@@ -49,6 +52,13 @@ class Diagnosis:
     insufficient: list[str]
     source: Source
     history: History
+    learning: Learning
+    scope: Scope
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What does not forbid to go on, and must be known all the same."""
+        return [finding for finding in self.findings if finding.severity is Severity.WARN]
 
     @property
     def evidence_warnings(self) -> list[Cause]:
@@ -79,4 +89,6 @@ def conclude(engine: Engine, source: Source) -> Diagnosis:
         insufficient,
         source,
         engine.history,
+        learning_of(engine.history),
+        scope_of(engine.history),
     )

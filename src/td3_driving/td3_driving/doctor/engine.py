@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding, Rule
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.names import Names
 from td3_driving.doctor.rules import make_rules
+from td3_driving.doctor.scope import scope_of
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one rule: ``fired``, ``quiet``, or ``not judged`` with the reason."""
+    """What became of one rule: ``fired``, ``quiet``, ``not judged`` with the reason, or ``not of this algorithm``."""
 
     rule: int
     title: str
@@ -23,8 +25,8 @@ class Outcome:
 class Engine:
     """Feeds every rule the rows that it reads. Live and offline use this same object."""
 
-    def __init__(self, expect: Expectations | None = None) -> None:
-        self.history = History(expect or Expectations(), self._dispatch)
+    def __init__(self, expect: Expectations | None = None, names: Names | None = None) -> None:
+        self.history = History(expect or Expectations(), self._dispatch, names)
         self.rules = make_rules(self.history)
         self._readers: dict[str, list[Rule]] = {}
         for rule in self.rules:
@@ -47,18 +49,25 @@ class Engine:
         """All that holds now, in the order of the rules."""
         self.history.flush()
         found: list[Finding] = []
+        foreign = scope_of(self.history).foreign
         for rule in self.rules:
-            found += rule.findings(found)
+            found += [] if rule.id in foreign else rule.findings(found)
         return found
 
     def outcomes(self, found: list[Finding]) -> list[Outcome]:
         """What became of every rule, given its findings."""
         fired = {finding.rule for finding in found}
-        return [self._outcome(rule, rule.id in fired) for rule in sorted(self.rules, key=lambda rule: rule.id)]
+        foreign = scope_of(self.history).foreign
+        return [
+            self._outcome(rule, rule.id in fired, rule.id in foreign)
+            for rule in sorted(self.rules, key=lambda rule: rule.id)
+        ]
 
-    def _outcome(self, rule: Rule, fired: bool) -> Outcome:
+    def _outcome(self, rule: Rule, fired: bool, foreign: bool) -> Outcome:
         if fired:
             return Outcome(rule.id, rule.title, "fired")
+        if foreign:
+            return Outcome(rule.id, rule.title, "not of this algorithm")
         reason = rule.missing()
         return Outcome(rule.id, rule.title, "not judged" if reason else "quiet", reason)
 

@@ -13,12 +13,14 @@ import struct
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, NamedTuple
+from typing import BinaryIO, Iterator, NamedTuple
 
 from td3_driving.doctor.errors import Unusable
+from td3_driving.doctor.readers.bounds import Progress, open_regular
 
-FILE_PATTERN = "*tfevents*"
-LONGEST_RECORD = 256 * 2**20
+FILE_MARK = "tfevents"
+# A longer record is an image, a graph or a film; it is passed over without being loaded.
+LONGEST_RECORD = 16 * 2**20
 BLOCK = 2**20
 MOST_TEXTS = 64
 LONGEST_TEXT = 2**18
@@ -29,8 +31,6 @@ DTYPES = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 17: "
 _HEADER = struct.Struct("<QI")
 _DOUBLE = struct.Struct("<d")
 _FLOAT = struct.Struct("<f")
-
-Progress = Callable[[int], None]
 
 
 class Scalar(NamedTuple):
@@ -64,11 +64,7 @@ def read_scalars(path: Path, report: ReadReport, progress: Progress | None = Non
     Raises:
         Unusable: the file cannot be opened, is empty, or does not begin like an event file.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
-    with file:
+    with open_regular(path) as file:
         yield from _scalars_of(file, path, report, progress)
 
 
@@ -94,9 +90,14 @@ def _require_event_file(file: BinaryIO, path: Path) -> None:
     header = file.read(_HEADER.size)
     if not header:
         raise Unusable(f"{path} is empty")
-    if len(header) < _HEADER.size or masked_crc32c(header[:8]) != _HEADER.unpack(header)[1]:
+    if not is_event_file(header):
         raise Unusable(f"{path} is not a TensorBoard event file")
     file.seek(0)
+
+
+def is_event_file(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is one."""
+    return len(head) >= _HEADER.size and masked_crc32c(head[:8]) == _HEADER.unpack_from(head)[1]
 
 
 def _records(file: BinaryIO, report: ReadReport, progress: Progress | None) -> Iterator[bytes]:
@@ -108,10 +109,16 @@ def _records(file: BinaryIO, report: ReadReport, progress: Progress | None) -> I
             if len(buffer) < _HEADER.size:
                 break
         length, crc = _HEADER.unpack_from(buffer, offset)
-        if length > LONGEST_RECORD or (length > BLOCK and masked_crc32c(buffer[offset : offset + 8]) != crc):
+        if length > BLOCK and masked_crc32c(buffer[offset : offset + 8]) != crc:
             report.damage = f"a record claims {length} bytes; what follows it was not read"
             return
         end = offset + _HEADER.size + length + 4
+        if length > LONGEST_RECORD:
+            if not _passed_over(file, end - len(buffer), progress):
+                report.damage = f"a record claims {length} bytes, more than the file has"
+                return
+            buffer, offset = b"", 0
+            continue
         if len(buffer) < end:
             end -= offset
             buffer, offset = _refill(file, buffer, offset, max(BLOCK, end), progress), 0
@@ -121,6 +128,16 @@ def _records(file: BinaryIO, report: ReadReport, progress: Progress | None) -> I
         offset = end
     if len(buffer) > offset:
         report.damage = "the last record is half-written: the writer was interrupted or is still at work"
+
+
+def _passed_over(file: BinaryIO, count: int, progress: Progress | None) -> bool:
+    """Whether the file has ``count`` more bytes, which are skipped."""
+    here = file.tell()
+    left = file.seek(0, 2) - here
+    file.seek(here + min(count, left))
+    if progress:
+        progress(min(count, left))
+    return count <= left
 
 
 def _refill(file: BinaryIO, buffer: bytes, offset: int, wanted: int, progress: Progress | None) -> bytes:
@@ -161,17 +178,17 @@ def _usual_event(payload: bytes) -> Scalar | None:
 
 def _event(payload: bytes, report: ReadReport) -> Iterator[Scalar]:
     wall, step, summary = 0.0, 0, None
-    for number, kind, start, end in _fields(payload, 0, len(payload)):
+    for number, kind, start, end in fields(payload, 0, len(payload)):
         if number == 1 and kind == 1:
             wall = _DOUBLE.unpack_from(payload, start)[0]
         elif number == 2 and kind == 0:
-            step = _varint(payload, start)[0]
+            step = varint(payload, start)[0]
         elif number == 5 and kind == 2:
             summary = (start, end)
     if summary is None:
         return
     step = step - 2**64 if step >= 2**63 else step
-    for number, kind, start, end in _fields(payload, *summary):
+    for number, kind, start, end in fields(payload, *summary):
         if number == 1 and kind == 2:
             value = _summary_value(payload, start, end, report)
             if value is not None:
@@ -180,7 +197,7 @@ def _event(payload: bytes, report: ReadReport) -> Iterator[Scalar]:
 
 def _summary_value(payload: bytes, start: int, end: int, report: ReadReport) -> tuple[str, float] | None:
     tag, value, tensor = "", None, None
-    for number, kind, low, high in _fields(payload, start, end):
+    for number, kind, low, high in fields(payload, start, end):
         if number == 1 and kind == 2:
             tag = payload[low:high].decode("utf-8", "replace")
         elif number == 2 and kind == 5:
@@ -195,9 +212,9 @@ def _summary_value(payload: bytes, start: int, end: int, report: ReadReport) -> 
 def _tensor(payload: bytes, start: int, end: int, tag: str, report: ReadReport) -> float | None:
     """The value of a one-element numeric tensor; texts are kept in the report, anything else is passed over."""
     dtype, raw, values = 0, b"", []
-    for number, kind, low, high in _fields(payload, start, end):
+    for number, kind, low, high in fields(payload, start, end):
         if number == 1 and kind == 0:
-            dtype = _varint(payload, low)[0]
+            dtype = varint(payload, low)[0]
         elif number == 4 and kind == 2:
             raw = payload[low:high]
         elif number == 8 and kind == 2:
@@ -219,7 +236,7 @@ def _typed_values(payload: bytes, number: int, kind: int, low: int, high: int) -
         return [float(value) for (value,) in reader.iter_unpack(payload[low:high])]
     values, offset = [], low
     while offset < high:
-        value, offset = _varint(payload, offset)
+        value, offset = varint(payload, offset)
         values.append(float(value - 2**64 if value >= 2**63 else value))
         if kind == 0:
             break
@@ -232,20 +249,20 @@ def _keep_text(report: ReadReport, tag: str, content: bytes) -> None:
         report.texts.setdefault(name, content.decode("utf-8", "replace"))
 
 
-def _fields(payload: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def fields(payload: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """``(field number, wire type, start, end)`` of every field of the message in ``payload[offset:end]``."""
     while offset < end:
         key = payload[offset]
         offset += 1
         if key & 0x80:
-            key, offset = _varint(payload, offset - 1)
+            key, offset = varint(payload, offset - 1)
         kind = key & 7
         start = offset
         if kind == 2:
-            length, start = _varint(payload, offset)
+            length, start = varint(payload, offset)
             offset = start + length
         elif kind == 0:
-            offset = _varint(payload, offset)[1]
+            offset = varint(payload, offset)[1]
         elif kind in (1, 5):
             offset += 8 if kind == 1 else 4
         else:
@@ -255,7 +272,7 @@ def _fields(payload: bytes, offset: int, end: int) -> Iterator[tuple[int, int, i
         yield key >> 3, kind, start, offset
 
 
-def _varint(payload: bytes, offset: int) -> tuple[int, int]:
+def varint(payload: bytes, offset: int) -> tuple[int, int]:
     """``(value, offset behind it)`` of the base-128 integer at ``offset``."""
     value = shift = 0
     while True:

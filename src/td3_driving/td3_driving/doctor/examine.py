@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
+import numpy as np
+
+from td3_driving.doctor.compare import Against
 from td3_driving.doctor.diagnosis import Diagnosis, Source, conclude
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Progress
+from td3_driving.doctor.event_file import Progress, Scalar
 from td3_driving.doctor.expectations import Expectations, read_config
+from td3_driving.doctor.names import Names
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.rules.course import Completeness
-from td3_driving.doctor.run import Run, find_run
+from td3_driving.doctor.run import OUR_KEY, Run, find_run
+
+LOOK_AHEAD = 5000
+# Samples after which it is asked whether the log brought another text with a configuration.
+TEXT_PERIOD = 1000
+
+
+@dataclass(frozen=True)
+class Request:
+    """How runs are to be read.
+
+    Attributes:
+        expect: what was asked of the run; overrides its own configuration.
+        config: file with what was asked, likewise.
+        tags: series → tag, for tags that are not understood by themselves.
+    """
+
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    config: Path | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def examine(
@@ -22,50 +48,70 @@ def examine(
     expect: Mapping[str, Any] | None = None,
     config: Path | None = None,
     progress: Progress | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Diagnosis:
-    """Read a run and judge it.
+    """Read the one run at ``path`` and judge it; see :class:`Request` for the other arguments.
 
     Args:
-        path: run folder, event file or bag.
-        expect: what was asked of the run; overrides its own configuration.
-        config: file with what was asked, likewise.
+        path: run folder, log file or bag.
         progress: called with the number of bytes read since the last call.
 
     Raises:
-        Unusable: there is nothing to examine.
+        Unusable: there is nothing to examine, or there are several runs.
     """
-    run = find_run(Path(path))
+    return examine_run(find_run(Path(path)), Request(expect or {}, config, tags or {}), progress)
+
+
+def examine_run(run: Run, request: Request | None = None, progress: Progress | None = None) -> Diagnosis:
+    """Read ``run`` and judge it.
+
+    Raises:
+        Unusable: it holds nothing to examine.
+    """
+    request = request or Request()
     asked = Expectations(run.config, "config.yaml")
-    if config is not None:
-        asked.merge(read_config(config), config.name)
-    asked.merge(expect or {}, "--expect")
-    engine = Engine(asked)
-    _feed(engine, run, progress)
-    return conclude(engine, _source(run, engine))
+    if request.config is not None:
+        asked.merge(read_config(request.config), request.config.name)
+    asked.merge(request.expect, "--expect")
+    engine = Engine(asked, Names(request.tags))
+    # Values near the end of what a float can hold overflow in squares; they are judged, not warned of.
+    with np.errstate(all="ignore"):
+        _feed(engine, run, progress)
+        return conclude(engine, _source(run, engine))
 
 
 def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
     texts = 0
-    for sample in run.samples(progress):
-        if run.reports and (count := sum(len(report.texts) for report in run.reports)) != texts:
+    for number, sample in enumerate(_named(engine, run.samples(progress))):
+        if number % TEXT_PERIOD == 0 and (count := sum(len(report.texts) for report in run.reports)) != texts:
             texts = count
             engine.history.expect.merge(run.asked_in_texts(), "text in the event file", weak=True)
         engine.feed(*sample)
-    if engine.history.samples == 0:
+    history = engine.history
+    if history.samples == 0:
         raise Unusable(f"{run.path} holds no scalar" + (f": {run.damage}" if run.damage else ""))
+    if absent := history.names.absent([*history.tags.values(), *history.unknown]):
+        raise Unusable(absent)
     completeness = engine.rule(Completeness.id)
     assert isinstance(completeness, Completeness)
     completeness.damage = run.damage
-    engine.history.ours = engine.history.ours or bool(run.manifest)
+    history.ours = history.ours or OUR_KEY in run.manifest
+
+
+def _named(engine: Engine, samples: Iterator[Scalar]) -> Iterator[Scalar]:
+    """``samples``, after the tags of the first of them were settled against one another."""
+    first = list(islice(samples, LOOK_AHEAD))
+    history = engine.history
+    history.tags.update(history.names.settle(sample.tag for sample in first))
+    return chain(first, samples)
 
 
 def _source(run: Run, engine: Engine) -> Source:
-    files = tuple(str(file) for file in run.event_files) or (str(run.bag),)
     asked = dict(engine.history.expect.values)
-    return Source(run.name, str(run.path), files, engine.history.samples, run.damage, asked, run.manifest)
+    return Source(run.name, str(run.path), run.files, engine.history.samples, run.damage, asked, run.manifest)
 
 
-def write_reports(diagnosis: Diagnosis, folder: Path, against: Diagnosis | None = None) -> None:
+def write_reports(diagnosis: Diagnosis, folder: Path, against: Against | None = None) -> None:
     """Write ``report.html``, ``report.md`` and ``report.json`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json_report(diagnosis, against), encoding="utf-8")

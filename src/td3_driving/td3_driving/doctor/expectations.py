@@ -12,9 +12,8 @@ import re
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-import yaml
-
 from td3_driving.doctor.errors import Unusable
+from td3_driving.doctor.readers.bounds import load_yaml, small_text
 
 # our name -> (group of our settings, other names)
 KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -35,12 +34,14 @@ KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "saturation_penalty": ("learning", ()),
     "reward_clip": ("learning", ()),
     "reward_scaling": ("learning", ()),
-    "algorithm": ("learning", ()),
+    "algorithm": ("learning", ("algo", "algo_name")),
+    "env": ("run", ("env_id", "env_name", "environment_id", "task_name")),
     "random_steps": ("exploration", ()),
     "max_steps": ("episode", ("max_episode_steps", "max_ep_length")),
     "standstill_steps": ("episode", ()),
     "log_period": ("run", ()),
 }
+TEXTS = frozenset({"algorithm", "env"})
 BOTH_NETWORKS = {"learning_rate": ("actor_lr", "critic_lr"), "lr": ("actor_lr", "critic_lr")}
 IGNORED_GROUPS = frozenset({"simulator", "observation", "reward", "network", "replay", "diagnostics"})
 
@@ -101,8 +102,8 @@ class Expectations:
 
 
 def _convert(name: str, value: Any) -> float | str | None:
-    if name == "algorithm":
-        return str(value)
+    if name in TEXTS:
+        return str(value) if isinstance(value, (str, int, float)) else None
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -136,10 +137,10 @@ def read_config(path: Path) -> dict[str, Any]:
         Unusable: the file cannot be read or is no mapping.
     """
     try:
-        return parse_config(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
+        return parse_config(small_text(path))
+    except Unusable:
+        raise
+    except ValueError as error:
         raise Unusable(f"{path} is not a configuration: {str(error).splitlines()[0]}") from error
 
 
@@ -149,7 +150,10 @@ def parse_config(text: str) -> dict[str, Any]:
     if rows:
         return {key.strip(): value.strip() for key, value in rows}
     text = re.sub(r"^\s*```\w*\s*$", "", text, flags=re.MULTILINE)
-    loaded = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+    try:
+        loaded = json.loads(text) if text.lstrip().startswith("{") else load_yaml(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(loaded, Mapping):
         raise ValueError("it holds no mapping")
     return dict(_flatten(loaded, ""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from td3_driving.doctor.aliases import (
     OURS_ONLY,
     REWARD_PARTS,
     REWARD_SHARES,
-    quantity,
 )
+from td3_driving.doctor.episode_clock import EpisodeClock
 from td3_driving.doctor.expectations import Expectations
+from td3_driving.doctor.names import Names
 from td3_driving.doctor.series import Series
 
 MAIN, EPISODE, PARTS, EVALUATION = "main", "episode", "parts", "evaluation"
@@ -61,58 +62,24 @@ class _Pending:
     values: dict[str, float] = field(default_factory=dict)
 
 
-class EpisodeClock:
-    """Tells environment steps from episode numbers, and turns the latter into the former."""
-
-    def __init__(self) -> None:
-        self.numbered: bool | None = None
-        self.steps = 0.0
-        self.count = 0
-        self._previous: int | None = None
-        self._behind = 0.0
-
-    def end_of(self, raw_step: int, length: float | None, latest: float) -> float:
-        """Environment step at which the episode logged at ``raw_step`` ended; ``latest`` is the last step known."""
-        if length is None:
-            return self.steps if self.numbered else float(raw_step)
-        self._decide(raw_step, length)
-        if self.count == 0 and raw_step > 1:
-            self._behind = max(0.0, latest - length)
-        self.steps = (self.steps or self._behind) + length
-        self.count += 1
-        self._previous = raw_step
-        return self.steps if self.numbered else float(raw_step)
-
-    def _decide(self, raw_step: int, length: float) -> None:
-        if length <= 1:
-            return
-        if raw_step < length - 1:
-            self.numbered = True
-        elif self._previous is not None and self.numbered is None:
-            self.numbered = raw_step - self._previous == 1 and length > 2
-        elif self._previous is not None and self.numbered and raw_step - self._previous >= length > 2:
-            self.numbered = False
-
-    def is_number(self, raw_step: int, latest: float) -> bool:
-        """Whether ``raw_step`` of another series looks like an episode number rather than like an environment step."""
-        return bool(self.numbered) and raw_step <= self.count + 1 and raw_step < latest / 2
-
-
 class History:
     """Series, counters and regimes of one run.
 
     Args:
         expect: what was asked of the run.
         on_row: called with every finished row.
+        names: what the tags of the run mean.
     """
 
-    def __init__(self, expect: Expectations, on_row: Callable[[Row], None]) -> None:
+    def __init__(self, expect: Expectations, on_row: Callable[[Row], None], names: Names | None = None) -> None:
         self.expect = expect
+        self.names = names or Names()
         self.series: dict[str, Series] = {}
         self.tags: dict[str, str] = {}
         self.unknown: dict[str, Series] = {}
         self.evaluations: list[float] = []
         self.nonfinite: dict[str, float] = {}
+        self.finite_since: dict[str, int] = {}
         self.step = 0.0
         self.now = 0.0
         self.samples = 0
@@ -121,6 +88,14 @@ class History:
         self._on_row = on_row
         self._pending: dict[str, _Pending] = {}
         self._routes: dict[str, tuple[str | None, str]] = {}
+        self._memory: dict[str, tuple[int, Any]] = {}
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns, made anew only after further samples."""
+        known = self._memory.get(key)
+        if known is None or known[0] != self.samples:
+            known = self._memory[key] = (self.samples, make())
+        return known[1]
 
     def feed(self, tag: str, step: int, value: float, wall: float) -> None:
         """Take one sample; ``wall`` [s] is the time at which it was taken."""
@@ -128,6 +103,9 @@ class History:
         self.now = max(self.now, wall)
         if not math.isfinite(value):
             self.nonfinite.setdefault(tag, float(step))
+            self.finite_since[tag] = 0
+        elif tag in self.nonfinite:
+            self.finite_since[tag] += 1
         route = self._routes.get(tag)
         if route is None:
             route = self._routes[tag] = self._route(tag)
@@ -140,7 +118,7 @@ class History:
     def _route(self, tag: str) -> tuple[str | None, str]:
         """Quantity and channel of a tag that comes for the first time."""
         self.ours = self.ours or tag in OURS_ONLY
-        name = quantity(tag)
+        name = self.names.quantity(tag)
         if name is None:
             return None, ""
         self.tags.setdefault(name, tag)
@@ -295,4 +273,4 @@ def _channel(name: str) -> str:
         return EPISODE
     if name in REWARD_PARTS or name in REWARD_SHARES or name in ("part_total", "ledger_breaks"):
         return PARTS
-    return EVALUATION if name.startswith("eval_") else MAIN
+    return EVALUATION if name.startswith("eval_") and name not in ("eval_loss", "eval_accuracy") else MAIN

@@ -9,7 +9,6 @@ from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding, Severity, number
 from td3_driving.doctor.rules.quantities import actor_q
-from td3_driving.settings import Settings
 
 OK, WARN, ERROR, STALE = "OK", "WARN", "ERROR", "STALE"
 
@@ -121,11 +120,6 @@ class LiveDoctor:
         self._stale_after = stale_after
         self._now = 0.0
         self.reset()
-
-    @classmethod
-    def for_settings(cls, settings: Settings) -> LiveDoctor:
-        """The doctor of one of our own runs."""
-        return cls(settings.flat(), settings.diagnostics.stale_after)
 
     def reset(self) -> None:
         """Forget all alarms and all samples; a fault that persists raises its alarm again."""

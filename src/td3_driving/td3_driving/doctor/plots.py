@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from td3_driving.doctor.aliases import REWARD_PARTS
+from td3_driving.doctor.charts import CHARTS, Chart, titled
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rules.quantities import return_bound
 from td3_driving.doctor.rules.values import ReturnBound
+from td3_driving.doctor.scope import ON_POLICY
 from td3_driving.doctor.sections import label
 
 INK, GRID = "#222222", "#e6e6e6"
@@ -25,111 +25,37 @@ LOG_DECADES = 1.5
 MOST_EVALUATIONS = 40
 
 
-@dataclass(frozen=True)
-class Chart:
-    """Title, caption, series with the sign to show them with, unit of the ordinate, rules that are marked in it."""
-
-    title: str
-    caption: str
-    series: tuple[tuple[str, float], ...]
-    unit: str
-    rules: tuple[int, ...]
-    points: bool = False
-
-
-CHARTS = (
-    Chart(
-        "Q as the actor sees it, and Q on replay actions",
-        "With correct wiring the two lie on each other.",
-        (("actor_q", 1.0), ("actor_loss", -1.0), ("q1", 1.0), ("q2", 1.0), ("target_q", 1.0)),
-        "value",
-        (1, 2, 3, 29, 36),
-    ),
-    Chart(
-        "Critic loss",
-        "Mean squared temporal-difference error of both twins.",
-        (("critic_loss", 1.0),),
-        "loss",
-        (29, 36),
-    ),
-    Chart(
-        "Gradient norms",
-        "L2 norms as logged; those before clipping where the run has them.",
-        tuple(
-            (f"grad_{network}_{part}", 1.0) for network in ("actor", "critic") for part in ("cnn", "mlp", "pre", "post")
-        ),
-        "norm",
-        (5, 7, 14, 15, 37),
-    ),
-    Chart(
-        "Episode length",
-        "One point per episode, placed at the step at which it ended.",
-        (("episode_length", 1.0), ("episode_length_mean", 1.0)),
-        "steps",
-        (19, 21, 22, 23),
-        points=True,
-    ),
-    Chart(
-        "Episode return",
-        "Undiscounted, one point per episode.",
-        (("episode_return", 1.0), ("episode_return_mean", 1.0), ("eval_return", 1.0)),
-        "return",
-        (9, 19, 21, 23, 30),
-        points=True,
-    ),
-    Chart("Speed", "Samples of single steps.", (("speed", 1.0),), "km/h", (18, 23), points=True),
-    Chart(
-        "Reward and its components",
-        "Samples of single steps, or means over the steps between two points.",
-        (("step_reward", 1.0), ("part_total", 1.0), *((part, 1.0) for part in REWARD_PARTS)),
-        "reward",
-        (18, 24, 25, 26, 27),
-    ),
-    Chart(
-        "Policy",
-        "Mean of the policy's parameters: a flat line is a policy that no longer learns.",
-        (("param_mean_actor", 1.0),),
-        "parameter mean",
-        (6, 8),
-    ),
-    Chart(
-        "Updates",
-        "Counted updates; the slope is the number of updates per step.",
-        (("updates", 1.0),),
-        "updates",
-        (10, 28, 32),
-    ),
-)
-
-
 def figures(diagnosis: Diagnosis) -> list[tuple[Chart, go.Figure]]:
     """The charts for which the run has series, in reading order."""
     made = []
     for chart in CHARTS:
-        figure = _figure(chart, diagnosis)
+        figure, drawn = _figure(chart, diagnosis)
         if figure.data:
-            made.append((chart, figure))
+            made.append((titled(chart, drawn), figure))
     return made
 
 
-def _figure(chart: Chart, diagnosis: Diagnosis) -> go.Figure:
+def _figure(chart: Chart, diagnosis: Diagnosis) -> tuple[go.Figure, list[str]]:
+    """The figure, and the series that are drawn in it."""
     history = diagnosis.history
     figure = go.Figure()
-    values = []
+    values, drawn = [], []
     for name, sign in chart.series:
-        # Minus the loss stands in for aq only where aq itself is not logged.
-        if not history.has(name) or (name == "actor_loss" and sign < 0 and history.has("actor_q")):
+        # Minus the loss stands in for aq only where aq is not logged; a policy gradient has no critic of actions.
+        stand_in = name == "actor_loss" and sign < 0 and history.has("actor_q")
+        if not history.has(name) or stand_in or (name == "critic_loss" and diagnosis.scope.family == ON_POLICY):
             continue
         steps, column, _ = history.get(name).columns()
         values.append(sign * column)
+        drawn.append(name)
         text = "actor q (minus the actor loss)" if sign < 0 else label(name)
         figure.add_trace(_trace(chart, text, steps, sign * column, len(values) - 1))
     if figure.data:
-        _lay_out(figure, chart, _logarithmic(values))
+        lay_out(figure, chart, _logarithmic(values))
         _mark(figure, diagnosis, chart)
         figure.update_layout(showlegend=len(figure.data) > 1)
         figure.update_xaxes(range=[-0.01 * history.step, 1.01 * history.step])
-    return figure
+    return figure, drawn
 
 
 def _trace(chart: Chart, name: str, steps: np.ndarray, values: np.ndarray, index: int) -> go.Scatter:
@@ -153,7 +79,8 @@ def _logarithmic(values: list[np.ndarray]) -> bool:
     return bool(np.log10(np.quantile(positive, 0.99) / max(np.quantile(positive, 0.01), 1e-12)) > LOG_DECADES)
 
 
-def _lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
+def lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
+    """Fonts, axes and size that all figures share; environment steps on the abscissa."""
     axis: dict[str, Any] = {
         "gridcolor": GRID,
         "linecolor": INK,
@@ -198,6 +125,25 @@ def _mark(figure: go.Figure, diagnosis: Diagnosis, chart: Chart) -> None:
         _line(figure, step, colour, "solid", text, 1.09)
     if any(name == "q1" for name, _ in chart.series):
         _bound(figure, history)
+    if any(name == "episode_return" for name, _ in chart.series):
+        _levels(figure, diagnosis)
+
+
+def _levels(figure: go.Figure, diagnosis: Diagnosis) -> None:
+    """Start and end level by which learning was judged, where it was judged by returns."""
+    learning = diagnosis.learning
+    if learning.curve is None or "return" not in learning.curve.name:
+        return
+    for name in ("start", "end"):
+        if name in learning.numbers:
+            height = place = float(learning.numbers[name])
+            if figure.layout.yaxis.type == "log":
+                if height <= 0:
+                    continue
+                place = float(np.log10(height))
+            line = {"color": "#555555", "width": 1, "dash": "dot"}
+            figure.add_shape(type="line", x0=0, x1=1, xref="paper", y0=height, y1=height, line=line)
+            figure.add_annotation(x=1, xref="paper", xanchor="left", y=place, text=name, showarrow=False)
 
 
 def _firings(diagnosis: Diagnosis, rules: tuple[int, ...]) -> dict[float, tuple[str, str]]:
@@ -270,7 +216,7 @@ def timeline(diagnosis: Diagnosis) -> go.Figure | None:
             hovertext=[finding.evidence for finding in dated],
         )
     )
-    _lay_out(figure, Chart("", "", (), "", ()), False)
+    lay_out(figure, Chart("", "", (), "", ()), False)
     _mark(figure, diagnosis, Chart("", "", (), "", ()))
     rows = len(set(names))
     figure.update_layout(height=110 + 24 * rows, showlegend=False, hovermode="closest")

@@ -9,8 +9,9 @@ from typing import Iterable
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.causes import CAUSES
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Finding, Severity
 from td3_driving.doctor.plots import figures, timeline
@@ -24,7 +25,8 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.shelf_plots import shelf_figures
+from td3_driving.doctor.summary import first_step, headline, learned, next_steps, not_judged, reasons
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
 
@@ -39,7 +41,7 @@ $body
 )
 
 
-def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def html_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The page as text, about 5 MB, of which nearly all is the plotting library."""
     body = [
         _head(diagnosis),
@@ -51,6 +53,7 @@ def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
         *(_section(diagnosis, key, index) for index, key in enumerate(SECTIONS, 1)),
         _findings(diagnosis),
         _unjudged(diagnosis),
+        _help(diagnosis),
     ]
     if against is not None:
         body.append("<h2>Comparison</h2>" + _table(comparison_table(diagnosis, against), numbers=False))
@@ -58,10 +61,17 @@ def html_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
     return PAGE.substitute(title=escape(title), style=STYLE, plotly=get_plotlyjs(), body="\n".join(body))
 
 
+def _help(diagnosis: Diagnosis) -> str:
+    """Tags to map and lines to add to the training script."""
+    lines = help_lines(diagnosis)
+    return f"<h2>To let it see more</h2><pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
+
+
 def _head(diagnosis: Diagnosis) -> str:
     source, history = diagnosis.source, diagnosis.history
     start = "never" if history.learning_start is None else f"step {history.learning_start:,.0f}"
-    facts = f"{source.scalars:,} samples, {history.step:,.0f} environment steps, learning start {start}"
+    facts = f"{diagnosis.scope.name}, {source.scalars:,} samples, {history.step:,.0f} environment steps"
+    facts += f", learning start {start}"
     warnings = "".join(
         f'<p class="warning">About the evidence: <b>{escape(cause.cause)}</b>. {escape(cause.evidence)}.</p>'
         for cause in diagnosis.evidence_warnings
@@ -69,8 +79,15 @@ def _head(diagnosis: Diagnosis) -> str:
     return (
         f"<h1>Run {escape(source.name)}</h1><p class='meta'>{facts}</p>"
         f'<div class="banner {CLASSES[diagnosis.verdict]}" id="verdict"><strong>{diagnosis.verdict.value}</strong>'
-        f"{escape(headline(diagnosis))}</div>{warnings}"
+        f"{escape(headline(diagnosis))}{_first(diagnosis)}</div>{warnings}"
     )
+
+
+def _first(diagnosis: Diagnosis) -> str:
+    """Did it learn; the first cause with its number; what to do."""
+    lines = [f"<p id='learned'><b>Did it learn?</b> {escape(learned(diagnosis))}</p>"]
+    lines += [f"<p><b>Why:</b> {escape(text)}</p>" for text in reasons(diagnosis)]
+    return "".join([*lines, f"<p><b>Next:</b> {escape(first_step(diagnosis))}</p>"])
 
 
 def _causes(diagnosis: Diagnosis) -> str:
@@ -93,7 +110,10 @@ def _figures(diagnosis: Diagnosis) -> str:
     parts = ["<h2>Figures</h2>"]
     if course is not None:
         parts.append(_plot(course, 1, "First firing of each rule", "Red: critical. Orange: warning."))
-    for index, (chart, figure) in enumerate(figures(diagnosis), 1 + (course is not None)):
+    own, beside = figures(diagnosis), shelf_figures(diagnosis)
+    for index, (chart, figure) in enumerate([*own, *beside], 1 + (course is not None)):
+        if beside and chart is beside[0][0]:
+            parts.append("<h3>Beside healthy runs</h3>")
         parts.append(_plot(figure, index, chart.title, chart.caption))
     return "".join(parts)
 
@@ -146,7 +166,7 @@ def _weight(severity: Severity) -> int:
 
 
 def _unjudged(diagnosis: Diagnosis) -> str:
-    lines = [f"{item.rule} {item.title}: {item.reason}" for item in diagnosis.outcomes if item.reason]
+    lines = not_judged(diagnosis)
     quiet = ", ".join(f"{item.rule} {item.title}" for item in diagnosis.outcomes if item.status == "quiet")
     note = f"<p class='note'>Judged and not holding: {escape(quiet or 'none')}.</p>"
     return (_list("Not judged, hence not healthy", lines) if lines else "") + note

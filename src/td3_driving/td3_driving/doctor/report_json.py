@@ -6,18 +6,19 @@ import json
 import math
 from typing import Any
 
-from td3_driving.doctor.compare import comparison
+from td3_driving.doctor.compare import Against, comparison
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Finding
+from td3_driving.doctor.reference_shelf import Placement, placed
 from td3_driving.doctor.sections import coverage
 
 
-def json_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def json_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The JSON text: verdict, causes in rank order, refuted ones, findings, coverage, statistics."""
     return json.dumps(_clean(as_mapping(diagnosis, against)), indent=2, ensure_ascii=False) + "\n"
 
 
-def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[str, Any]:
+def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str, Any]:
     """What :func:`json_report` writes."""
     source, history = diagnosis.source, diagnosis.history
     report: dict[str, Any] = {
@@ -29,6 +30,9 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
             "scalars": source.scalars,
             "damage": source.damage,
         },
+        "algorithm": {"name": diagnosis.scope.name, "family": diagnosis.scope.family},
+        "learning": _learning(diagnosis),
+        "warnings": [f"{finding.rule} {finding.title}: {finding.evidence}" for finding in diagnosis.warnings],
         "causes": [
             {
                 "cause": cause.cause,
@@ -47,6 +51,7 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
             for item in diagnosis.outcomes
         ],
         "coverage": coverage(history),
+        "shelf": [_placement(placement) for placement in placed(history)],
         "asked": source.asked,
         "regimes": [{"name": name, "from": low, "to": high} for name, low, high in history.phases()],
         "statistics": {name: _statistics(diagnosis, name) for name in sorted(history.series)},
@@ -59,6 +64,26 @@ def as_mapping(diagnosis: Diagnosis, against: Diagnosis | None = None) -> dict[s
             "rows": comparison(diagnosis, against),
         }
     return report
+
+
+def _learning(diagnosis: Diagnosis) -> dict[str, Any]:
+    learning = diagnosis.learning
+    return {
+        "verdict": learning.kind.value,
+        "sentence": learning.sentence,
+        "by": learning.curve.name if learning.curve else None,
+        "too_early": learning.early,
+        "numbers": {name: float(value) for name, value in learning.numbers.items()},
+    }
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    return {
+        "quantity": placement.band.quantity,
+        "inside": placement.inside,
+        "sentence": placement.sentence,
+        "values": placement.values.tolist(),
+    }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

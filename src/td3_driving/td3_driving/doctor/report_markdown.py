@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Iterable
 
+from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.causes import CAUSES
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import number
+from td3_driving.doctor.reference_shelf import placed
 from td3_driving.doctor.sections import (
     SECTIONS,
     Table,
@@ -17,10 +19,10 @@ from td3_driving.doctor.sections import (
     readings,
     regime_table,
 )
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.summary import first_step, headline, learned, next_steps, reasons
 
 
-def markdown_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> str:
+def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
     """The Markdown text."""
     lines = [*_head(diagnosis), *_summary(diagnosis)]
     for index, key in enumerate(SECTIONS, 1):
@@ -33,6 +35,10 @@ def markdown_report(diagnosis: Diagnosis, against: Diagnosis | None = None) -> s
     lines += ["", f"## {count + 4}. GO / NO-GO", "", f"**{diagnosis.verdict.value}.** {headline(diagnosis)}", ""]
     lines += [f"## {count + 5}. Key metrics", "", *_table(key_metrics(diagnosis), title=False)]
     lines += [f"## {count + 6}. All rules", "", *_rules(diagnosis)]
+    lines += ["", f"## {count + 7}. Beside healthy runs", ""]
+    lines += _items(f"{item.sentence}." for item in placed(diagnosis.history)) or ["No series to compare."]
+    if wanted := help_lines(diagnosis):
+        lines += ["", f"## {count + 8}. To let it see more", "", "```", *wanted, "```"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -41,6 +47,7 @@ def _head(diagnosis: Diagnosis) -> list[str]:
     start = history.learning_start
     facts = [
         f"**Run**: {source.name}",
+        f"**Algorithm**: {diagnosis.scope.name} (told by its series)",
         f"**Samples**: {source.scalars:,} in {len(source.files)} file{'s' if len(source.files) > 1 else ''}",
         f"**Last step**: {history.step:,.0f}",
         f"**Learning start**: {'never' if start is None else f'{start:,.0f}'} (measured)",
@@ -60,6 +67,8 @@ def _head(diagnosis: Diagnosis) -> list[str]:
 
 def _summary(diagnosis: Diagnosis) -> list[str]:
     lines = ["## Executive summary", "", f"**{diagnosis.verdict.value}**: {headline(diagnosis)}", ""]
+    lines += [f"**Did it learn?** {learned(diagnosis)}", ""]
+    lines += [*_items([*reasons(diagnosis), f"Next: {first_step(diagnosis)}"]), ""]
     for cause in diagnosis.evidence_warnings:
         lines.append(f"> About the evidence: `{cause.cause}`: {cause.evidence}.")
     if diagnosis.evidence_warnings:
@@ -103,7 +112,7 @@ def _root_causes(diagnosis: Diagnosis, index: int) -> list[str]:
     return lines + _table(table, title=False)
 
 
-def _comparison(diagnosis: Diagnosis, against: Diagnosis | None, index: int) -> list[str]:
+def _comparison(diagnosis: Diagnosis, against: Against | None, index: int) -> list[str]:
     lines = [f"## {index}. Comparison with another run", ""]
     if against is None:
         return [*lines, "None was named (`--against RUN`).", ""]

@@ -1,4 +1,4 @@
-"""The first screen: verdict, top causes, what to do next."""
+"""The diagnosis on a terminal. The first screen holds the verdict, whether it learned, and the first cause."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from td3_driving.doctor.compare import comparison_table
+from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
+from td3_driving.doctor.reference_shelf import placed
+from td3_driving.doctor.scope import ABSENT
 from td3_driving.doctor.sections import SECTIONS, Table, missing_series
-from td3_driving.doctor.summary import described, headline, next_steps
+from td3_driving.doctor.summary import (
+    described,
+    first_cause,
+    first_step,
+    headline,
+    learned,
+    named,
+    next_steps,
+    not_judged,
+    reasons,
+)
 
 COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
 SEVERITIES = {Severity.CRITICAL: "red", Severity.WARN: "yellow", Severity.INSUFFICIENT: "yellow", Severity.INFO: "cyan"}
@@ -20,39 +32,48 @@ MOST_STEPS = 3
 
 
 def print_brief(diagnosis: Diagnosis, console: Console) -> None:
-    """Verdict, top causes and what to do next, and nothing else."""
-    _print_verdict(diagnosis, console)
-    _print_top(diagnosis, console)
+    """The first screen, the other top causes and what to do about them, and nothing else."""
+    _print_first(diagnosis, console)
+    _print_more(diagnosis, console)
 
 
-def print_report(diagnosis: Diagnosis, console: Console, against: Diagnosis | None = None) -> None:
+def print_report(diagnosis: Diagnosis, console: Console, against: Against | None = None) -> None:
     """Write the diagnosis to ``console``: what fits on the first screen decides, the rest is evidence."""
-    _print_verdict(diagnosis, console)
-    _print_top(diagnosis, console)
+    _print_first(diagnosis, console)
+    _print_more(diagnosis, console)
     _print_causes(diagnosis, console)
     _print_findings(diagnosis, console)
+    _print_shelf(diagnosis, console)
     _print_gaps(diagnosis, console)
     if against is not None:
         console.print(rich_table(comparison_table(diagnosis, against)))
 
 
-def _print_verdict(diagnosis: Diagnosis, console: Console) -> None:
-    colour = COLOURS[diagnosis.verdict]
-    source = diagnosis.source
+def _print_first(diagnosis: Diagnosis, console: Console) -> None:
+    """Verdict; did it learn; the first cause with its number and what to do."""
+    colour, source = COLOURS[diagnosis.verdict], diagnosis.source
     title = Text(diagnosis.verdict.value, style=f"bold {colour}")
-    facts = f"{source.name}: {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps"
+    facts = f"{source.name}: {diagnosis.scope.name}, {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps"
     body = Text.assemble(headline(diagnosis), "\n", (facts, "dim"))
     console.print(Panel(body, title=title, border_style=colour, title_align="left"))
+    console.print(Text.assemble(("Did it learn? ", "bold"), learned(diagnosis)))
+    for line in reasons(diagnosis):
+        console.print(Text.assemble(("Why  ", "bold"), line))
+    console.print(Text.assemble(("Next ", "bold"), first_step(diagnosis)))
+    console.print()
 
 
-def _print_top(diagnosis: Diagnosis, console: Console) -> None:
-    for cause in diagnosis.evidence_warnings:
-        console.print(Text.assemble(("About the evidence: ", "yellow"), f"{cause.cause}: {cause.evidence}"))
+def _print_more(diagnosis: Diagnosis, console: Console) -> None:
+    """What makes the evidence doubtful, the other top causes of a NO-GO, and what to do about them."""
+    first = first_cause(diagnosis)
+    doubts = [cause for cause in diagnosis.evidence_warnings if cause is not first]
+    for cause in doubts:
+        console.print(Text.assemble(("About the evidence: ", "yellow"), named(diagnosis, cause)))
     for index, cause in enumerate(diagnosis.causes[:MOST_CAUSES], 1):
-        console.print(Text.assemble(f"{index}. ", (cause.cause, "bold"), f" ({cause.confidence}): {cause.evidence}"))
-    console.print(Text("Next", style="bold"))
-    for index, step in enumerate(next_steps(diagnosis)[:MOST_STEPS], 1):
-        console.print(Text(f"{index}. {step}"))
+        if first is not None and cause is not first and cause not in doubts:
+            console.print(Text(f"{index}. {named(diagnosis, cause)}"))
+    for step in next_steps(diagnosis)[1:MOST_STEPS]:
+        console.print(Text(f"Then {step}"))
     console.print()
 
 
@@ -81,17 +102,33 @@ def _print_findings(diagnosis: Diagnosis, console: Console) -> None:
     console.print(table)
 
 
+def _print_shelf(diagnosis: Diagnosis, console: Console) -> None:
+    beside = placed(diagnosis.history)
+    if beside:
+        console.print("[bold]Beside healthy runs[/bold]")
+    for item in beside:
+        console.print(Text(f"  {item.sentence}", style="dim"))
+
+
 def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
     """What could not be judged; quiet rules are those that were judged and did not hold."""
-    unjudged = [f"{item.rule} {item.title}: {item.reason}" for item in diagnosis.outcomes if item.reason]
+    unjudged = not_judged(diagnosis)
     if unjudged:
         console.print("[bold]Not judged[/bold]")
         for line in unjudged:
-            console.print(f"  {line}", style="dim", markup=False)
-    absent = {section.title: missing_series(diagnosis.history, key) for key, section in SECTIONS.items()}
+            console.print(Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis"))
+    if diagnosis.scope.family in ABSENT:
+        return
+    absent = {section.title: _absent(diagnosis, key) for key, section in SECTIONS.items()}
     for title, names in absent.items():
         if names:
             console.print(f"[dim]Series missing, {title}: {', '.join(names)}[/dim]")
+
+
+def _absent(diagnosis: Diagnosis, key: str) -> list[str]:
+    """Missing series of a section; of another library's run those alone that a verdict rests on."""
+    names = missing_series(diagnosis.history, key)
+    return names if diagnosis.history.ours else [name for name in names if name in SECTIONS[key].essential]
 
 
 def rich_table(table: Table) -> RichTable:

@@ -52,13 +52,13 @@ SECTIONS: dict[str, Section] = {
             "route_completion",
         ),
         ("episode_return", "episode_length"),
-        (19, 21, 22, 23),
+        (19, 21, 22, 23, 39, 44, 45),
     ),
     "q_values": Section(
         "Q values",
         ("q1", "q2", "q_std", "target_q", "overestimation", "td_error", "critic_loss"),
         ("q1", "critic_loss"),
-        (2, 3, 29, 30, 31, 38),
+        (2, 3, 29, 30, 31, 38, 40, 41, 42, 43),
     ),
     "learning_rates": Section(
         "Learning rates", ("lr_actor", "lr_critic", "lr_actor_cnn", "lr_critic_cnn", "lr"), (), (12,)

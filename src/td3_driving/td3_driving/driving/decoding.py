@@ -48,6 +48,7 @@ def vehicle_state(message: Any) -> VehicleState:
 def experience(message: Any) -> Experience:
     """A ``td3_driving_msgs/Experience``; a frame that does not fit its bytes becomes an empty one: it is rejected."""
     shape = message.frame_height, message.frame_width
+    closing = len(message.final_frame) > 0 or len(message.final_state) > 0
     return Experience(
         actor_id=message.actor_id,
         session_id=message.session_id,
@@ -57,17 +58,30 @@ def experience(message: Any) -> Experience:
         config_hash=message.config_hash,
         policy_version=message.policy_version,
         frame=_frame(message.frame, shape),
-        state=np.array(message.state, dtype=np.float32),
-        action=np.array(message.action, dtype=np.float32),
+        state=_vector(message.state),
+        action=_vector(message.action),
         reward=message.reward,
         reward_parts=np.array(message.reward_parts, dtype=np.float64),
         terminated=message.terminated,
         truncated=message.truncated,
         final_frame=_frame(message.final_frame, shape) if len(message.final_frame) else None,
-        final_state=np.array(message.final_state, dtype=np.float32) if len(message.final_state) else None,
+        final_state=_vector(message.final_state) if len(message.final_state) else None,
+        privileged=_vector(message.privileged),
+        final_privileged=_vector(message.final_privileged) if closing else None,
+        teacher_action=_vector(message.teacher_action) if len(message.teacher_action) else None,
     )
 
 
+def _vector(values: Any) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
+
+
 def _frame(data: Any, shape: tuple[int, int]) -> np.ndarray:
+    """The planes of a frame; an empty array where the bytes fit neither one plane nor three."""
     pixels = np.frombuffer(data, dtype=np.uint8)
-    return pixels.reshape(shape) if pixels.size == shape[0] * shape[1] else np.zeros((0, 0), dtype=np.uint8)
+    size = shape[0] * shape[1]
+    if size and pixels.size == size:
+        return pixels.reshape(shape)
+    if size and pixels.size == 3 * size:
+        return pixels.reshape(3, *shape)
+    return np.zeros((0, 0), dtype=np.uint8)

@@ -14,12 +14,43 @@ from td3_driving.driving.vehicle_state import VehicleState
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The other vehicles, (N,) each: position in the map frame [m], speed along their heading [m/s], length [m]."""
+    """The other vehicles, (N,) each: position in the map frame [m], heading [rad], speed along it [m/s], length [m]."""
 
     x: np.ndarray
     y: np.ndarray
+    yaw: np.ndarray
     speed: np.ndarray
     length: np.ndarray
+
+
+NOBODY = Neighbours(*(np.zeros(0) for _ in range(5)))
+"""An empty road."""
+
+
+OWN_LENGTH = 4.79
+"""Of the driven vehicle [m]."""
+LANE_HALF_WIDTH = 1.75
+"""Who is farther from the route is not on it [m]."""
+SIGHT = 60.0
+"""How far ahead on the route vehicles are looked for [m]."""
+
+
+def leader_on_route(vehicle: VehicleState, place: RoutePlace, route: Route, others: Neighbours) -> tuple[float, float]:
+    """Bumper distance to the next vehicle on the route [m], infinite if there is none, and its speed [m/s]."""
+    near = np.hypot(others.x - vehicle.x, others.y - vehicle.y) < SIGHT + 2.0 * OWN_LENGTH
+    if not near.any():
+        return math.inf, 0.0
+    ahead = np.arange(0.5, SIGHT)
+    line = route.at(place.s + ahead)
+    gaps = np.hypot(others.x[near] - line[:, :1], others.y[near] - line[:, 1:])
+    nearest = gaps.argmin(axis=0)
+    # Whoever is nearest to the first point may as well be behind the vehicle.
+    on_route = (gaps.min(axis=0) < LANE_HALF_WIDTH) & (nearest > 0)
+    if not on_route.any():
+        return math.inf, 0.0
+    bumper = np.where(on_route, ahead[nearest] - 0.5 * (OWN_LENGTH + others.length[near]), math.inf)
+    leader = int(np.argmin(bumper))
+    return float(bumper[leader]), max(float(others.speed[near][leader]), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +126,6 @@ class IdmDriver(LaneKeeper):
     Args:
         acceleration, braking: a and b of the model [m/s^2]; headway: T [s]; standing_gap: s0 [m].
         hardest_braking: bound of the deceleration [m/s^2].
-        own_length: of the driven vehicle [m]; lane_half_width: who is farther from the route is not on it [m].
-        sight: how far ahead vehicles are looked for [m].
         full_throttle, full_brake: what the pedals do at 1 [m/s^2]; resistance: what slows without them [m/s^2].
     """
 
@@ -105,9 +134,6 @@ class IdmDriver(LaneKeeper):
     headway: float = 1.4
     standing_gap: float = 2.0
     hardest_braking: float = 8.0
-    own_length: float = 4.79
-    lane_half_width: float = 1.75
-    sight: float = 60.0
     full_throttle: float = 4.6
     full_brake: float = 8.8
     resistance: float = 0.15
@@ -119,30 +145,13 @@ class IdmDriver(LaneKeeper):
     def _wanted(self, situation: Situation) -> float:
         """Acceleration of the model [m/s^2]."""
         speed = max(situation.vehicle.speed, 0.0)
-        gap, leader = self._leader(situation)
+        if situation.neighbours is None:
+            raise ValueError("the IDM driver needs to know where the other vehicles are")
+        gap, leader = leader_on_route(situation.vehicle, situation.place, situation.route, situation.neighbours)
         closing = speed * (speed - leader) / (2.0 * math.sqrt(self.acceleration * self.braking))
         safe = self.standing_gap + max(speed * self.headway + closing, 0.0)
         free = 1.0 - (speed / self._allowed_speed(situation)) ** 4
         return max(self.acceleration * (free - (safe / max(gap, 0.1)) ** 2), -self.hardest_braking)
-
-    def _leader(self, situation: Situation) -> tuple[float, float]:
-        """Bumper distance to the next vehicle on the route [m], infinite if there is none, and its speed [m/s]."""
-        others = situation.neighbours
-        if others is None:
-            raise ValueError("the IDM driver needs to know where the other vehicles are")
-        if not len(others.x):
-            return math.inf, 0.0
-        ahead = np.arange(0.5, self.sight)
-        line = situation.route.at(situation.place.s + ahead)
-        gaps = np.hypot(others.x - line[:, :1], others.y - line[:, 1:])
-        nearest = gaps.argmin(axis=0)
-        # Whoever is nearest to the first point may as well be behind the vehicle.
-        on_route = (gaps.min(axis=0) < self.lane_half_width) & (nearest > 0)
-        if not on_route.any():
-            return math.inf, 0.0
-        bumper = np.where(on_route, ahead[nearest] - 0.5 * (self.own_length + others.length), math.inf)
-        leader = int(np.argmin(bumper))
-        return float(bumper[leader]), max(float(others.speed[leader]), 0.0)
 
 
 @dataclass(frozen=True)

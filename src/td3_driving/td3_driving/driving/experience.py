@@ -26,8 +26,8 @@ class Experience:
         step_index: 0, 1, 2 … within one episode.
         config_hash: :meth:`td3_driving.settings.Settings.digest` of the sender.
         policy_version: updates behind the weights that chose ``action``.
-        frame: (height, width) uint8, grey.
-        state: (state_dim,) float32, scaled as documented in ``driving/observation.py``.
+        frame: uint8, (height, width) in grey, (3, height, width) in colour.
+        state: (state_dim,) float32, see ``driving/state_vector.py``.
         action: (2,) float32 in [-1, 1]: steer (right positive), drive (throttle positive, brake negative).
         reward: sum of ``reward_parts``.
         reward_parts: (5,) float64 in the order of :data:`REWARD_PARTS`.
@@ -35,6 +35,9 @@ class Experience:
         truncated: the episode was cut here for another reason: the value beyond counts.
         final_frame, final_state: of ``o_{t+1}`` on the closing message, else ``None``. A closing message without them
             (the simulator died) leaves the last transition without a next observation: it must never be sampled.
+        privileged: (privileged_dim,) float32, what the critic alone may know of ``o_t``; empty without such a critic.
+        final_privileged: that of ``o_{t+1}``, beside ``final_state``.
+        teacher_action: (2,) float32, what the teacher would have done; ``None`` without one.
     """
 
     actor_id: str
@@ -53,6 +56,9 @@ class Experience:
     truncated: bool = False
     final_frame: np.ndarray | None = field(default=None)
     final_state: np.ndarray | None = field(default=None)
+    privileged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    final_privileged: np.ndarray | None = field(default=None)
+    teacher_action: np.ndarray | None = field(default=None)
 
     @property
     def closes_episode(self) -> bool:

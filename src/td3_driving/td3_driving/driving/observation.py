@@ -1,15 +1,12 @@
-"""From what the vehicle senses to what the policy sees."""
+"""From camera images to the frames that the policy sees."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from td3_driving.driving.route import Route, RoutePlace
-from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings
 
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -21,13 +18,16 @@ ENCODINGS: dict[str, tuple[int, int | None]] = {
 }
 """Image encoding -> channels and the OpenCV conversion to grey (ITU-R BT.601 luma)."""
 
-SPEED_SCALE = 10.0
-LATERAL_SCALE = 2.0
-HEADING_SCALE = math.pi / 4
-YAW_RATE_SCALE = 1.0
-STATE_BOUND = 5.0
-"""Every element of the state vector is clipped to [-STATE_BOUND, STATE_BOUND]."""
-MOTION_ELEMENTS = 6
+PLANES = {"grey": 1, "colour": 3}
+"""Planes of one frame by ``observation.colour``; those of a colour frame are red, green and blue."""
+RGB: dict[str, int | None] = {
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgb8": None,
+    "mono8": cv2.COLOR_GRAY2RGB,
+}
+"""Image encoding -> the OpenCV conversion to red, green, blue."""
 
 
 class ObservationError(ValueError):
@@ -39,9 +39,9 @@ class Observation:
     """What the policy sees at one frame.
 
     Attributes:
-        frame: (height, width) uint8, the newest grey frame.
-        stack: (stack, height, width) uint8, oldest first, ``frame`` last.
-        state: (state_dim,) float32, see :func:`encode_state`.
+        frame: the newest frame, uint8 of :func:`frame_shape`.
+        stack: uint8 of :func:`stack_shape`: frames ``stack_stride`` apart, oldest first, ``frame`` last.
+        state: (state_dim,) float32, see :mod:`td3_driving.driving.state_vector`.
     """
 
     frame: np.ndarray
@@ -74,19 +74,52 @@ def decode_image(
     return rows if channels == 1 else rows.reshape(height, width, channels)
 
 
-def grey_frame(image: np.ndarray, encoding: str, settings: ObservationSettings) -> np.ndarray:
-    """The grey (frame_height, frame_width) uint8 frame of an image; each pixel is the mean of the area it covers."""
-    conversion = ENCODINGS[encoding][1]
-    grey = image if conversion is None else cv2.cvtColor(image, conversion)
+def frame_shape(settings: ObservationSettings) -> tuple[int, ...]:
+    """Shape of one frame: (height, width) in grey, (3, height, width) in colour."""
+    size = settings.frame_height, settings.frame_width
+    planes = PLANES[settings.colour]
+    return size if planes == 1 else (planes, *size)
+
+
+def stack_shape(settings: ObservationSettings) -> tuple[int, int, int]:
+    """Shape of a stack: (frames times planes, height, width), the planes of one frame side by side."""
+    return settings.stack * PLANES[settings.colour], settings.frame_height, settings.frame_width
+
+
+def kept_rows(rows: int, settings: ObservationSettings) -> tuple[int, int]:
+    """First row of an image of ``rows`` rows that is kept, and the one behind the last."""
+    return round(settings.crop_top * rows), rows - round(settings.crop_bottom * rows)
+
+
+def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings) -> np.ndarray:
+    """The frame, uint8 of :func:`frame_shape`, of a camera image (rows, columns[, channels]).
+
+    The image is cropped to the rows that the settings ask for; each pixel is the mean of the area that it covers.
+
+    Raises:
+        ObservationError: the image is so low that the crop leaves no row of it.
+    """
+    part = image[slice(*kept_rows(image.shape[0], settings))]
+    if not len(part):
+        raise ObservationError(
+            f"of the {image.shape[0]} rows of the image, crop_top {settings.crop_top} and crop_bottom"
+            f" {settings.crop_bottom} leave none"
+        )
+    conversion = ENCODINGS[encoding][1] if settings.colour == "grey" else RGB[encoding]
+    converted = part if conversion is None else cv2.cvtColor(part, conversion)
     size = (settings.frame_width, settings.frame_height)
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    frame = np.asarray(cv2.resize(converted, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
 class FrameStack:
     """The last frames of an episode; before the first one the first is repeated."""
 
     def __init__(self, settings: ObservationSettings) -> None:
-        self._frames = np.zeros((settings.stack, settings.frame_height, settings.frame_width), dtype=np.uint8)
+        self._stride = settings.stack_stride
+        kept = (settings.stack - 1) * self._stride + 1
+        self._shape = stack_shape(settings)
+        self._frames = np.zeros((kept, *frame_shape(settings)), dtype=np.uint8)
         self._empty = True
 
     def clear(self) -> None:
@@ -94,49 +127,11 @@ class FrameStack:
         self._empty = True
 
     def push(self, frame: np.ndarray) -> np.ndarray:
-        """Add the newest frame; a copy of the stack (stack, height, width), oldest first."""
+        """Add the newest frame; a copy of the stack, see :func:`stack_shape`."""
         if self._empty:
             self._frames[:] = frame
             self._empty = False
         else:
             self._frames[:-1] = self._frames[1:].copy()
             self._frames[-1] = frame
-        return self._frames.copy()
-
-
-def state_dim(settings: ObservationSettings) -> int:
-    """Length of the state vector."""
-    return MOTION_ELEMENTS + 2 * settings.route_points
-
-
-def encode_state(
-    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: np.ndarray, settings: ObservationSettings
-) -> np.ndarray:
-    """The state vector, float32, every element scaled by a fixed physical quantity and clipped to ±5.
-
-    ==========  =====================================================  ================
-    element     meaning                                                divided by
-    ==========  =====================================================  ================
-    0           speed, forward positive                                10 m/s
-    1           lateral deviation from the route, left positive        2 m
-    2           heading error, left positive                           pi/4 rad
-    3           yaw rate, left positive                                1 rad/s
-    4, 5        last action: steer (right positive), drive             1
-    6 + 2 i     x of route point i ahead, vehicle axes, forward        look-ahead length
-    7 + 2 i     y of route point i ahead, vehicle axes, left           look-ahead length
-    ==========  =====================================================  ================
-
-    Raises:
-        ObservationError: the vehicle state is not finite.
-    """
-    if not vehicle.finite():
-        raise ObservationError(f"odometry is not finite: {vehicle}")
-    state = np.empty(state_dim(settings), dtype=np.float32)
-    state[0] = vehicle.speed / SPEED_SCALE
-    state[1] = place.lateral / LATERAL_SCALE
-    state[2] = place.heading_error / HEADING_SCALE
-    state[3] = vehicle.yaw_rate / YAW_RATE_SCALE
-    state[4:6] = last_action
-    ahead = route.ahead(vehicle, place.s, settings.route_points, settings.route_spacing)
-    state[6:] = (ahead / (settings.route_points * settings.route_spacing)).ravel()
-    return np.clip(state, -STATE_BOUND, STATE_BOUND)
+        return self._frames[:: self._stride].reshape(self._shape).copy()

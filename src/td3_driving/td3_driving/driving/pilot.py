@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
 import numpy as np
 
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.driving.drivers import Situation
+from td3_driving.driving.drivers import NOBODY, Driver, Neighbours, Situation
 from td3_driving.driving.episode import EpisodeMonitor, EpisodeRecord, ExitReason
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import FrameStack, Observation, encode_state
+from td3_driving.driving.navigation import LocalisationError, Navigator
+from td3_driving.driving.observation import FrameStack, Observation, ObservationError
+from td3_driving.driving.privileged import encode_privileged, privileged_dim
 from td3_driving.driving.reward import RewardModel, RewardTerms
 from td3_driving.driving.route import Route, RoutePlace
+from td3_driving.driving.state_vector import encode_state
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import Settings
 
@@ -22,11 +25,30 @@ VIOLATIONS = (ExitReason.COLLISION, ExitReason.OFF_LANE, ExitReason.WRONG_WAY)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One frame as the pilot sees it."""
+    """One frame as the pilot sees it.
+
+    Attributes:
+        place: where the vehicle really is on its route.
+        neighbours: the other vehicles, where somebody told them.
+        privileged: (privileged_dim,) float32, what the critic may know.
+    """
 
     vehicle: VehicleState
     place: RoutePlace
     observation: Observation
+    neighbours: Neighbours = NOBODY
+    privileged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A step under way: what was seen and done at its begin, and what the teacher would have done."""
+
+    sight: Sight
+    action: np.ndarray
+    previous_action: np.ndarray
+    version: int
+    teacher_action: np.ndarray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +70,38 @@ class Scored:
 
 
 class Eyes:
-    """Frame and vehicle state in, observation out; remembers the stack, the place on the route and the last action."""
+    """Frame and vehicle state in, observation out; remembers the stack, the place on the route and the last action.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        simulated: the vehicle's positions are exact and get the error of ``settings.localisation``; on a vehicle they
+            have their own.
+    """
+
+    def __init__(self, settings: Settings, simulated: bool = True) -> None:
         self._settings = settings.observation
+        self._localisation = settings.localisation
+        self._frame_time = settings.simulator.fixed_delta
+        self._simulated = simulated
         self._stack = FrameStack(settings.observation)
         self._place: RoutePlace | None = None
+        self._navigator: Navigator | None = None
+        self._error: LocalisationError | None = None
         self.last_action = np.zeros(ACTION_DIM, dtype=np.float32)
         self.route: Route | None = None
 
-    def start(self, route: Route) -> None:
-        """A new episode on ``route``."""
-        self.route = route
+    def start(self, route: Route, seed: int = 0) -> None:
+        """A new episode on ``route``; ``seed`` is of the error of the localisation."""
+        self._error = LocalisationError(self._localisation, self._frame_time, seed) if self._simulated else None
+        self._take_route(route)
         self._stack.clear()
-        self._place = None
         self.last_action = np.zeros(ACTION_DIM, dtype=np.float32)
 
     def reroute(self, route: Route) -> None:
         """Another route in the midst of driving: the place on it is looked for anew, the memory is kept."""
-        self.route = route
-        self._place = None
+        self._take_route(route)
 
     def see(self, frame: np.ndarray, vehicle: VehicleState) -> Sight:
-        """Take the grey frame (height, width) uint8 and the vehicle state of one instant.
+        """Take the frame and the vehicle state of one instant; see :func:`observation.frame_shape`.
 
         Raises:
             ObservationError: the vehicle state is not finite; nothing was taken then.
@@ -78,10 +109,19 @@ class Eyes:
         """
         if self.route is None:
             raise RuntimeError("see() needs a route: call start() first")
+        if not vehicle.finite():
+            raise ObservationError(f"odometry is not finite: {vehicle}")
         place = self.route.locate(vehicle, None if self._place is None else self._place.s)
-        state = encode_state(vehicle, place, self.route, self.last_action, self._settings)
+        navigation = None if self._navigator is None else self._navigator.look(vehicle)
+        state = encode_state(vehicle, place, self.route, navigation, self.last_action, self._settings)
         self._place = place
         return Sight(vehicle, place, Observation(frame, self._stack.push(frame), state))
+
+    def _take_route(self, route: Route) -> None:
+        self.route = route
+        self._place = None
+        # The exact lane makes navigation needless, and it costs a tenth of a millisecond per frame.
+        self._navigator = None if self._settings.state == "map" else Navigator(route, self._settings, self._error)
 
 
 class Pilot:
@@ -91,6 +131,7 @@ class Pilot:
         actor_id, session_id: identity of the sender of experiences.
         choose: the action (2,) float32 in [-1, 1] for an observation, exploration included, with the version of the
             weights that chose it.
+        teacher: the driver whose action goes with every experience.
     """
 
     def __init__(
@@ -99,29 +140,37 @@ class Pilot:
         actor_id: str,
         session_id: int,
         choose: Callable[[Observation, Situation], tuple[np.ndarray, int]],
+        teacher: Driver | None = None,
     ) -> None:
         self.reward = RewardModel(settings.reward, settings.simulator.fixed_delta)
         self.identity = actor_id, session_id
         self._config_hash = settings.digest()
         self._choose = choose
+        self._teacher = teacher
+        self._privileged = privileged_dim(settings) > 0
         self._eyes = Eyes(settings)
         self._monitor = EpisodeMonitor(settings.episode)
-        self._last: tuple[Sight, np.ndarray, np.ndarray, int] | None = None
+        self._last: _Begun | None = None
         self.record: EpisodeRecord | None = None
         self.episodes = 0
         self.steps = 0
 
     def start(self, route: Route, scenario: int, seed: int) -> None:
         """Begin an episode; the next frame given to :meth:`see` is its first."""
-        self._eyes.start(route)
+        self._eyes.start(route, seed)
         self._monitor.start()
         self._last = None
         self.record = EpisodeRecord(self.episodes, scenario, seed, route.length, start_s=0.0)
         self.episodes += 1
 
-    def see(self, frame: np.ndarray, vehicle: VehicleState) -> Sight:
+    def see(self, frame: np.ndarray, vehicle: VehicleState, neighbours: Neighbours = NOBODY) -> Sight:
         """Take one frame of the episode; see :meth:`Eyes.see`."""
-        sight = self._eyes.see(frame, vehicle)
+        last_action = self._eyes.last_action
+        sight = replace(self._eyes.see(frame, vehicle), neighbours=neighbours)
+        if self._privileged:
+            assert self._eyes.route is not None
+            vector = encode_privileged(vehicle, sight.place, self._eyes.route, last_action, neighbours)
+            sight = replace(sight, privileged=vector)
         if self._last is None and self.record is not None:
             self.record.start_s = self.record.last_s = sight.place.s
         return sight
@@ -135,27 +184,29 @@ class Pilot:
         """
         if self._last is None or self._eyes.route is None or self.record is None:
             return None
-        start, action, previous_action, version = self._last
-        self._last = None
+        begun, self._last = self._last, None
         exit_reason = self._monitor.step(sight.vehicle, sight.place, self._eyes.route, collided)
         if last and exit_reason is None:
             exit_reason = ExitReason.RUN_END
         violation = exit_reason in VIOLATIONS
-        terms = self.reward.score(sight.vehicle, start.place, sight.place, action, previous_action, violation)
+        terms = self.reward.score(
+            sight.vehicle, begun.sight.place, sight.place, begun.action, begun.previous_action, violation
+        )
         self.record.add(terms, sight.vehicle, sight.place)
         self.record.collisions += int(collided)
-        experience = self._experience(start, action, version, terms, sight, exit_reason)
+        experience = self._experience(begun, terms, sight, exit_reason)
         self.steps += 1
         if exit_reason is not None:
             self._close(exit_reason)
-        return Scored(experience, start.vehicle.stamp_ns, terms, sight, exit_reason)
+        return Scored(experience, begun.sight.vehicle.stamp_ns, terms, sight, exit_reason)
 
     def act(self, sight: Sight) -> np.ndarray:
         """The action (2,) for this frame."""
         assert self._eyes.route is not None
-        situation = Situation(sight.vehicle, sight.place, self._eyes.route)
+        situation = Situation(sight.vehicle, sight.place, self._eyes.route, sight.neighbours)
         action, version = self._choose(sight.observation, situation)
-        self._last = sight, action, self._eyes.last_action, version
+        shown = None if self._teacher is None else self._teacher.act(situation)
+        self._last = _Begun(sight, action, self._eyes.last_action, version, shown)
         self._eyes.last_action = action
         return action
 
@@ -168,9 +219,8 @@ class Pilot:
             self.record.exit_reason = reason
         self._last = None
 
-    def _experience(
-        self, start: Sight, action: np.ndarray, version: int, terms: RewardTerms, end: Sight, reason: ExitReason | None
-    ) -> Experience:
+    def _experience(self, begun: _Begun, terms: RewardTerms, end: Sight, reason: ExitReason | None) -> Experience:
+        start = begun.sight
         assert self.record is not None
         closing = end.observation if reason is not None else None
         return Experience(
@@ -180,14 +230,17 @@ class Pilot:
             episode_id=self.record.episode_id,
             step_index=self.record.length - 1,
             config_hash=self._config_hash,
-            policy_version=version,
+            policy_version=begun.version,
             frame=start.observation.frame,
             state=start.observation.state,
-            action=action,
+            action=begun.action,
             reward=terms.total,
             reward_parts=terms.as_array(),
             terminated=reason is not None and reason.terminated,
             truncated=reason is not None and not reason.terminated,
             final_frame=None if closing is None else closing.frame,
             final_state=None if closing is None else closing.state,
+            privileged=start.privileged,
+            final_privileged=None if closing is None else end.privileged,
+            teacher_action=begun.teacher_action,
         )

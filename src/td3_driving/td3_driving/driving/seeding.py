@@ -26,5 +26,21 @@ def episode_generators(scenario: int, seed: int) -> tuple[np.random.Generator, n
     return route, traffic
 
 
+def appearance_generator(scenario: int, seed: int) -> np.random.Generator:
+    """Generator of how an episode looks; route and traffic do not depend on it."""
+    return np.random.default_rng([2, scenario, seed])
+
+
+def extras_generators(scenario: int, seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """Generators of what is parked at the road side and of what unruly drivers do; nothing else depends on them."""
+    parking, behaviour = (np.random.default_rng([part, scenario, seed]) for part in (3, 4))
+    return parking, behaviour
+
+
+def localisation_generator(seed: int) -> np.random.Generator:
+    """Generator of the error that positions have in an episode; the seed is that of the episode."""
+    return np.random.default_rng([seed, 2])
+
+
 def _draw(*words: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, dtype=np.uint32)[0])

@@ -1,16 +1,16 @@
-"""Brings the camera image and the odometry of one frame together."""
+"""Brings the parts of one frame together: the camera image, the odometry, and the other vehicles where asked for."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 ImageT = TypeVar("ImageT")
 StateT = TypeVar("StateT")
 KEPT = 8
-"""Unmatched messages kept of each kind; the two of one frame are never further apart on a live bridge."""
+"""Unmatched messages kept of each kind; those of one frame are never further apart on a live bridge."""
 
 
 def missed_at_start(start_ns: int, first_ns: int, frame_time_ns: int) -> int:
@@ -30,8 +30,8 @@ class FrameCounts:
     """What happened to the frames so far.
 
     Attributes:
-        matched: frames of which both halves came.
-        unmatched: halves that never found their other half.
+        matched: frames of which all parts came.
+        unmatched: parts of frames that never became complete.
         lost: frames missing between two matched ones, by their stamps.
         stale: messages stamped at or before the last matched frame.
         jumps_back: times at which the clock went back.
@@ -44,45 +44,49 @@ class FrameCounts:
     jumps_back: int = 0
 
 
-class Synchroniser(Generic[ImageT, StateT]):
-    """Pairs images and states with equal stamps, in the order of time.
+class FrameParts:
+    """Gathers parts with equal stamps, in the order of time.
 
     Args:
         frame_time_ns: nominal time between two frames [ns], to count lost ones.
+        names: of the parts that make a frame complete.
     """
 
-    def __init__(self, frame_time_ns: int) -> None:
+    def __init__(self, frame_time_ns: int, names: tuple[str, ...]) -> None:
         self.frame_time_ns = frame_time_ns
         self.counts = FrameCounts()
         self._last_ns: int | None = None
-        self._images: OrderedDict[int, ImageT] = OrderedDict()
-        self._states: OrderedDict[int, StateT] = OrderedDict()
+        self._stores: dict[str, OrderedDict[int, Any]] = {name: OrderedDict() for name in names}
 
-    def add_image(self, stamp_ns: int, image: ImageT) -> tuple[ImageT, StateT] | None:
-        """Take an image; the pair, if its state is already here."""
-        return self._add(stamp_ns, image, self._images)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parts that make a frame complete."""
+        return tuple(self._stores)
 
-    def add_state(self, stamp_ns: int, state: StateT) -> tuple[ImageT, StateT] | None:
-        """Take a state; the pair, if its image is already here."""
-        return self._add(stamp_ns, state, self._states)
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The parts of which nothing came since the last complete frame."""
+        return tuple(name for name, store in self._stores.items() if not store)
 
-    def restart(self) -> None:
-        """Forget the past of the clock: after a reset or a jump any stamp is welcome."""
-        self._last_ns = None
-        self._images.clear()
-        self._states.clear()
-
-    def _add(self, stamp_ns: int, item: Any, store: OrderedDict[int, Any]) -> tuple[ImageT, StateT] | None:
+    def add(self, name: str, stamp_ns: int, item: Any) -> tuple[Any, ...] | None:
+        """Take a part; all parts of its frame in the order of ``names``, if it is the last of them."""
         if self._last_ns is not None and stamp_ns <= self._last_ns:
             self._note_old(stamp_ns)
             return None
+        store = self._stores[name]
         store[stamp_ns] = item
         while len(store) > KEPT:
             store.popitem(last=False)
             self.counts.unmatched += 1
-        if stamp_ns not in self._images or stamp_ns not in self._states:
+        if any(stamp_ns not in other for other in self._stores.values()):
             return None
         return self._release(stamp_ns)
+
+    def restart(self) -> None:
+        """Forget the past of the clock: after a reset or a jump any stamp is welcome."""
+        self._last_ns = None
+        for store in self._stores.values():
+            store.clear()
 
     def _note_old(self, stamp_ns: int) -> None:
         self.counts.stale += 1
@@ -91,9 +95,9 @@ class Synchroniser(Generic[ImageT, StateT]):
             self.counts.jumps_back += 1
             self.restart()
 
-    def _release(self, stamp_ns: int) -> tuple[ImageT, StateT]:
-        pair = self._images.pop(stamp_ns), self._states.pop(stamp_ns)
-        for store in (self._images, self._states):
+    def _release(self, stamp_ns: int) -> tuple[Any, ...]:
+        frame = tuple(store.pop(stamp_ns) for store in self._stores.values())
+        for store in self._stores.values():
             for older in [stamp for stamp in store if stamp < stamp_ns]:
                 del store[older]
                 self.counts.unmatched += 1
@@ -101,4 +105,19 @@ class Synchroniser(Generic[ImageT, StateT]):
             self.counts.lost += max(round((stamp_ns - self._last_ns) / self.frame_time_ns) - 1, 0)
         self._last_ns = stamp_ns
         self.counts.matched += 1
-        return pair
+        return frame
+
+
+class Synchroniser(FrameParts, Generic[ImageT, StateT]):
+    """Pairs images and states with equal stamps, in the order of time; see :class:`FrameParts`."""
+
+    def __init__(self, frame_time_ns: int) -> None:
+        super().__init__(frame_time_ns, ("image", "state"))
+
+    def add_image(self, stamp_ns: int, image: ImageT) -> tuple[ImageT, StateT] | None:
+        """Take an image; the pair, if its state is already here."""
+        return cast("tuple[ImageT, StateT] | None", self.add("image", stamp_ns, image))
+
+    def add_state(self, stamp_ns: int, state: StateT) -> tuple[ImageT, StateT] | None:
+        """Take a state; the pair, if its image is already here."""
+        return cast("tuple[ImageT, StateT] | None", self.add("state", stamp_ns, state))

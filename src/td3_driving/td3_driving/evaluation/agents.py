@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,6 +56,21 @@ class Agent(Protocol):
 
     def decide(self, view: View) -> np.ndarray:
         """The action (2,) in [-1, 1] for the newest view."""
+        ...
+
+
+Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From the frames (planes, height, width) uint8 and the state (state_dim,) float32 to the action (2,)."""
+
+
+class PolicyAgent(Agent, Protocol):
+    """An agent that acts by a function of its frames and its state vector, which may be exchanged."""
+
+    act: Act
+
+    @property
+    def state_names(self) -> Sequence[str]:
+        """Of the elements of the state vector, in their order."""
         ...
 
 

@@ -10,25 +10,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
 
 from td3_driving import __version__
-from td3_driving.evaluation.agents import DRIVERS, PRIVILEGED, Agent, driver_agent
+from td3_driving.evaluation.agents import DRIVERS, PRIVILEGED, Agent, PolicyAgent, driver_agent
+from td3_driving.evaluation.camera_ablation import ABLATIONS, SEEN, cameras
 from td3_driving.evaluation.drive import Plan, Watcher, evaluate
 from td3_driving.evaluation.episode import ENDINGS
 from td3_driving.evaluation.film import Film
-from td3_driving.evaluation.leaderboard import document
+from td3_driving.evaluation.inspection import Inspection, inspect
+from td3_driving.evaluation.leaderboard import bundled, document
 from td3_driving.evaluation.over_ros import over_ros
+from td3_driving.evaluation.perturbations import NONE, PERTURBATIONS
 from td3_driving.evaluation.report_html import html_report
-from td3_driving.evaluation.table import Entry, print_tables
+from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.settings import Settings
 from td3_driving.starting.course import BAD_INPUT
-from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 
-SHARED = ("map", "route", "vehicles")
+CHANGES = [name for name in PERTURBATIONS if name != NONE]
+SHARED = ("map", "route", "vehicles", "hard_braking", "pushing_in", "parked_cars")
 """Settings of the simulator in which all agents drive the same; camera and frame time belong to each policy."""
 LIBRARIES = ("numpy", "torch", "carla", "panda3d")
 
@@ -65,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--ending", choices=ENDINGS, default=ENDINGS[0], help="where a route ends (%(default)s)")
     add("--delay-ms", type=_numbers, default=[0.0], metavar="LIST", help="delays of the frames, e.g. 0,50,100,200")
     add("--drop", type=_numbers, default=[], metavar="LIST", help="shares of lost frames, e.g. 0.01")
+    add("--camera", type=_words, default=[SEEN], metavar="LIST", help=f"frames: some of {','.join(ABLATIONS)} ({SEEN})")
+    add("--perturb", type=_words, default=[], metavar="LIST", help=f"the camera once more: {','.join(CHANGES)}, or all")
+    add("--state-importance", action="store_true", help="the score without each element of the state vector")
+    add("--occlusion", action="store_true", help="where a policy looks: pictures in the page of --html")
     add("--checkpoint", default="auto", help="best, latest, or a folder in checkpoints/ (the best, else the latest)")
     add("--profile", help=f"settings where no run is given ({DEFAULT_PROFILE})")
     add("--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="change one setting; may be repeated")
@@ -75,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
 def _numbers(text: str) -> list[float]:
     return [float(word) for word in text.split(",")]
 
@@ -82,15 +94,51 @@ def _numbers(text: str) -> list[float]:
 def _entries(asked: argparse.Namespace, console: Console) -> Iterator[Entry]:
     """Drive everything that was asked for; the agents see the same routes and traffic."""
     runs = [Path(name) for name in asked.agents if name not in DRIVERS]
+    _check_inspection(asked, runs)
     common = _common_settings(asked, runs)
     plans = list(_plans(asked))
-    film = asked.gif
-    for name in asked.agents:
-        agent, settings = _agent(name, asked, common)
-        for plan in plans:
-            console.print(f"{agent.name}: scenario {plan.scenario}, {plan.routes} routes", style="dim")
-            yield _entry(agent, settings, plan, film)
-            film = None
+    for index, name in enumerate(asked.agents):
+        yield from with_needs(list(_of_agent(*_agent(name, asked, common), plans, asked, index == 0, console)))
+
+
+def _of_agent(
+    agent: Agent, settings: Settings, plans: Sequence[Plan], asked: argparse.Namespace, first: bool, console: Console
+) -> Iterator[Entry]:
+    """The plans of one agent: a film of the first one's first route, and a closer look at a policy's first plan."""
+    fitting = [plan for plan in plans if agent.eyes is not None or (plan.camera, plan.perturbation) == (SEEN, NONE)]
+    for index, plan in enumerate(fitting):
+        camera = "" if plan.camera == SEEN else f", camera {plan.camera}"
+        perturbed = "" if plan.perturbation == NONE else f", {plan.perturbation}"
+        console.print(f"{agent.name}: scenario {plan.scenario}, {plan.routes} routes{camera}{perturbed}", style="dim")
+        entry = _entry(agent, settings, plan, asked.gif if first and index == 0 else None)
+        closer = index == 0 and agent.eyes is not None and (asked.state_importance or asked.occlusion)
+        yield replace(entry, inspection=_inspection(agent, settings, plan, asked, console)) if closer else entry
+
+
+def _inspection(
+    agent: Agent, settings: Settings, plan: Plan, asked: argparse.Namespace, console: Console
+) -> Inspection:
+    def tell(what: str) -> None:
+        console.print(f"{agent.name}: {what}", style="dim")
+
+    return inspect(settings, cast(PolicyAgent, agent), plan, asked.state_importance, asked.occlusion, tell)
+
+
+def _check_inspection(asked: argparse.Namespace, runs: Sequence[Path]) -> None:
+    """A figure needs a policy to look into, and a file to be in.
+
+    Raises:
+        ValueError: one of them is missing.
+    """
+    wanted = [name for name in ("state_importance", "occlusion") if getattr(asked, name)]
+    for name in wanted:
+        option = "--" + name.replace("_", "-")
+        if not runs:
+            raise ValueError(
+                f"{option} needs the run folder of a policy; {', '.join(asked.agents)} has none to look into"
+            )
+        if asked.html is None and (asked.json is None or name == "occlusion"):
+            raise ValueError(f"{option} needs --html FILE{' or --json FILE' if name == 'state_importance' else ''}")
 
 
 def _entry(agent: Agent, settings: Settings, plan: Plan, film: Path | None) -> Entry:
@@ -106,21 +154,31 @@ def _entry(agent: Agent, settings: Settings, plan: Plan, film: Path | None) -> E
 
 
 def _plans(asked: argparse.Namespace) -> Iterator[Plan]:
+    frames = cameras(asked.camera)
     for scenario in asked.scenario:
         if scenario not in (0, 1, 2):
             raise ValueError(f"scenario {scenario} is outside 0 .. 2")
         plan = Plan(scenario, asked.routes, asked.seed, asked.ending)
-        yield from (replace(plan, delay=1e-3 * delay) for delay in asked.delay_ms)
-        yield from (replace(plan, drop=drop) for drop in asked.drop if drop)
+        late = [replace(plan, delay=1e-3 * delay) for delay in asked.delay_ms]
+        lossy = [replace(plan, drop=drop) for drop in asked.drop if drop]
+        other = [replace(plan, perturbation=name) for name in _perturbations(asked.perturb)]
+        yield from (replace(disturbed, camera=camera) for disturbed in (*late, *lossy) for camera in frames)
+        yield from other
+
+
+def _perturbations(names: Sequence[str]) -> list[str]:
+    return CHANGES if list(names) == ["all"] else [name for name in names if name != NONE]
 
 
 def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Settings:
     """Those of the first run unless a profile is asked for, with what the command line changes."""
     if runs and asked.profile is None:
-        base = load_profile(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
+        base = load_run(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
     else:
         base = load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
-    changed = [*asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
+    # However a policy was trained, it is shown the nominal look unless the command line asks for more.
+    nominal = "appearance.randomise=false"
+    changed = [nominal, *asked.set, *([f"simulator.map={asked.map}"] if asked.map else [])]
     return override(base, changed)
 
 
@@ -139,24 +197,25 @@ def _agent(name: str, asked: argparse.Namespace, common: Settings) -> tuple[Agen
     own = run_settings(Path(name))
     shared = {key: getattr(common.simulator, key) for key in SHARED}
     settings = replace(own, simulator=replace(own.simulator, **shared), reward=common.reward, episode=common.episode)
+    settings = replace(settings, appearance=common.appearance)
     return learned_agent(Path(name), asked.checkpoint), settings
 
 
 def _write(asked: argparse.Namespace, entries: Sequence[Entry]) -> None:
     if asked.json is not None:
-        documents = [document(entry.results, _about(entry), entry.camera) for entry in entries]
-        whole = documents[0] if len(documents) == 1 else {"evaluations": documents}
-        asked.json.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        documents = [document(entry.results, _about(entry), entry.camera, entry.need) for entry in entries]
+        asked.json.write_text(json.dumps(bundled(documents), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if asked.html is not None:
         asked.html.write_text(html_report(entries), encoding="utf-8")
 
 
 def _about(entry: Entry) -> dict[str, Any]:
-    plan = entry.plan
+    plan, importance = entry.plan, entry.inspection.importance
     return {
         "agent": entry.agent,
         "privileged": entry.agent in PRIVILEGED,
         "map": entry.map,
+        **({} if importance is None else {"state_importance": importance.document()}),
         "plan": {name: getattr(plan, name) for name in Plan.__dataclass_fields__},
         "frame_time": float(np.round(entry.results[0].duration / max(len(entry.results[0].log.actions), 1), 6)),
         "versions": {"td3_driving": __version__, **{name: _version(name) for name in LIBRARIES}},

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.drivers import Neighbours
-from td3_driving.driving.observation import grey_frame
+from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
 from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
 from td3_driving.evaluation.link import Link, frames_of
+from td3_driving.evaluation.perturbations import NONE, perturbation
 from td3_driving.settings import Settings
+from td3_driving.sim.appearance import NOMINAL, episode_appearance
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import Frame, World
@@ -37,6 +39,8 @@ class Plan:
         routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
+        camera: what becomes of the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
+        perturbation: what becomes of the camera, one of :data:`td3_driving.evaluation.perturbations.PERTURBATIONS`.
     """
 
     scenario: int = 0
@@ -45,6 +49,8 @@ class Plan:
     ending: str = "leaderboard"
     delay: float = 0.0
     drop: float = 0.0
+    camera: str = SEEN
+    perturbation: str = NONE
 
     def __post_init__(self) -> None:
         if self.routes < 1:
@@ -53,6 +59,8 @@ class Plan:
             raise ValueError(f"ending: {self.ending!r} is not one of {', '.join(ENDINGS)}")
         if not 0.0 <= self.drop <= 1.0:
             raise ValueError(f"drop: {self.drop} is outside 0 .. 1")
+        checked(self.camera)
+        perturbation(self.perturbation)
 
     @property
     def seeds(self) -> list[int]:
@@ -61,20 +69,40 @@ class Plan:
 
 
 class Stage:
-    """The embedded world, with a camera as soon as somebody looks through it."""
+    """The embedded world, with a camera as soon as somebody looks through it.
 
-    def __init__(self, settings: Settings, scenario: int) -> None:
+    Args:
+        disturbance: name of what becomes of the camera.
+    """
+
+    def __init__(self, settings: Settings, scenario: int, disturbance: str = NONE) -> None:
+        self._disturbance = perturbation(disturbance)
+        self._generator = np.random.default_rng(0)
         self.settings = replace(settings, simulator=replace(settings.simulator, scenario=scenario))
         self.world = World(self.settings.simulator, settings.run.seed)
         self._camera: Camera | None = None
+        self._appearance, self._first_ns = NOMINAL, 0
+
+    def reset(self, scenario: int, seed: int) -> np.ndarray:
+        """Begin an episode; see :meth:`td3_driving.sim.world.World.reset`."""
+        line = self.world.reset(scenario, seed)
+        drawn = episode_appearance(self.settings.appearance, scenario, seed)
+        self._appearance = self._disturbance.dressed(drawn)
+        self._generator = np.random.default_rng([seed, 5])
+        self._first_ns = self.world.next_stamp_ns
+        if self._camera is not None:
+            self._camera.enter(self.world.roads)
+            self._camera.dress(self._appearance, self._first_ns)
+        return line
 
     def image(self, frame: Frame) -> np.ndarray:
-        """What the camera shows of ``frame``, (height, width, 4) uint8, overwritten by the next call."""
+        """What the camera shows of ``frame``, (height, width, 4) uint8; the next call may overwrite it."""
         if self._camera is None:
             simulator = self.settings.simulator
             size = simulator.camera_width, simulator.camera_height
             self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
-        return self._camera.render(frame.ego, frame.vehicles)
+            self._camera.dress(self._appearance, self._first_ns)
+        return self._disturbance.image(self._camera.render(frame.ego, frame.vehicles), self._generator)
 
     def close(self) -> None:
         """Give the renderer back."""
@@ -96,7 +124,8 @@ def evaluate(
         MapError, RouteError: the map cannot be used.
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
-    stage = Stage(settings, plan.scenario)
+    agent = ablated(agent, plan.camera)
+    stage = Stage(settings, plan.scenario, plan.perturbation)
     try:
         for route, seed in enumerate(plan.seeds):
             link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
@@ -108,7 +137,7 @@ def evaluate(
 def _drive_route(
     stage: Stage, agent: Agent, plan: Plan, seed: int, link: Link[View], watcher: Watcher | None
 ) -> EpisodeResult:
-    line = stage.world.reset(plan.scenario, seed)
+    line = stage.reset(plan.scenario, seed)
     route = Route(line)
     referee = Referee(stage.settings, plan.ending, route, _half_width(line, route))
     agent.start(route, seed)
@@ -146,5 +175,5 @@ def _seen(frame: Frame) -> Seen:
 
 def _view(agent: Agent, frame: Frame, image: np.ndarray | None) -> View:
     cars = frame.vehicles
-    grey = None if image is None or agent.eyes is None else grey_frame(image, CAMERA_ENCODING, agent.eyes)
-    return View(frame.ego, grey, Neighbours(cars.x, cars.y, cars.speed, cars.length))
+    grey = None if image is None or agent.eyes is None else camera_frame(image, CAMERA_ENCODING, agent.eyes)
+    return View(frame.ego, grey, cars.neighbours())

@@ -14,8 +14,9 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from td3_driving.driving.drivers import Situation
-from td3_driving.driving.observation import STATE_BOUND, Observation, state_dim
+from td3_driving.driving.observation import Observation, stack_shape
 from td3_driving.driving.pilot import Pilot, Sight
+from td3_driving.driving.state_vector import STATE_BOUND, state_dim
 from td3_driving.learning.in_process import Scene
 from td3_driving.settings import Settings
 
@@ -26,9 +27,10 @@ SEEDS = 2**32
 class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     """One ego vehicle on the routes of the embedded simulator.
 
-    Observations are ``frames`` (stack, height, width) uint8, oldest first, and ``state`` (state_dim,) float32; actions
-    (2,) float32 in [-1, 1]: steer (right positive), drive (throttle positive, brake negative). ``info`` has the
-    components of the reward, and at the end of an episode ``exit_reason`` and ``route_completion``.
+    Observations are ``frames`` uint8, see :func:`td3_driving.driving.observation.stack_shape`, and ``state``
+    (state_dim,) float32; actions (2,) float32 in [-1, 1]: steer (right positive), drive (throttle positive, brake
+    negative). ``info`` has the components of the reward, and at the end of an episode ``exit_reason`` and
+    ``route_completion``.
 
     Args:
         settings: of the simulator, the observation, the reward and the episodes.
@@ -41,10 +43,9 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     def __init__(self, settings: Settings) -> None:
         observation = settings.observation
-        shape = (observation.stack, observation.frame_height, observation.frame_width)
         self.observation_space = Dict(
             {
-                "frames": Box(0, 255, shape, np.uint8),
+                "frames": Box(0, 255, stack_shape(observation), np.uint8),
                 "state": Box(-STATE_BOUND, STATE_BOUND, (state_dim(observation),), np.float32),
             }
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from td3_driving.driving.episode import ExitReason
+from td3_driving.evaluation.camera_ablation import NO_CAMERA, UNASKED, CameraNeed
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.scores import COEFFICIENTS, IMPOSSIBLE, VERSION
 from td3_driving.evaluation.summary import LATENCIES, summarise
@@ -55,13 +56,16 @@ FAILURES = {
 }
 
 
-def document(results: Sequence[EpisodeResult], about: Mapping[str, Any], camera: bool) -> dict[str, Any]:
+def document(
+    results: Sequence[EpisodeResult], about: Mapping[str, Any], camera: bool, need: CameraNeed = UNASKED
+) -> dict[str, Any]:
     """The whole file for one agent on one scenario.
 
     Args:
         about: agent, plan, map and versions; goes with the metrics into ``td3_driving``, which the leaderboard lacks.
-        camera: the agent looked through the camera.
+        camera: the agent looked through the camera; need: whether it had to.
     """
+    needed = need if camera else CameraNeed(NO_CAMERA)
     records = [_record(index, result) for index, result in enumerate(results)]
     total = _global_record(records)
     values = {**total["scores_mean"], **total["infractions"]}
@@ -70,6 +74,7 @@ def document(results: Sequence[EpisodeResult], about: Mapping[str, Any], camera:
         "scores_by": VERSION,
         "cannot_occur": list(IMPOSSIBLE),
         **about,
+        "needs_its_camera": needed.document(),
         "metrics": _plain(summarise(results)),
         "machine_dependent": _plain(summarise(results, LATENCIES)),
     }
@@ -82,6 +87,11 @@ def document(results: Sequence[EpisodeResult], about: Mapping[str, Any], camera:
         "labels": list(LABELS.values()),
         "td3_driving": own,
     }
+
+
+def bundled(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One file for several documents; a single one is the file itself."""
+    return documents[0] if len(documents) == 1 else {"evaluations": list(documents)}
 
 
 def _record(index: int, result: EpisodeResult) -> dict[str, Any]:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from td3_driving.driving.observation import state_dim
 from td3_driving.driving.pilot import Eyes
 from td3_driving.driving.route import Route
-from td3_driving.evaluation.agents import View
+from td3_driving.driving.state_vector import state_dim, state_elements
+from td3_driving.evaluation.agents import Act, View
 from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import LATEST, CheckpointError, load_checkpoint, read_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.process import prepare_process
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import load_profile
+from td3_driving.starting.profiles import load_run
 
 
 class LearnedAgent:
     """A deterministic policy: no exploration, no learning.
+
+    Attributes:
+        act: what it decides by; see :data:`td3_driving.evaluation.agents.Act`.
 
     Args:
         settings: those that the policy was trained with.
@@ -36,16 +40,22 @@ class LearnedAgent:
         self.eyes = settings.observation
         self._policy = ActorPolicy(settings, state_dim(settings.observation))
         self.version = self._policy.load(weights)
+        self.act: Act = self._policy.act
         self._eyes = Eyes(settings)
 
+    @property
+    def state_names(self) -> Sequence[str]:
+        """Of the elements of the state vector."""
+        return [element.name for element in state_elements(self.eyes)]
+
     def start(self, route: Route, seed: int) -> None:
-        self._eyes.start(route)
+        self._eyes.start(route, seed)
 
     def decide(self, view: View) -> np.ndarray:
         if view.grey is None:
             raise ValueError("a learned policy needs the camera")
         seen = self._eyes.see(view.grey, view.vehicle).observation
-        self._eyes.last_action = self._policy.act(seen.stack, seen.state)
+        self._eyes.last_action = self.act(seen.stack, seen.state)
         return self._eyes.last_action
 
 
@@ -55,7 +65,7 @@ def run_settings(run: Path) -> Settings:
     Raises:
         SettingsError: it has none, or one of another version of the program.
     """
-    return load_profile(run / "config.yaml")
+    return load_run(run / "config.yaml")
 
 
 def recorded_hash(run: Path, settings: Settings) -> str:

@@ -43,9 +43,11 @@ def over_ros(asked: argparse.Namespace) -> int:
 
 
 def _request(asked: argparse.Namespace) -> Evaluation:
-    unfit = [name for name in ("drop", "html", "gif") if getattr(asked, name)]
+    names = ("drop", "perturb", "html", "gif", "state_importance", "occlusion")
+    unfit = [name for name in names if getattr(asked, name)]
     if len(asked.agents) > 1 or len(asked.scenario) > 1 or any(asked.delay_ms) or unfit:
-        raise ValueError("--ros takes one agent and one scenario, without --delay-ms, --drop, --html and --gif")
+        without = "--delay-ms, --drop, --perturb, --html, --gif, --state-importance and --occlusion"
+        raise ValueError(f"--ros takes one agent and one scenario, without {without}")
     chosen = [f"simulator.scenario={asked.scenario[0]}", *([f"simulator.map={asked.map}"] if asked.map else [])]
     return Evaluation(
         agent=asked.agents[0],
@@ -55,5 +57,6 @@ def _request(asked: argparse.Namespace) -> Evaluation:
         seed=asked.seed,
         ending=asked.ending,
         checkpoint=asked.checkpoint,
+        camera=tuple(asked.camera),
         results="" if asked.json is None else str(asked.json),
     )

@@ -12,7 +12,9 @@ from plotly.offline import get_plotlyjs
 from td3_driving.doctor.plots import COLOURS, FONT, GRID
 from td3_driving.doctor.report_html import PAGE
 from td3_driving.doctor.report_style import STYLE
+from td3_driving.evaluation.camera_ablation import DEFINITION
 from td3_driving.evaluation.episode import EpisodeResult
+from td3_driving.evaluation.inspection import importance_figure, looks_html
 from td3_driving.evaluation.scores import IMPOSSIBLE, VERSION
 from td3_driving.evaluation.table import Entry, by_scenario, rows, title
 
@@ -26,17 +28,32 @@ def html_report(entries: Sequence[Entry]) -> str:
     body = ["<h1>Evaluation</h1>", f"<p class='meta'>Scores by {VERSION}. {escape(_note())}</p>"]
     for scenario, group in by_scenario(entries).items():
         body += [f"<h2>{escape(title(scenario, group))}</h2>", _table(group), *_figures(scenario, group)]
+        body += _inspections(scenario, group)
     return PAGE.substitute(title="Evaluation", style=STYLE, plotly=get_plotlyjs(), body="\n".join(body))
 
 
 def _note() -> str:
-    return f"These infractions cannot occur on the embedded simulator: {', '.join(IMPOSSIBLE)}."
+    impossible = f"These infractions cannot occur on the embedded simulator: {', '.join(IMPOSSIBLE)}."
+    return f"{impossible} Needs its camera, {DEFINITION}."
 
 
 def _table(entries: Sequence[Entry]) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in ("metric", "unit", *(entry.label for entry in entries)))
     lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(entries))
     return f"<table class=numbers><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _inspections(scenario: int, entries: Sequence[Entry]) -> list[str]:
+    parts = []
+    for number, entry in enumerate(entries):
+        importance, seen = entry.inspection.importance, entry.inspection.looks
+        if importance is not None:
+            name = f"What the elements of the state are worth to {entry.label}"
+            note = f"Lost of a driving score of {importance.driving_score:.1f} % when an element tells nothing."
+            parts.append(_plot(importance_figure(importance), f"state-{scenario}-{number}", name, note))
+        if seen:
+            parts.append(looks_html(entry.label, seen))
+    return parts
 
 
 def _figures(scenario: int, entries: Sequence[Entry]) -> list[str]:
@@ -73,7 +90,7 @@ def _figure(entries: Sequence[Entry], curve: Curve, across: str, up: str) -> go.
     return figure
 
 
-def _plot(figure: go.Figure, identity: str, name: str) -> str:
+def _plot(figure: go.Figure, identity: str, name: str, note: str = "One line per route.") -> str:
     config = {"displayModeBar": False, "responsive": True}
     plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config, div_id=identity)
-    return f"<figure>{plot}<figcaption><b>{escape(name)}.</b> One line per route.</figcaption></figure>"
+    return f"<figure>{plot}<figcaption><b>{escape(name)}.</b> {escape(note)}</figcaption></figure>"

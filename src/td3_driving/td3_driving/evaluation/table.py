@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
 
+from td3_driving.evaluation.camera_ablation import NO_CAMERA, SEEN, UNASKED, CameraNeed, camera_need
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.episode import EpisodeResult
+from td3_driving.evaluation.inspection import NOTHING, Inspection
+from td3_driving.evaluation.perturbations import NONE
 from td3_driving.evaluation.summary import LATENCIES, METRICS, Metric, summarise
 
-HEAD_WIDTH, VALUE_WIDTH = 37, 8
+HEAD_WIDTH, VALUE_WIDTH = 37, 9
 """Characters of the first two columns, and of a value."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One agent on one plan; ``camera``: it looked through the camera."""
+    """One agent on one plan; ``camera``: it looked through the camera; ``need``: whether it had to;
+    ``inspection``: what was looked at beside the scores."""
 
     agent: str
     plan: Plan
     map: str
     results: Sequence[EpisodeResult]
     camera: bool
+    need: CameraNeed = UNASKED
+    inspection: Inspection = NOTHING
 
     @property
     def condition(self) -> str:
         """What disturbs the agent; empty for nothing."""
         delay = f"{1e3 * self.plan.delay:g} ms" if self.plan.delay else ""
         drop = f"{100 * self.plan.drop:g} % lost" if self.plan.drop else ""
-        return ", ".join(part for part in (delay, drop) if part)
+        camera = f"camera {self.plan.camera}" if self.plan.camera != SEEN else ""
+        perturbed = "" if self.plan.perturbation == NONE else self.plan.perturbation.replace("_", " ")
+        return ", ".join(part for part in (delay, drop, perturbed, camera) if part)
 
     @property
     def label(self) -> str:
@@ -44,6 +52,26 @@ class Entry:
         return summarise(self.results, (*METRICS, *LATENCIES))
 
 
+def with_needs(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one agent, each told whether the agent needs its camera on that plan."""
+    return [replace(entry, need=_need(entry, entries)) for entry in entries]
+
+
+def _need(entry: Entry, entries: Sequence[Entry]) -> CameraNeed:
+    """Of the entry's plan as it is driven with all cameras."""
+    if not entry.camera:
+        return CameraNeed(NO_CAMERA)
+    same = {
+        one.plan.camera: _scores(one) for one in entries if replace(one.plan, camera=entry.plan.camera) == entry.plan
+    }
+    seen = same.pop(SEEN, [])
+    return camera_need(seen, same) if seen else UNASKED
+
+
+def _scores(entry: Entry) -> list[float]:
+    return [result.driving_score for result in entry.results]
+
+
 def formatted(metric: Metric, value: float) -> str:
     """The value as a table shows it: a dash where it is not known."""
     if math.isnan(value):
@@ -52,11 +80,14 @@ def formatted(metric: Metric, value: float) -> str:
 
 
 def rows(entries: Sequence[Entry]) -> list[list[str]]:
-    """One row per metric: its name, its unit, and its value for each entry."""
+    """Whether each entry needs its camera, then one row per metric: its name, its unit, its value for each entry."""
     values: list[Mapping[str, float]] = [entry.metrics() for entry in entries]
     return [
-        [metric.label, metric.unit, *(formatted(metric, value[metric.key]) for value in values)]
-        for metric in (*METRICS, *LATENCIES)
+        ["needs its camera", "", *(entry.need.answer for entry in entries)],
+        *(
+            [metric.label, metric.unit, *(formatted(metric, value[metric.key]) for value in values)]
+            for metric in (*METRICS, *LATENCIES)
+        ),
     ]
 
 

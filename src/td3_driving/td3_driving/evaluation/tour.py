@@ -9,6 +9,7 @@ import numpy as np
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.camera_ablation import ablated
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.episode import EpisodeResult, Referee, Seen
 from td3_driving.settings import Settings
@@ -22,7 +23,7 @@ class Tour:
     """
 
     def __init__(self, settings: Settings, agent: Agent, plan: Plan) -> None:
-        self.agent = agent
+        self.agent = ablated(agent, plan.camera)
         self.plan = plan
         self.results: list[EpisodeResult] = []
         self._settings = settings

@@ -8,8 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from td3_driving.driving.drivers import Driver, LaneKeeper, RandomDriver, Situation, parked
-from td3_driving.driving.observation import Observation, state_dim
+from td3_driving.driving.observation import Observation
 from td3_driving.driving.seeding import actor_seed
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
@@ -76,6 +78,7 @@ class LearnedChooser:
         self._index = actor_index
         self._policy = ActorPolicy(settings, state_dim(settings.observation))
         self._exploration = Exploration(settings.exploration, actor_seed(settings.run.seed, actor_index))
+        self._teacher = make_teacher(settings)
         self._limiter = RateLimiter(settings.pacing)
         self._strict = settings.pacing.mode == "strict"
         self._ahead = self._strict and settings.pacing.lead > 0
@@ -129,10 +132,15 @@ class LearnedChooser:
     def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
         step = self.first_step + self._acted
         self._acted += 1
-        wanted = None if self._exploration.is_random(step) else self._policy.act(observation.stack, observation.state)
+        wanted = self._wanted(step, observation, situation)
         action, self.noise = self._exploration.action(step, wanted)
         assert self._policy.version is not None
         return action, self._policy.version
+
+    def _wanted(self, step: int, observation: Observation, situation: Situation) -> np.ndarray | None:
+        if not self._exploration.is_random(step):
+            return self._policy.act(observation.stack, observation.state)
+        return None if self._teacher is None else self._teacher.act(situation)
 
     def _missing(self, published: int) -> str:
         expected = self._limiter.weights_expected(self._inserted_before + published * self._run.num_actors)

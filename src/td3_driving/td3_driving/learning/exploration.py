@@ -26,17 +26,18 @@ class Exploration:
 
         Args:
             step: steps that this actor has taken before.
-            policy_action: (2,) in [-1, 1]; not needed while :meth:`is_random`.
+            policy_action: (2,) in [-1, 1]; while :meth:`is_random` that of a teacher, or ``None``.
 
         Returns:
             action: (2,) float32 in [-1, 1].
-            noise_std: standard deviation of the Gaussian noise; 1 in the random phase.
+            noise_std: standard deviation of the Gaussian noise; in the random phase 1, or the bound of the disturbance
+                of the teacher's action.
 
         Raises:
             ValueError: the random phase is over and there is no action of the policy.
         """
         if self.is_random(step):
-            return self._random(step), 1.0
+            return self._first(step, policy_action)
         if policy_action is None:
             raise ValueError(
                 f"step {step} lies behind the random phase of {self._settings.random_steps} steps: "
@@ -47,13 +48,20 @@ class Exploration:
         return np.clip(policy_action + noise, -1.0, 1.0).astype(np.float32), std
 
     def is_random(self, step: int) -> bool:
-        """Whether the action of ``step`` is drawn without asking the policy."""
+        """Whether ``step`` is of the first phase, in which the policy is not asked."""
         return step < self._settings.random_steps
 
     def noise_std(self, step: int) -> float:
         """Standard deviation of the Gaussian noise: linear over ``decay_steps`` from the end of the random phase."""
         share = min(max(step - self._settings.random_steps, 0) / self._settings.decay_steps, 1.0)
         return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
+
+    def _first(self, step: int, teacher_action: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """A random action; with a teacher its own and a random disturbance, which shows how to come back."""
+        if teacher_action is None:
+            return self._random(step), 1.0
+        disturbed = teacher_action + self._settings.noise_start * self._random(step)
+        return np.clip(disturbed, -1.0, 1.0).astype(np.float32), self._settings.noise_start
 
     def _random(self, step: int) -> np.ndarray:
         """Each dimension on its own, over the whole action space: steering and pedals must not move together."""

@@ -20,7 +20,8 @@ from td3_driving.deploy.bundle import GOLDEN_ENCODING, Golden, private_key, read
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.contract import Contract, contract_of
 from td3_driving.deploy.runtime import PolicyRuntime, start
-from td3_driving.driving.observation import STATE_BOUND, grey_frame
+from td3_driving.driving.observation import camera_frame
+from td3_driving.driving.state_vector import STATE_BOUND
 from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint
@@ -150,7 +151,7 @@ def _golden(policy: ActorPolicy, contract: Contract) -> Golden:
     actions = np.stack([policy.act(stack, state) for stack, state in zip(frames, states)])
     width, height, _ = contract.camera
     image = _pictures(np.random.default_rng(1), (height, width, 4))
-    return Golden(frames, states, actions, image, grey_frame(image, GOLDEN_ENCODING, contract.observation))
+    return Golden(frames, states, actions, image, camera_frame(image, GOLDEN_ENCODING, contract.observation))
 
 
 def _round_trip(policy: ActorPolicy, runtime: PolicyRuntime, contract: Contract) -> float:
@@ -167,7 +168,7 @@ def observations(contract: Contract, count: int, seed: int) -> tuple[np.ndarray,
     """``count`` observations: pictures and states in the range of driving, and the extremes of both.
 
     Returns:
-        Frames (count, stack, height, width) uint8 and states (count, state size) float32.
+        Frames (count, frames times planes, height, width) uint8 and states (count, state size) float32.
     """
     generator = np.random.default_rng(seed)
     frames = np.stack([_pictures(generator, contract.frames_shape) for _ in range(count)])

@@ -26,17 +26,18 @@ def clip_and_measure(network: Network, max_norm: float, name: str) -> dict[str, 
     """Scale the gradients of ``network`` to a global norm of at most ``max_norm``.
 
     Returns:
-        ``gradients/`` series of ``name``: the norms of the parts cnn and mlp before clipping, of the whole before and
-        after, and whether clipping was needed (1 or 0).
+        ``gradients/`` series of ``name``: the norms of the parts cnn (where there is one) and mlp before clipping, of
+        the whole before and after, and whether clipping was needed (1 or 0).
     """
-    parameters = network.part("cnn") + network.part("mlp")
-    parts = {part: global_norm(network.part(part)) for part in ("cnn", "mlp")}
-    before = torch.hypot(parts["cnn"], parts["mlp"])
+    parts = {part: network.part(part) for part in ("cnn", "mlp")}
+    norms = {part: global_norm(parameters) for part, parameters in parts.items()}
+    before = torch.hypot(norms["cnn"], norms["mlp"])
+    parameters = parts["cnn"] + parts["mlp"]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     torch._foreach_mul_(gradients, torch.clamp(max_norm / before, max=1.0))
-    return {
-        f"gradients/{name}_cnn_norm": parts["cnn"],
-        f"gradients/{name}_mlp_norm": parts["mlp"],
+    # No series rather than zeros for an encoder that is not there: zeros would say that it learns nothing.
+    measured = {f"gradients/{name}_{part}_norm": norm for part, norm in norms.items() if parts[part]}
+    return measured | {
         f"gradients/{name}_norm_pre_clip": before,
         f"gradients/{name}_norm_post_clip": global_norm(parameters),
         f"gradients/{name}_clip_share": (before > max_norm).float(),

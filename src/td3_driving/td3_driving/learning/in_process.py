@@ -7,7 +7,7 @@ comparisons with other learners, and for tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,17 @@ import numpy as np
 from td3_driving.driving.action import to_command
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.driving.observation import Observation, grey_frame, state_dim
+from td3_driving.driving.observation import Observation, camera_frame
 from td3_driving.driving.pilot import Pilot, Scored, Sight
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import episode_seed
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.acting import LearnedChooser
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
-from td3_driving.settings import Settings
+from td3_driving.settings import AppearanceSettings, Settings
+from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import Frame, World
@@ -50,7 +53,10 @@ class Scene:
     def start(self, pilot: Pilot, seed: int) -> None:
         """A new episode on the route and among the traffic of ``seed``."""
         scenario = self.settings.simulator.scenario
-        pilot.start(Route(self.world.reset(scenario, seed)), scenario, seed)
+        route = Route(self.world.reset(scenario, seed))
+        self.camera.enter(self.world.roads)
+        self.camera.dress(training_appearance(self.settings, scenario, seed), self.world.next_stamp_ns)
+        pilot.start(route, scenario, seed)
 
     def look(self, pilot: Pilot) -> tuple[Frame, Sight]:
         """The next frame, and what ``pilot`` sees of it; its record counts the frames with a marking crossed."""
@@ -58,7 +64,8 @@ class Scene:
         assert pilot.record is not None
         pilot.record.lane_invasions += int(bool(frame.lane_invasions))
         image = self.camera.render(frame.ego, frame.vehicles)
-        return frame, pilot.see(grey_frame(image, CAMERA_ENCODING, self.settings.observation), frame.ego)
+        seen = camera_frame(image, CAMERA_ENCODING, self.settings.observation)
+        return frame, pilot.see(seen, frame.ego, frame.vehicles.neighbours())
 
     def act(self, pilot: Pilot, sight: Sight) -> None:
         """Put the pilot's action into force for the next frame."""
@@ -67,7 +74,8 @@ class Scene:
 
 
 def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) -> list[EpisodeRecord]:
-    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own.
+    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own
+    that looks nominal.
 
     Args:
         weights: the actor, as :func:`td3_driving.learning.weights.take_snapshot` packs it.
@@ -82,7 +90,7 @@ def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) ->
     """
     policy = ActorPolicy(settings, state_dim(settings.observation))
     version = policy.load(weights)
-    scene = Scene(settings)
+    scene = Scene(replace(settings, appearance=AppearanceSettings()))
 
     def choose(observation: Observation, _: Situation) -> tuple[np.ndarray, int]:
         return policy.act(observation.stack, observation.state), version
@@ -117,7 +125,7 @@ class InProcessRun:
         self.trainer = make_trainer(settings, directory, state_dim(settings.observation))
         self.scene = Scene(settings)
         self._chooser = LearnedChooser(settings, actor_index=0)
-        self.pilot = Pilot(settings, "actor_0", 0, self._chooser.choose)
+        self.pilot = Pilot(settings, "actor_0", 0, self._chooser.choose, make_teacher(settings))
         self._take_weights()
 
     def steps(self) -> Iterator[Stepped]:

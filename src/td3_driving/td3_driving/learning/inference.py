@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from td3_driving.driving.observation import stack_shape
 from td3_driving.learning.networks import Actor, make_actor, to_patches
 from td3_driving.learning.weights import load_into
 from td3_driving.settings import Settings
@@ -15,7 +16,7 @@ class ActorPolicy:
 
     def __init__(self, settings: Settings, state_dim: int) -> None:
         self._actor: Actor = make_actor(settings, state_dim)
-        self._shape = (settings.observation.stack, settings.observation.frame_height, settings.observation.frame_width)
+        self._shape = stack_shape(settings.observation)
         self._state_dim = state_dim
         self.version: int | None = None
 
@@ -34,7 +35,7 @@ class ActorPolicy:
         """The deterministic action.
 
         Args:
-            frames: (stack, height, width) uint8, oldest first.
+            frames: uint8, see :func:`td3_driving.driving.observation.stack_shape`.
             state: (state_dim,) float32.
 
         Returns:

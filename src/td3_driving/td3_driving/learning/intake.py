@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.driving.observation import frame_shape
+from td3_driving.driving.privileged import privileged_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
@@ -87,8 +89,9 @@ class ExperienceIntake:
     def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory) -> None:
         observation = settings.observation
         self._config_hash = settings.digest()
-        self._frame_shape = (observation.frame_height, observation.frame_width)
+        self._frame_shape = frame_shape(observation)
         self._state_dim = state_dim
+        self._privileged_dim = privileged_dim(settings)
         self._memory = memory
         self._streams: dict[tuple[str, int], Stream] = {}
         self.counters = IntakeCounters()
@@ -180,29 +183,45 @@ class ExperienceIntake:
         return (
             _array_fault("frame", experience.frame, self._frame_shape, np.uint8)
             or _array_fault("state", experience.state, (self._state_dim,), np.float32)
+            or _array_fault("privileged", experience.privileged, (self._privileged_dim,), np.float32)
             or _array_fault("action", experience.action, (2,), np.float32)
+            or _teacher_fault(experience.teacher_action)
             or _array_fault("reward_parts", experience.reward_parts, (len(REWARD_PARTS),), np.float64)
             or _value_fault(experience)
             or self._final_fault(experience)
         )
 
     def _final_fault(self, experience: Experience) -> str:
-        frame, state = experience.final_frame, experience.final_state
+        frame, state, privileged = experience.final_frame, experience.final_state, experience.final_privileged
         if frame is None and state is None:
-            return ""
+            return "" if privileged is None or not privileged.size else "final_privileged without a final_frame"
         if frame is None or state is None:
             return "final_frame and final_state must come together"
         if not experience.closes_episode:
             return "final_frame on a message that does not close the episode"
-        return _array_fault("final_frame", frame, self._frame_shape, np.uint8) or _array_fault(
-            "final_state", state, (self._state_dim,), np.float32
+        return (
+            _array_fault("final_frame", frame, self._frame_shape, np.uint8)
+            or _array_fault("final_state", state, (self._state_dim,), np.float32)
+            or self._final_privileged_fault(privileged)
         )
+
+    def _final_privileged_fault(self, privileged: np.ndarray | None) -> str:
+        if privileged is None:
+            return "final_privileged is missing beside final_state" if self._privileged_dim else ""
+        return _array_fault("final_privileged", privileged, (self._privileged_dim,), np.float32)
 
 
 def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:
     if array.shape != shape or array.dtype != dtype:
         return f"{name} is {array.shape} {array.dtype}, needed is {shape} {np.dtype(dtype)}"
     return "" if np.isfinite(array).all() else f"{name} is not finite"
+
+
+def _teacher_fault(action: np.ndarray | None) -> str:
+    if action is None:
+        return ""
+    fault = _array_fault("teacher_action", action, (2,), np.float32)
+    return fault or ("" if np.abs(action).max() <= 1.0 else f"teacher_action {action.tolist()} is outside -1 .. 1")
 
 
 def _value_fault(experience: Experience) -> str:

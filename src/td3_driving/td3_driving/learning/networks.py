@@ -1,19 +1,22 @@
-"""Actor and critic: each owns an encoder; the twin heads of the critic share its encoder.
+"""Actor and critic. The actor owns an encoder; a critic that looks through the camera owns another one.
 
-Layout: frames are ``(batch, stack, height, width)`` uint8, oldest first; states ``(batch, state_dim)`` and actions
-``(batch, 2)`` float32. Convolutions run on *patches* (see :func:`to_patches`), made once per batch and shared by all
-networks.
+Layout: frames are ``(batch, channels, height, width)`` uint8, the planes of the oldest frame first; states
+``(batch, state_dim)``, privileged vectors ``(batch, privileged_dim)`` and actions ``(batch, 2)`` float32. Convolutions
+run on *patches* (see :func:`to_patches`), made once per batch and shared by all networks.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from td3_driving.settings import NetworkSettings, ObservationSettings, Settings
+from td3_driving.driving.observation import stack_shape
+from td3_driving.driving.privileged import privileged_dim
+from td3_driving.settings import NetworkSettings, ObservationSettings, Settings, SettingsError
 
 ACTION_DIM = 2
 STRIDE = 4  # of the first convolution, whose kernel is twice as wide
@@ -24,7 +27,7 @@ CONVOLUTIONS = {"nature": (32, ((64, 4, 2), (64, 3, 1))), "small": (16, ((32, 4,
 
 
 def to_patches(frames: Tensor) -> Tensor:
-    """Frames as blocks of 4x4 pixels: ``(B, stack, H, W)`` uint8 -> ``(B, 16 stack, H // 4, W // 4)`` channels-last.
+    """Frames as blocks of 4x4 pixels: ``(B, C, H, W)`` uint8 -> ``(B, 16 C, H // 4, W // 4)`` channels-last.
 
     An 8x8 convolution of stride 4 on frames is a 2x2 convolution of stride 1 on these blocks, with many channels
     instead of few: the same products, in an order that the convolution kernels of a CPU are fast at. Rows and columns
@@ -68,13 +71,28 @@ class PatchConvolution(nn.Module):
         return split.reshape(channels, stack * STRIDE * STRIDE, 2, 2) / PIXEL_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What networks see of a batch, on the device.
+
+    Attributes:
+        patches: ``(B, 16 C, rows, columns)`` from :func:`to_patches`.
+        states: ``(B, state_dim)``.
+        privileged: ``(B, privileged_dim)``, for the critic alone.
+    """
+
+    patches: Tensor
+    states: Tensor
+    privileged: Tensor
+
+
 class Encoder(nn.Module):
     """Convolutions and one linear layer: patches -> ``(B, features)``, not negative."""
 
     def __init__(self, observation: ObservationSettings, settings: NetworkSettings) -> None:
         super().__init__()
         first, rest = CONVOLUTIONS[settings.encoder]
-        self.first = PatchConvolution(observation.stack, first)
+        self.first = PatchConvolution(stack_shape(observation)[0], first)
         layers: list[nn.Module] = [nn.ReLU(inplace=True)]
         size = [observation.frame_height // STRIDE - 1, observation.frame_width // STRIDE - 1]
         channels = first
@@ -82,6 +100,11 @@ class Encoder(nn.Module):
             layers += [nn.Conv2d(channels, out, kernel, stride), nn.ReLU(inplace=True)]
             size = [(length - kernel) // stride + 1 for length in size]
             channels = out
+        if min(size) < 1:
+            raise SettingsError(
+                f"frames of {observation.frame_width}x{observation.frame_height} are too small for the encoder"
+                f" {settings.encoder!r}"
+            )
         self.convolutions = nn.Sequential(*layers)
         self.projection = nn.Linear(channels * size[0] * size[1], settings.features)
 
@@ -105,9 +128,7 @@ def mlp(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """An encoder and what stands on it; the two have learning rates and gradient norms of their own."""
-
-    encoder: Encoder
+    """An encoder, where it has one, and what stands on it; each has a learning rate and a gradient norm of its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,6 +148,7 @@ class Network(nn.Module):
 class Actor(Network):
     """Deterministic policy: ``tanh`` of a linear layer with small initial weights."""
 
+    encoder: Encoder
     outputs = ACTION_DIM
 
     def __init__(self, observation: ObservationSettings, settings: NetworkSettings, state_dim: int) -> None:
@@ -171,7 +193,31 @@ class GaussianActor(Actor):
 
 
 class Critic(Network):
-    """Twin Q functions on one encoder of their own."""
+    """Twin Q functions on the same features, which :class:`CameraCritic` and :class:`PrivilegedCritic` make."""
+
+    heads: nn.ModuleList
+
+    def features(self, seen: Inputs) -> Tensor:
+        """What the heads are given beside the action, ``(B, features)``."""
+        raise NotImplementedError
+
+    def forward(self, seen: Inputs, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """``Q1`` and ``Q2`` of each row, each ``(B,)``."""
+        return self.values(self.features(seen), actions)
+
+    def values(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """``Q1`` and ``Q2`` on ``features``, which must be this critic's own."""
+        inputs = torch.cat([features, actions], dim=1)
+        return self.heads[0](inputs).squeeze(1).float(), self.heads[1](inputs).squeeze(1).float()
+
+    def first_value(self, features: Tensor, actions: Tensor) -> Tensor:
+        """``Q1`` alone, ``(B,)``."""
+        value: Tensor = self.heads[0](torch.cat([features, actions], dim=1)).squeeze(1).float()
+        return value
+
+
+class CameraCritic(Critic):
+    """Sees frames through an encoder of its own, and the state."""
 
     def __init__(self, observation: ObservationSettings, settings: NetworkSettings, state_dim: int) -> None:
         super().__init__()
@@ -179,22 +225,22 @@ class Critic(Network):
         inputs = settings.features + state_dim + ACTION_DIM
         self.heads = nn.ModuleList([mlp(inputs, 1, settings) for _ in range(2)])
 
-    def forward(self, patches: Tensor, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """``Q1`` and ``Q2`` of each row, each ``(B,)``."""
-        return self.values(self.encoder(patches), states, actions)
-
-    def values(self, features: Tensor, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """``Q1`` and ``Q2`` on ``features`` ``(B, features)``, which must come from this critic's encoder."""
-        inputs = torch.cat([features, states, actions], dim=1)
-        return self.heads[0](inputs).squeeze(1).float(), self.heads[1](inputs).squeeze(1).float()
-
-    def first_value(self, features: Tensor, states: Tensor, actions: Tensor) -> Tensor:
-        """``Q1`` alone, ``(B,)``."""
-        value: Tensor = self.heads[0](torch.cat([features, states, actions], dim=1)).squeeze(1).float()
-        return value
+    def features(self, seen: Inputs) -> Tensor:
+        return torch.cat([self.encoder(seen.patches), seen.states], dim=1)
 
 
-def initialise(network: Network, generator: torch.Generator) -> None:
+class PrivilegedCritic(Critic):
+    """Knows lane and traffic and sees no frame: it has no encoder (Pinto et al. 2018)."""
+
+    def __init__(self, settings: NetworkSettings, privileged_dim: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList([mlp(privileged_dim + ACTION_DIM, 1, settings) for _ in range(2)])
+
+    def features(self, seen: Inputs) -> Tensor:
+        return seen.privileged
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Fill every weight from ``generator`` (CPU): uniform in ±1/sqrt(fan in), the last actor layer ±``action_init``."""
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, PatchConvolution)):
@@ -213,3 +259,11 @@ def make_actor(settings: Settings, state_dim: int) -> Actor:
     """An actor of the form that ``learning.algorithm`` needs, its weights not yet meaningful."""
     kind = GaussianActor if settings.learning.algorithm == "sac" else Actor
     return kind(settings.observation, settings.network, state_dim)
+
+
+def make_critic(settings: Settings, state_dim: int) -> Critic:
+    """A critic of the form that ``network.critic`` asks for, its weights not yet meaningful."""
+    dimension = privileged_dim(settings)
+    if dimension:
+        return PrivilegedCritic(settings.network, dimension)
+    return CameraCritic(settings.observation, settings.network, state_dim)

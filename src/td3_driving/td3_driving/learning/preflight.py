@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.driving.observation import frame_shape
+from td3_driving.driving.privileged import privileged_dim
 from td3_driving.learning.networks import ACTION_DIM
-from td3_driving.learning.td3 import TD3, Inputs
+from td3_driving.learning.td3 import TD3, Transitions
 from td3_driving.learning.trainer import AgentFactory, Trainer
-from td3_driving.learning.variants import NOT_APPLICABLE, make_agent
+from td3_driving.learning.variants import make_agent, not_applicable
 from td3_driving.settings import Settings, from_flat
 from td3_driving.settings_audit import tracked
 
@@ -101,7 +103,7 @@ def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_ag
         torch.set_num_threads(threads)
 
 
-def gradient_path(agent: TD3, inputs: Inputs) -> CheckResult:
+def gradient_path(agent: TD3, inputs: Transitions) -> CheckResult:
     """With the action cut off, nothing of the actor may get a gradient from the actor's loss."""
     last: nn.Module = agent.actor.trunk[-1]
     handle = last.register_forward_hook(lambda _, __, output: output.detach().requires_grad_())
@@ -119,8 +121,8 @@ def gradient_path(agent: TD3, inputs: Inputs) -> CheckResult:
     )
 
 
-def same_features(agent: TD3, inputs: Inputs) -> CheckResult:
-    """In the loss of the actor the critic's head must get the features of the critic's own encoder, and give its Q."""
+def same_features(agent: TD3, inputs: Transitions) -> CheckResult:
+    """In the loss of the actor the critic's head must get the critic's own features, and give its Q."""
     asked: list[Tensor] = []
     handle = agent.critic.heads[0].register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
     try:
@@ -136,11 +138,11 @@ def same_features(agent: TD3, inputs: Inputs) -> CheckResult:
 
 
 @torch.no_grad()
-def _feature_difference(agent: TD3, inputs: Inputs, asked: Tensor, seen: Tensor) -> float:
+def _feature_difference(agent: TD3, inputs: Transitions, asked: Tensor, seen: Tensor) -> float:
     """Between what the head was given and told in the actor's loss, and what the critic says about the same action."""
-    own = agent.critic.encoder(inputs.now.patches)
+    own = agent.critic.features(inputs.now)
     in_features = float((asked[:, : own.shape[1]] - own).abs().max())
-    q1, q2 = agent.critic(inputs.now.patches, inputs.now.states, asked[:, -ACTION_DIM:])
+    q1, q2 = agent.critic(inputs.now, asked[:, -ACTION_DIM:])
     in_value = min(float((seen - q).abs().max()) for q in (q1, torch.minimum(q1, q2)))
     return max(in_features, in_value)
 
@@ -175,7 +177,9 @@ def targets_cover_encoders(agent: TD3) -> CheckResult:
         for name, value in target.state_dict().items()
         if bool((value == values[name]).any())
     ]
-    encoders = all(any(name.startswith("encoder.") for name in values) for values in before.values())
+    encoders = all(
+        _has_encoder(target) or not _has_encoder(online) for online, target in agent.target_pairs()
+    ) and _has_encoder(agent.actor_target)
     return CheckResult(
         "targets_cover_encoders",
         encoders and not still,
@@ -184,9 +188,13 @@ def targets_cover_encoders(agent: TD3) -> CheckResult:
     )
 
 
+def _has_encoder(network: nn.Module) -> bool:
+    return any(name.startswith("encoder.") for name in network.state_dict())
+
+
 def settings_honoured(settings: Settings, unread: Sequence[str]) -> CheckResult:
     """Every setting of the learner must have been read, unless the algorithm has no use for it."""
-    needless = {f"learning.{name}" for name in NOT_APPLICABLE[settings.learning.algorithm]}
+    needless = {f"learning.{name}" for name in not_applicable(settings)}
     ignored = [key for key in unread if key not in needless]
     return CheckResult(
         "settings_honoured", not ignored, "every setting of the learner is read", f"never read: {ignored or 'none'}"
@@ -196,7 +204,7 @@ def settings_honoured(settings: Settings, unread: Sequence[str]) -> CheckResult:
 def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterator[Experience]:
     """``steps`` random steps in short episodes that end by termination and by truncation in turns."""
     rng = np.random.default_rng(settings.run.seed)
-    shape = (settings.observation.frame_height, settings.observation.frame_width)
+    shape, privileged = frame_shape(settings.observation), privileged_dim(settings)
     for sequence in range(steps):
         episode, step = divmod(sequence, EPISODE)
         last = step == EPISODE - 1
@@ -218,10 +226,13 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
             truncated=last and episode % 2 == 1,
             final_frame=_frame(rng, shape) if last else None,
             final_state=_state(rng, state_dim) if last else None,
+            privileged=_state(rng, privileged),
+            final_privileged=_state(rng, privileged) if last else None,
+            teacher_action=rng.uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32),
         )
 
 
-def _frame(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def _frame(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from td3_driving.driving.experience import Experience
-from td3_driving.learning.replay_store import NO_POSITION, ReplayStore, StreamEnd
+from td3_driving.driving.observation import frame_shape, stack_shape
+from td3_driving.driving.privileged import privileged_dim
+from td3_driving.learning.replay_store import NO_POSITION, ReplayStore, SlotShape, StreamEnd
 from td3_driving.settings import Settings
 
 NO_SLOT = -1
@@ -24,10 +26,12 @@ class Batch:
     """Sampled transitions, one a row.
 
     Attributes:
-        window: (B, stack + k, height, width) uint8, oldest first: the frames of the observation lead, those of the next
-            observation end it. After one step the two overlap and k is 1; beyond that k is ``stack``.
-        stack: frames of one observation.
+        window: (B, channels + k, height, width) uint8, oldest first: the frames of the observation lead, those of the
+            next observation end it. Where the two overlap after one step, k is one frame; else it is ``channels``.
+        channels: frames of one observation times their planes.
         states, next_states: (B, state_dim) float32.
+        privileged, next_privileged: (B, privileged_dim) float32.
+        teacher_actions: (B, 2) float32, not a number where there was no teacher.
         actions: (B, 2) float32.
         rewards: (B,) float32, the discounted sum of up to ``n_step`` (clipped) rewards.
         discounts: (B,) float32, factor of the value of the next observation: gamma^n, 0 after a termination.
@@ -35,23 +39,26 @@ class Batch:
     """
 
     window: np.ndarray
-    stack: int
+    channels: int
     states: np.ndarray
+    privileged: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
     discounts: np.ndarray
     terminated: np.ndarray
     next_states: np.ndarray
+    next_privileged: np.ndarray
+    teacher_actions: np.ndarray
 
     @property
     def frames(self) -> np.ndarray:
-        """(B, stack, height, width) of the observation."""
-        return self.window[:, : self.stack]
+        """(B, channels, height, width) of the observation."""
+        return self.window[:, : self.channels]
 
     @property
     def next_frames(self) -> np.ndarray:
-        """(B, stack, height, width) of the next observation."""
-        return self.window[:, -self.stack :]
+        """(B, channels, height, width) of the next observation."""
+        return self.window[:, -self.channels :]
 
 
 class ReplayMemory:
@@ -64,13 +71,15 @@ class ReplayMemory:
             ReplayError: the files belong to another configuration, or the disk is too small.
         """
         observation = settings.observation
-        self._stack = observation.stack
+        self._stack, self._stride = observation.stack, observation.stack_stride
+        self._before = (self._stack - 1) * self._stride
+        self._channels, *self._size = stack_shape(observation)
         self._n_step = settings.learning.n_step
         self._gamma = settings.learning.gamma
         self._reward_clip = settings.learning.reward_clip
         self.capacity = settings.replay.capacity
-        shape = (observation.frame_height, observation.frame_width)
-        self._store = ReplayStore(self.capacity, shape, state_dim, settings.digest(), directory)
+        shape = SlotShape(frame_shape(observation), state_dim, privileged_dim(settings))
+        self._store = ReplayStore(self.capacity, shape, settings.digest(), directory)
         self._frames, self._records = self._store.frames, self._store.records
         self._previous = np.full(self.capacity, NO_SLOT, np.int32)
         self._next = np.full(self.capacity, NO_SLOT, np.int32)
@@ -139,10 +148,23 @@ class ReplayMemory:
     def gather(self, slots: np.ndarray) -> Batch:
         """The transitions that start at ``slots`` (B,), all of them sampleable."""
         rewards, discounts, terminated, ends = self._returns(slots)
-        beyond = ends[:, None] if self._n_step == 1 else self._history(ends)
+        overlapping = self._n_step == 1 and self._stride == 1
+        beyond = ends[:, None] if overlapping else self._history(ends)
         window = self._frames[np.concatenate([self._history(slots), beyond], axis=1)]
-        state, action = self._records["state"], self._records["action"]
-        return Batch(window, self._stack, state[slots], action[slots], rewards, discounts, terminated, state[ends])
+        records = self._records
+        return Batch(
+            window=window.reshape(len(slots), -1, *self._size),
+            channels=self._channels,
+            states=records["state"][slots],
+            privileged=records["privileged"][slots],
+            actions=records["action"][slots],
+            rewards=rewards,
+            discounts=discounts,
+            terminated=terminated,
+            next_states=records["state"][ends],
+            next_privileged=records["privileged"][ends],
+            teacher_actions=records["teacher"][slots],
+        )
 
     def sampleable_slots(self) -> np.ndarray:
         """Slots of all transitions that can be sampled, ascending."""
@@ -168,8 +190,11 @@ class ReplayMemory:
         """Slots of the stacks that end at ``slots``: (B, stack); the first frame of an episode precedes itself."""
         columns = np.empty((len(slots), self._stack), np.int64)
         columns[:, -1] = slots
+        reached = slots
         for depth in range(self._stack - 2, -1, -1):
-            columns[:, depth] = self._previous[columns[:, depth + 1]]
+            for _ in range(self._stride):
+                reached = self._previous[reached]
+            columns[:, depth] = reached
         return columns
 
     def _returns(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -210,10 +235,13 @@ class ReplayMemory:
             self._mark(earlier, self._has_stack(earlier))
 
     def _has_stack(self, slot: int) -> bool:
-        for _ in range(self._stack - 1):
-            slot = int(self._previous[slot])
-            if slot == NO_SLOT:
+        for _ in range(self._before):
+            before = int(self._previous[slot])
+            if before == NO_SLOT:
                 return False
+            if before == slot:
+                return True
+            slot = before
         return True
 
     def _evict(self, position: int) -> None:
@@ -225,7 +253,7 @@ class ReplayMemory:
         self._previous[slot] = self._next[slot] = NO_SLOT
         if follower != NO_SLOT:
             self._previous[follower] = NO_SLOT
-        for _ in range(self._stack - 1):
+        for _ in range(self._before):
             if follower == NO_SLOT:
                 return
             self._mark(follower, False)
@@ -246,7 +274,7 @@ class ReplayMemory:
         follows = linked & (previous != positions)
         self._next[previous[follows] % self.capacity] = slots[follows]
         reached = np.arange(self.capacity)
-        for _ in range(self._stack - 1):
+        for _ in range(self._before):
             reached = np.where(reached == NO_SLOT, NO_SLOT, self._previous[reached])
         self._sampleable = (self._next != NO_SLOT) & (reached != NO_SLOT)
         self._sampleable_count = int(self._sampleable.sum())

@@ -9,6 +9,7 @@ process that dies; nothing is promised for a machine that loses power.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import numpy as np
 
 from td3_driving.driving.experience import Experience
 
-FORMAT = 1
+FORMAT = 2
 NO_POSITION = -1
 
 
@@ -44,29 +45,37 @@ class StreamEnd:
     closed: bool
 
 
-class ReplayStore:
-    """Frames ``(capacity, height, width)`` uint8 and one record per slot."""
+@dataclass(frozen=True, slots=True)
+class SlotShape:
+    """What one slot holds: a frame of this shape, and vectors of these lengths."""
 
-    def __init__(
-        self, capacity: int, shape: tuple[int, int], state_dim: int, config_hash: str, directory: Path | None
-    ) -> None:
+    frame: tuple[int, ...]
+    state_dim: int
+    privileged_dim: int
+
+
+class ReplayStore:
+    """Frames ``(capacity, *frame)`` uint8 and one record per slot."""
+
+    def __init__(self, capacity: int, shape: SlotShape, config_hash: str, directory: Path | None) -> None:
         self.capacity = capacity
         self._directory = directory
         self._streams: dict[tuple[str, int], int] = {}
-        dtype = record_type(state_dim)
+        dtype = record_type(shape)
         header = {
             "format": FORMAT,
             "capacity": capacity,
-            "frame": list(shape),
-            "state_dim": state_dim,
+            "frame": list(shape.frame),
+            "state_dim": shape.state_dim,
+            "privileged_dim": shape.privileged_dim,
             "config_hash": config_hash,
         }
         if directory is None:
-            self.frames: np.ndarray = np.zeros((capacity, *shape), np.uint8)
+            self.frames: np.ndarray = np.zeros((capacity, *shape.frame), np.uint8)
             self.records: np.ndarray = np.zeros(capacity, dtype)
             self._counters: np.ndarray = np.zeros(2, np.int64)
         else:
-            self._open(directory, header, shape, dtype)
+            self._open(directory, header, shape.frame, dtype)
         self.inserted = self._read_inserted()
 
     @property
@@ -98,6 +107,8 @@ class ReplayStore:
         """Write frame and record of one step; ``previous`` is the position of the step before it, or its own."""
         record = self._record(position, previous, experience)
         record["state"], record["action"] = experience.state, experience.action
+        record["privileged"] = experience.privileged
+        record["teacher"] = math.nan if experience.teacher_action is None else experience.teacher_action
         record["reward"] = experience.reward
         record["terminated"], record["truncated"] = experience.terminated, experience.truncated
         self.frames[position % self.capacity] = experience.frame
@@ -106,6 +117,7 @@ class ReplayStore:
         """Write the observation behind the last step of an episode."""
         record = self._record(position, previous, experience)
         record["state"], record["final"] = experience.final_state, True
+        record["privileged"] = experience.final_privileged
         self.frames[position % self.capacity] = experience.final_frame
 
     def commit(self) -> None:
@@ -159,7 +171,7 @@ class ReplayStore:
         readable = self.readable()
         return int(self.records[readable[-1] % self.capacity]["ordinal"]) if readable else 0
 
-    def _open(self, directory: Path, header: dict[str, Any], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    def _open(self, directory: Path, header: dict[str, Any], frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         existing = directory / "header.json"
         if existing.exists():
             check_header(existing, header)
@@ -167,21 +179,21 @@ class ReplayStore:
             _allocate(
                 directory,
                 {
-                    "frames.u8": self.capacity * shape[0] * shape[1],
+                    "frames.u8": self.capacity * math.prod(frame),
                     "records.bin": self.capacity * dtype.itemsize,
                     "counters.i64": 16,
                 },
             )
             write_json(directory / "streams.json", [])
             write_json(existing, header)
-        self.frames = np.memmap(directory / "frames.u8", np.uint8, "r+", shape=(self.capacity, *shape))
+        self.frames = np.memmap(directory / "frames.u8", np.uint8, "r+", shape=(self.capacity, *frame))
         self.records = np.memmap(directory / "records.bin", dtype, "r+", shape=(self.capacity,))
         self._counters = np.memmap(directory / "counters.i64", np.int64, "r+", shape=(2,))
         names = json.loads((directory / "streams.json").read_text())
         self._streams = {(str(actor), int(session)): number for number, (actor, session) in enumerate(names)}
 
 
-def record_type(state_dim: int) -> np.dtype[Any]:
+def record_type(shape: SlotShape) -> np.dtype[Any]:
     """One slot without its frame. ``previous`` is a position; ``ordinal`` counts transitions, this one included."""
     return np.dtype(
         [
@@ -189,8 +201,10 @@ def record_type(state_dim: int) -> np.dtype[Any]:
             ("ordinal", np.int64),
             ("sequence", np.int64),
             ("reward", np.float64),
-            ("state", np.float32, (state_dim,)),
+            ("state", np.float32, (shape.state_dim,)),
+            ("privileged", np.float32, (shape.privileged_dim,)),
             ("action", np.float32, (2,)),
+            ("teacher", np.float32, (2,)),
             ("episode", np.uint32),
             ("step", np.uint32),
             ("stream", np.uint32),

@@ -118,6 +118,8 @@ def parameter_statistics(networks: Iterable[tuple[str, Network]]) -> dict[str, f
     values = {}
     for name, network in networks:
         for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
+            if not network.part(part):
+                continue
             flat = torch.cat([parameter.detach().flatten() for parameter in network.part(part)]).double()
             values[f"agent/{label}_param_mean"] = float(flat.mean())
             values[f"agent/{label}_param_std"] = float(flat.std())

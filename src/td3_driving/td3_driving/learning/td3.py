@@ -15,7 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from td3_driving.learning.gradients import clip_and_measure
-from td3_driving.learning.networks import Actor, Critic, Network, initialise, make_actor, to_patches
+from td3_driving.learning.imitation import imitation_loss, imitation_weight
+from td3_driving.learning.networks import (
+    Actor,
+    Critic,
+    Inputs,
+    Network,
+    initialise,
+    make_actor,
+    make_critic,
+    to_patches,
+)
+from td3_driving.learning.optimizers import make_adam, set_learning_rates
 from td3_driving.learning.replay import Batch
 from td3_driving.settings import Settings
 
@@ -23,31 +34,29 @@ Report = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """Patches ``(B, 16 stack, rows, columns)`` and states ``(B, state_dim)`` on the device."""
+class Transitions:
+    """A :class:`Batch` as tensors on the device; rewards are scaled.
 
-    patches: Tensor
-    states: Tensor
+    Attributes:
+        teacher: ``(B, 2)`` actions of the teacher, not a number where there is none.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """A :class:`Batch` as tensors on the device; rewards are scaled."""
-
-    now: Observation
+    now: Inputs
     actions: Tensor
     rewards: Tensor
     discounts: Tensor
     terminated: Tensor
-    beyond: Observation
+    beyond: Inputs
+    teacher: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class ActorObjective:
-    """What the actor minimises: the mean of ``penalty - q``, each ``(B,)``."""
+    """What the actor minimises: the mean of ``penalty - q``, each ``(B,)``; ``action`` is the policy's, ``(B, 2)``."""
 
     q: Tensor
     penalty: Tensor
+    action: Tensor
 
     @property
     def loss(self) -> Tensor:
@@ -81,14 +90,14 @@ class TD3:
         weights = torch.Generator().manual_seed(seed)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.actor: Actor = make_actor(settings, state_dim)
-        self.critic = Critic(settings.observation, settings.network, state_dim)
+        self.critic: Critic = make_critic(settings, state_dim)
         for network in (self.actor, self.critic):
             initialise(network, weights)
             network.to(self.device)
         self.actor_target = copy.deepcopy(self.actor).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.actor_optimizer = _adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
-        self.critic_optimizer = _adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
+        self.actor_optimizer = make_adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
+        self.critic_optimizer = make_adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
 
     def update(self, batch: Batch, reward_scale: float = 1.0) -> Report:
         """One update of the critic and, every ``policy_delay`` of them, one of the actor and the targets.
@@ -100,49 +109,53 @@ class TD3:
         Returns:
             Series by tag, scalars that stay on the device; those of the actor only when it was updated.
         """
+        set_learning_rates(self.optimizers().values(), self._rule, self.updates)
         inputs = self.to_device(batch, reward_scale)
         target = self.target(inputs)
         report = self._update_critic(inputs, target)
         self.updates += 1
         if self.updates % self._rule.policy_delay == 0:
-            report |= self._update_actor(inputs.now)
+            report |= self._update_actor(inputs)
             before = self._target_gaps()
             self.update_targets()
             self.target_steps = {tag: 1.0 - after / before[tag] for tag, after in self._target_gaps().items()}
             self.policy_updates += 1
         return report
 
-    def to_device(self, batch: Batch, reward_scale: float = 1.0) -> Inputs:
+    def to_device(self, batch: Batch, reward_scale: float = 1.0) -> Transitions:
         """``batch`` as tensors; the patches of an observation are made once for all networks."""
         tensor = self._tensor
         window = tensor(batch.window)
-        return Inputs(
-            now=Observation(to_patches(window[:, : batch.stack]), tensor(batch.states)),
+        return Transitions(
+            now=Inputs(to_patches(window[:, : batch.channels]), tensor(batch.states), tensor(batch.privileged)),
             actions=tensor(batch.actions),
             rewards=tensor(batch.rewards) / reward_scale,
             discounts=tensor(batch.discounts),
             terminated=tensor(batch.terminated),
-            beyond=Observation(to_patches(window[:, -batch.stack :]), tensor(batch.next_states)),
+            beyond=Inputs(
+                to_patches(window[:, -batch.channels :]), tensor(batch.next_states), tensor(batch.next_privileged)
+            ),
+            teacher=tensor(batch.teacher_actions),
         )
 
     @torch.no_grad()
-    def target(self, inputs: Inputs) -> Tensor:
+    def target(self, inputs: Transitions) -> Tensor:
         """Value to regress to, ``(B,)``: reward plus discounted clipped double Q at the smoothed target action."""
         with self.autocast():
             value = self._next_value(inputs.beyond)
         target = inputs.rewards + inputs.discounts * value
         return target.clamp(-self._return_bound, self._return_bound) if self._rule.target_clamp else target
 
-    def actor_objective(self, now: Observation) -> ActorObjective:
+    def actor_objective(self, now: Inputs) -> ActorObjective:
         """``Q1(s, pi(s))`` on the critic's own features, and the penalty of saturated pre-activations."""
         action, preactivation = self.actor.forward_with_preactivation(now.patches, now.states)
-        return ActorObjective(self.actor_q(now, action), self._saturation_penalty(preactivation))
+        return ActorObjective(self.actor_q(now, action), self._saturation_penalty(preactivation), action)
 
-    def actor_q(self, now: Observation, actions: Tensor) -> Tensor:
+    def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
         """``Q1(s, a)``, ``(B,)``, with a gradient towards ``actions`` and none towards the critic's encoder."""
         with torch.no_grad():
-            features = self.critic.encoder(now.patches)
-        return self.critic.first_value(features, now.states, actions)
+            features = self.critic.features(now)
+        return self.critic.first_value(features, actions)
 
     def autocast(self) -> AbstractContextManager[None]:
         """The number format of convolutions and products."""
@@ -156,8 +169,8 @@ class TD3:
         """Learning rates as the optimizers hold them."""
         rates: dict[str, float] = {}
         for name, optimizer in (("actor", self.actor_optimizer), ("critic", self.critic_optimizer)):
-            cnn, trunk = (float(group["lr"]) for group in optimizer.param_groups)
-            rates |= {f"agent/{name}_cnn_lr": cnn, f"agent/{name}_lr": trunk}
+            for group in optimizer.param_groups:
+                rates[f"agent/{name}_cnn_lr" if group["part"] == "cnn" else f"agent/{name}_lr"] = float(group["lr"])
         return rates
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -173,16 +186,16 @@ class TD3:
             "critic_target": self.critic_target,
         }
 
-    def _next_value(self, beyond: Observation) -> Tensor:
+    def _next_value(self, beyond: Inputs) -> Tensor:
         action = self.actor_target(beyond.patches, beyond.states)
         noise = torch.randn(action.shape, generator=self.generator, device=self.device) * self._rule.target_noise
         smoothing = noise.clamp(-self._rule.target_noise_clip, self._rule.target_noise_clip)
-        q1, q2 = self.critic_target(beyond.patches, beyond.states, (action + smoothing).clamp(-1.0, 1.0))
+        q1, q2 = self.critic_target(beyond, (action + smoothing).clamp(-1.0, 1.0))
         return torch.minimum(q1, q2)
 
-    def _update_critic(self, inputs: Inputs, target: Tensor) -> Report:
+    def _update_critic(self, inputs: Transitions, target: Tensor) -> Report:
         with self.autocast():
-            q1, q2 = self.critic(inputs.now.patches, inputs.now.states, inputs.actions)
+            q1, q2 = self.critic(inputs.now, inputs.actions)
         loss = self._critic_loss(q1, q2, target)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -193,16 +206,26 @@ class TD3:
     def _critic_loss(self, q1: Tensor, q2: Tensor, target: Tensor) -> Tensor:
         return functional.mse_loss(q1, target) + functional.mse_loss(q2, target)
 
-    def _update_actor(self, now: Observation) -> Report:
+    def _update_actor(self, inputs: Transitions) -> Report:
         with self.autocast():
-            objective = self.actor_objective(now)
+            objective = self.actor_objective(inputs.now)
+        loss, report = objective.loss, Report()
+        if self._rule.teacher != "none":
+            imitation = imitation_loss(objective.action, inputs.teacher)
+            loss = loss + self.teacher_weight * objective.q.detach().abs().mean() * imitation
+            report["debug/imitation_loss"] = imitation.detach()
         parameters = list(self.actor.parameters())
         self.actor_optimizer.zero_grad(set_to_none=True)
         # Only these: gradients of the critic are neither needed nor to be touched here.
-        objective.loss.backward(inputs=parameters)
+        loss.backward(inputs=parameters)
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
         self.actor_optimizer.step()
-        return norms | _actor_report(objective.q.detach(), objective.penalty.detach())
+        return report | norms | _actor_report(objective.q.detach(), objective.penalty.detach())
+
+    @property
+    def teacher_weight(self) -> float:
+        """Weight of the imitation at this update, see :mod:`td3_driving.learning.imitation`."""
+        return imitation_weight(self._rule, self.updates)
 
     def _saturation_penalty(self, preactivation: Tensor) -> Tensor:
         excess = functional.relu(preactivation.abs() - 1.0)
@@ -221,6 +244,8 @@ class TD3:
         for online, target in self.target_pairs():
             name = "actor" if isinstance(online, Actor) else "critic"
             for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
+                if not online.part(part):
+                    continue
                 differences = [ours - theirs for ours, theirs in zip(online.part(part), target.part(part))]
                 norms = torch._foreach_norm(differences)
                 gaps[f"agent/{label}_target_step"] = torch.linalg.vector_norm(torch.stack(list(norms)))
@@ -239,12 +264,7 @@ def return_bound(settings: Settings) -> float:
     return bound / (1.0 - rule.gamma)
 
 
-def _adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
-    groups = [{"params": network.part("cnn"), "lr": cnn_lr}, {"params": network.part("mlp"), "lr": mlp_lr}]
-    return torch.optim.Adam(groups, fused=True)
-
-
-def _critic_report(inputs: Inputs, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
+def _critic_report(inputs: Transitions, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
     rewards = inputs.rewards
     return {
         "train/critic_loss": loss,

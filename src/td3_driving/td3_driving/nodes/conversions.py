@@ -87,10 +87,13 @@ def _bytes(frame: np.ndarray | None) -> array.array[int]:
     return array.array("B", b"" if frame is None else frame.tobytes())
 
 
+def _floats(vector: np.ndarray | None) -> array.array[float]:
+    return array.array("f", b"" if vector is None else vector.astype(np.float32).tobytes())
+
+
 def experience_message(experience: Experience, stamp_ns: int) -> messages.Experience:
     """The message for the step that started at ``stamp_ns`` [ns]."""
-    height, width = experience.frame.shape
-    final_state = experience.final_state
+    height, width = experience.frame.shape[-2:]
     return messages.Experience(
         header=header(stamp_ns, VEHICLE_FRAME),
         actor_id=experience.actor_id,
@@ -103,14 +106,17 @@ def experience_message(experience: Experience, stamp_ns: int) -> messages.Experi
         frame_height=height,
         frame_width=width,
         frame=_bytes(experience.frame),
-        state=array.array("f", experience.state),
+        state=_floats(experience.state),
         action=experience.action.astype(np.float32),
         reward=experience.reward,
         reward_parts=experience.reward_parts,
         terminated=experience.terminated,
         truncated=experience.truncated,
         final_frame=_bytes(experience.final_frame),
-        final_state=array.array("f", () if final_state is None else final_state),
+        final_state=_floats(experience.final_state),
+        privileged=_floats(experience.privileged),
+        final_privileged=_floats(experience.final_privileged),
+        teacher_action=_floats(experience.teacher_action),
     )
 
 

@@ -43,7 +43,7 @@ class DiagnosticsNode(Node):
         if not own["run_dir"]:
             raise SettingsError("parameter run_dir is needed: the folder of the run")
         log = EventLog(Path(own["run_dir"])) if settings.diagnostics.tensorboard else None
-        self._observer = RunObserver(settings, LiveDoctor.for_settings(settings), log)
+        self._observer = RunObserver(settings, LiveDoctor(settings.flat(), settings.diagnostics.stale_after), log)
         self._order = ORDERS[settings.diagnostics.on_critical]
         self._alarmed = False
         self._scene = Scene()

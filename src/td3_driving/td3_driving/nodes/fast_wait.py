@@ -19,7 +19,10 @@ from rclpy.subscription import Subscription
 
 
 class FastWait:
-    """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks."""
+    """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks.
+
+    An entry of the lists may be replaced by another at any time; there may not be more of them.
+    """
 
     def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
         self._subscriptions, self._services = subscriptions, services

@@ -1,4 +1,7 @@
-"""The frames that a policy answers: image and odometry of one stamp, and what happened since the frame before."""
+"""The frames that a policy answers: image, odometry and, where they are needed, the other vehicles of one stamp.
+
+With each comes what happened since the frame before.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
-from td3_driving.driving.observation import ObservationError, grey_frame
-from td3_driving.driving.synchroniser import Synchroniser, missed_at_start
+from td3_driving.driving.drivers import NOBODY, Neighbours
+from td3_driving.driving.object_list import without
+from td3_driving.driving.observation import ObservationError, camera_frame
+from td3_driving.driving.synchroniser import FrameParts, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.fast_wait import take_message
+from td3_driving.nodes.object_source import ObjectSource
 from td3_driving.settings import Settings
 
 EGO = "carla/ego_vehicle"
@@ -25,12 +31,33 @@ EGO = "carla/ego_vehicle"
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One frame: grey (height, width) uint8, the vehicle, whether it collided and how often it crossed a marking."""
+    """One frame.
 
-    grey: np.ndarray
+    Attributes:
+        frame: uint8, see :func:`td3_driving.driving.observation.frame_shape`.
+        collided: whether the vehicle collided since the frame before.
+        crossings: how often it crossed a marking since then.
+        neighbours: the other vehicles; nobody where they are not asked for.
+    """
+
+    frame: np.ndarray
     vehicle: VehicleState
     collided: bool
     crossings: int
+    neighbours: Neighbours = NOBODY
+
+
+IMAGE, ODOMETRY, OBJECTS = "image", "odometry", "objects"
+"""Parts of a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All parts of a frame, in their order; ``objects`` may hold the vehicle itself."""
+
+    frame: np.ndarray
+    vehicle: VehicleState
+    objects: Neighbours = NOBODY
 
 
 class FrameIntake:
@@ -40,15 +67,25 @@ class FrameIntake:
         node: whose subscriptions these are.
         on_frame: gets every frame of the episode.
         on_fault: gets what makes the episode unusable: a lost frame, an image that cannot be read.
+        others: whether a frame is complete only with the other vehicles.
+
+    Attributes:
+        subscriptions: to be served; one that is replaced by another is replaced in this very list.
     """
 
     def __init__(
-        self, node: Node, settings: Settings, on_frame: Callable[[Moment], None], on_fault: Callable[[str], None]
+        self,
+        node: Node,
+        settings: Settings,
+        on_frame: Callable[[Moment], None],
+        on_fault: Callable[[str], None],
+        others: bool = False,
     ) -> None:
         self._settings = settings.observation
         self._on_frame, self._on_fault = on_frame, on_fault
-        self.sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(settings.simulator.fixed_delta * 1e9))
-        self._early: tuple[np.ndarray, VehicleState] | None = None
+        parts = (IMAGE, ODOMETRY, OBJECTS) if others else (IMAGE, ODOMETRY)
+        self.sync = FrameParts(round(settings.simulator.fixed_delta * 1e9), parts)
+        self._early: _Whole | None = None
         self._collisions: list[int] = []
         self._crossings = 0
         self._start_ns = 0
@@ -65,10 +102,28 @@ class FrameIntake:
             node.create_subscription(Image, f"{EGO}/rgb_front/image", self._on_image, qos.BRIDGE),
             node.create_subscription(Odometry, f"{EGO}/odometry", self._on_odometry, qos.BRIDGE),
         ]
+        self._objects = ObjectSource(node, self._on_objects, on_fault) if others else None
+        if self._objects is not None:
+            self.subscriptions.append(self._objects.subscription)
+
+    def before_first_frame(self, now: float) -> str:
+        """What no episode can begin without; ``now``: monotonic time [s]."""
+        if self._objects is None:
+            return ""
+        before, missing = self._objects.subscription, self._objects.missing(now)
+        self.subscriptions[self.subscriptions.index(before)] = self._objects.subscription
+        return missing
 
     def silence(self, now: float) -> float:
         """Wall time since the last frame of the episode, or since its start [s]."""
         return now - self.last_at
+
+    def silent(self, now: float) -> str:
+        """What has been missing since the last frame, in words."""
+        *most, last = self.sync.names
+        missing = ", ".join(self.sync.missing) or "nothing, but no stamp has all parts"
+        parts = f"{', '.join(most)} and {last} with one stamp"
+        return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}"
 
     def stop(self) -> None:
         """The episode is over: frames are no longer handed on."""
@@ -90,28 +145,32 @@ class FrameIntake:
         # The first frame may have overtaken the answer that announces it, and the simulator waits for its command.
         if self._early is not None:
             early, self._early = self._early, None
-            self._take(*early)
+            self._take(early)
 
     def _on_image(self, message: Image) -> None:
         try:
-            frame = grey_frame(conversions.image_array(message), message.encoding, self._settings)
+            frame = camera_frame(conversions.image_array(message), message.encoding, self._settings)
         except ObservationError as error:
             self._on_fault(f"unusable camera image: {error}")
             return
         stamp_ns = conversions.nanoseconds(message.header.stamp)
-        self._hand_on(self.sync.add_image(stamp_ns, frame), stamp_ns)
+        self._add(IMAGE, stamp_ns, frame)
 
     def _on_odometry(self, message: Odometry) -> None:
         vehicle = conversions.vehicle_state(message)
-        self._hand_on(self.sync.add_state(vehicle.stamp_ns, vehicle), vehicle.stamp_ns)
+        self._add(ODOMETRY, vehicle.stamp_ns, vehicle)
 
-    def _hand_on(self, pair: tuple[np.ndarray, VehicleState] | None, stamp_ns: int) -> None:
+    def _on_objects(self, stamp_ns: int, objects: Neighbours) -> None:
+        self._add(OBJECTS, stamp_ns, objects)
+
+    def _add(self, part: str, stamp_ns: int, item: np.ndarray | VehicleState | Neighbours) -> None:
+        whole = self.sync.add(part, stamp_ns, item)
         stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
         if stale and self.driving:
             # Each topic is in order, so that only a simulator which was started anew can do this.
             self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s")
-        elif pair is not None:
-            self._take(*pair)
+        elif whole is not None:
+            self._take(_Whole(*whole))
 
     def _on_collision(self, message: CarlaCollisionEvent) -> None:
         self._collisions.append(conversions.nanoseconds(message.header.stamp))
@@ -120,11 +179,12 @@ class FrameIntake:
         if self.driving and conversions.nanoseconds(message.header.stamp) > self._start_ns:
             self._crossings += 1
 
-    def _take(self, frame: np.ndarray, vehicle: VehicleState) -> None:
+    def _take(self, whole: _Whole) -> None:
+        vehicle = whole.vehicle
         self._take_events()
         lost, self._lost_before = self.sync.counts.lost - self._lost_before, self.sync.counts.lost
         if not self.driving:
-            self._early = frame, vehicle
+            self._early = whole
             return
         if vehicle.stamp_ns < self._start_ns:
             return
@@ -136,7 +196,7 @@ class FrameIntake:
             self._on_fault(f"{lost} frame(s) lost before the one at {vehicle.stamp_ns * 1e-9:.2f} s")
             return
         collided = any(self._start_ns < at <= vehicle.stamp_ns for at in self._collisions)
-        moment = Moment(frame, vehicle, collided, self._crossings)
+        moment = Moment(whole.frame, vehicle, collided, self._crossings, without(vehicle, whole.objects))
         self._collisions = [at for at in self._collisions if at > vehicle.stamp_ns]
         self._crossings = 0
         self._on_frame(moment)

@@ -11,7 +11,7 @@ from typing import NoReturn
 from rclpy.node import Node
 from td3_driving_msgs.msg import Experience, LearnerStatus, PolicyWeights
 
-from td3_driving.driving.observation import state_dim
+from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.checkpoint import CheckpointError
 from td3_driving.learning.preflight import PreflightError, preflight
 from td3_driving.learning.ranking_check import ranking_check
@@ -22,6 +22,7 @@ from td3_driving.nodes import conversions, qos
 from td3_driving.nodes.ending import await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.parameters import load_settings
+from td3_driving.nodes.record_keeper import RecordKeeper
 from td3_driving.settings import SettingsError
 
 SLICE = 16
@@ -53,6 +54,7 @@ class LearnerNode(Node):
         self._weights = self.create_publisher(PolicyWeights, "td3/policy_weights", qos.WEIGHTS)
         self._status = self.create_publisher(LearnerStatus, "td3/learner_status", qos.STATUS)
         self.create_subscription(Experience, "td3/replay", self._on_experience, qos.REPLAY)
+        self._record_keeper = RecordKeeper(self, [self._status])
         self.create_timer(HEARTBEAT, self._beat)
         self.create_timer(0.01, self._start)
         self.get_logger().info(
@@ -61,7 +63,9 @@ class LearnerNode(Node):
         )
 
     def _start(self) -> None:
-        """Once: catch up with what a killed learner left undone, then say where the run stands."""
+        """Once somebody keeps the record: catch up with what a killed learner left undone, say where the run stands."""
+        if self._record_keeper.missing(time.monotonic()):
+            return
         for timer in list(self.timers):
             if timer.callback == self._start:
                 self.destroy_timer(timer)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from rich.console import Console
 from td3_driving import __version__
 from td3_driving.driving.drivers import parked
 from td3_driving.evaluation.agents import DRIVERS, PRIVILEGED, Agent, driver_agent
+from td3_driving.evaluation.camera_ablation import SEEN, cameras
 from td3_driving.evaluation.drive import Plan
 from td3_driving.evaluation.episode import ENDINGS
-from td3_driving.evaluation.leaderboard import document
+from td3_driving.evaluation.leaderboard import bundled, document
 from td3_driving.evaluation.learned import learned_agent
-from td3_driving.evaluation.table import Entry, print_tables
+from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.evaluation.tour import Tour
 from td3_driving.learning.acting import DriverChooser
 from td3_driving.settings import Settings, SettingsError
@@ -27,6 +29,7 @@ PARAMETERS: dict[str, Any] = {
     "evaluate_routes": 10,
     "evaluate_seed": 0,
     "evaluate_ending": ENDINGS[0],
+    "evaluate_camera": SEEN,
     "evaluate_checkpoint": "auto",
     "evaluate_json": "",
 }
@@ -53,12 +56,15 @@ class OnlyEvaluation:
     def __init__(self, settings: Settings, own: Mapping[str, Any]) -> None:
         name: str = own["evaluate"]
         if name in PRIVILEGED:
-            raise SettingsError(f"driver {name!r} must know where the other vehicles are, which no topic tells")
+            raise SettingsError(f"driver {name!r} must know where the other vehicles are, which is not asked over ROS")
         driver = name in DRIVERS
         agent: Agent = driver_agent(name, settings) if driver else learned_agent(Path(name), own["evaluate_checkpoint"])
         routes, seed, ending = (own[f"evaluate_{what}"] for what in ("routes", "seed", "ending"))
+        plan = Plan(settings.simulator.scenario, routes, seed, ending)
+        asked = cameras(own["evaluate_camera"].split(",")) if agent.eyes is not None else [SEEN]
         self.tour: Tour | None = None
-        self._ahead: Tour | None = Tour(settings, agent, Plan(settings.simulator.scenario, routes, seed, ending))
+        self._ahead = [Tour(settings, agent, replace(plan, camera=camera)) for camera in asked]
+        self._entries: list[Entry] = []
         self._map = settings.simulator.map
         self._file = Path(own["evaluate_json"]) if own["evaluate_json"] else None
 
@@ -66,23 +72,32 @@ class OnlyEvaluation:
         """There is no training."""
 
     def at_the_end(self, steps: int, updates: int) -> str:
-        self.tour, self._ahead = self._ahead, None
+        self._next()
         return ""
+
+    def _next(self) -> None:
+        self.tour = self._ahead.pop(0) if self._ahead else None
 
     def complete(self) -> None:
         assert self.tour is not None
-        tour, self.tour = self.tour, None
-        camera = tour.agent.eyes is not None
-        print_tables([Entry(tour.agent.name, tour.plan, self._map, tour.results, camera)], Console(highlight=False))
+        tour = self.tour
+        self._entries.append(Entry(tour.agent.name, tour.plan, self._map, tour.results, tour.agent.eyes is not None))
+        self._next()
+        if self.tour is None:
+            self._report(with_needs(self._entries))
+
+    def _report(self, entries: Sequence[Entry]) -> None:
+        print_tables(entries, Console(highlight=False))
         if self._file is not None:
-            text = json.dumps(document(tour.results, self._about(tour), camera), indent=1, allow_nan=False)
+            documents = [document(entry.results, self._about(entry), entry.camera, entry.need) for entry in entries]
+            text = json.dumps(bundled(documents), indent=1, allow_nan=False)
             self._file.write_text(text + "\n", encoding="utf-8")
 
-    def _about(self, tour: Tour) -> dict[str, Any]:
+    def _about(self, entry: Entry) -> dict[str, Any]:
         return {
-            "agent": tour.agent.name,
+            "agent": entry.agent,
             "map": self._map,
-            "plan": {name: getattr(tour.plan, name) for name in Plan.__dataclass_fields__},
+            "plan": {name: getattr(entry.plan, name) for name in Plan.__dataclass_fields__},
             "versions": {"td3_driving": __version__},
             "platform": platform.platform(),
         }

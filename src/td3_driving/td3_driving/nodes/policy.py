@@ -14,9 +14,11 @@ from td3_driving.driving.action import to_command
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.pilot import Pilot, Scored, Sight
+from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.seeding import episode_seed
+from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.waiting import Waiting
-from td3_driving.learning.acting import Chooser, LearnedChooser, make_chooser
+from td3_driving.learning.acting import Chooser, make_chooser
 from td3_driving.learning.process import prepare_process
 from td3_driving.monitor.frames import frame_status
 from td3_driving.nodes import qos
@@ -24,9 +26,9 @@ from td3_driving.nodes.ending import await_arrival
 from td3_driving.nodes.entry import RunEnd, leave, run
 from td3_driving.nodes.fast_wait import FastWait, Housekeeping
 from td3_driving.nodes.frame_intake import FrameIntake, Moment
-from td3_driving.nodes.only_evaluation import PARAMETERS, OnlyEvaluation, nobody
+from td3_driving.nodes.only_evaluation import PARAMETERS, nobody
 from td3_driving.nodes.parameters import load_settings
-from td3_driving.nodes.policy_evaluation import Evaluations, NoEvaluations, Ride, TrainingEvaluations
+from td3_driving.nodes.policy_evaluation import Ride, make_evaluations
 from td3_driving.nodes.policy_outputs import PolicyOutputs
 from td3_driving.nodes.reset_calls import EpisodeStart, ResetCalls
 
@@ -58,7 +60,8 @@ class PolicyNode(Node):
         self._chooser: Chooser = (
             nobody(self.settings) if own["evaluate"] else make_chooser(self.settings, own["driver"], self._index)
         )
-        self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose)
+        teacher = make_teacher(self.settings)
+        self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._chooser.choose, teacher)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: Sight | None = None
         self._pending_collided = self._rolled_on = False
@@ -67,23 +70,16 @@ class PolicyNode(Node):
         self._paused_by = ""
         self._learner_state, self._learner_updates = LearnerStatus.WAITING, 0
         self._last_sent: Scored | None = None
-        self._evaluations = self._make_evaluations(own)
+        self._evaluations = make_evaluations(self, self.settings, self._chooser, own)
         self._ride = Ride(self._evaluations)
         self._wire()
-
-    def _make_evaluations(self, own: dict[str, Any]) -> Evaluations:
-        if own["evaluate"]:
-            return OnlyEvaluation(self.settings, own)
-        if isinstance(self._chooser, LearnedChooser):
-            actor = self._actor_id, self._index
-            return TrainingEvaluations(self, self.settings, self._chooser, actor, own["run_dir"])
-        return NoEvaluations()
 
     def _wire(self) -> None:
         self._out = PolicyOutputs(self, self._actor_id, learning=self._learned)
         self._reset = ResetCalls(self, self._on_reset)
-        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault)
-        fast = list(self._frames.subscriptions)
+        others = self._learned and others_needed(self.settings)
+        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others)
+        fast = self._frames.subscriptions
         if self._learned:
             fast.append(self.create_subscription(PolicyWeights, "td3/policy_weights", self._on_weights, qos.WEIGHTS))
             self.create_subscription(LearnerStatus, "td3/learner_status", self._on_learner_status, qos.STATUS)
@@ -128,7 +124,7 @@ class PolicyNode(Node):
                 self._evaluate(moment)
                 return
             self._rolled_on |= self._pending is not None
-            self._pending = self._pilot.see(moment.grey, moment.vehicle)
+            self._pending = self._pilot.see(moment.frame, moment.vehicle, moment.neighbours)
         except ObservationError as error:
             self._fault(str(error))
             return
@@ -251,13 +247,12 @@ class PolicyNode(Node):
             reason = f"paused until td3/reset_alarms is called: {self._paused_by}"
             self.get_logger().warning(reason, throttle_duration_sec=10.0)
             return
-        silence = self._frames.silence(now)
         if self._pilot.steps >= self._chooser.steps and not self._ride.touring:
             self._watch_end(now)
         elif not self._frames.driving:
             self._watch_reset(now)
-        elif self._pending is None and silence > self.settings.diagnostics.stale_after:
-            self._fault(f"no complete frame (image and odometry with one stamp) for {silence:.0f} s")
+        elif self._pending is None and self._frames.silence(now) > self.settings.diagnostics.stale_after:
+            self._fault(self._frames.silent(now))
         report = self._waiting.report(now)
         if report:
             self.get_logger().warning(report)
@@ -266,6 +261,8 @@ class PolicyNode(Node):
 
     def _watch_reset(self, now: float) -> None:
         missing = self._chooser.before_first_step() or self._out.record_keeper.missing(now)
+        if not missing and self._reset.ready:
+            missing = self._frames.before_first_frame(now)
         if missing:
             self._waiting.begin(missing, now)
         elif self._reset.due(now):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from rclpy.node import Node
@@ -11,9 +12,10 @@ from td3_driving_msgs.msg import EvaluationSummary
 
 from td3_driving.evaluation.interlude import Interlude, Outcome
 from td3_driving.evaluation.tour import Tour
-from td3_driving.learning.acting import LearnedChooser
+from td3_driving.learning.acting import Chooser, LearnedChooser
 from td3_driving.nodes import qos
 from td3_driving.nodes.frame_intake import Moment
+from td3_driving.nodes.only_evaluation import OnlyEvaluation
 from td3_driving.nodes.reset_calls import EpisodeStart
 from td3_driving.settings import Settings
 
@@ -72,7 +74,7 @@ class Ride:
 
     def frame(self, moment: Moment) -> np.ndarray | None:
         """The action (2,); ``None`` when the episode is over. See :meth:`Tour.frame`."""
-        action = self._tour.frame(moment.grey, moment.vehicle, moment.collided, moment.crossings)
+        action = self._tour.frame(moment.frame, moment.vehicle, moment.collided, moment.crossings)
         if action is None and self._tour.complete:
             self._evaluations.complete()
         return action
@@ -157,6 +159,20 @@ class TrainingEvaluations:
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.actor_id, message.step, message.policy_version = self._actor_id, self._steps, self._evaluated
         self._publisher.publish(message)
+
+
+def make_evaluations(node: Node, settings: Settings, chooser: Chooser, own: Mapping[str, Any]) -> Evaluations:
+    """What the policy node evaluates; ``own`` are its parameters beside the settings.
+
+    Raises:
+        SettingsError, CheckpointError, WeightsError, ValueError: what is to be evaluated cannot be used.
+    """
+    if own["evaluate"]:
+        return OnlyEvaluation(settings, own)
+    if isinstance(chooser, LearnedChooser):
+        actor = own["actor_id"], own["actor_index"]
+        return TrainingEvaluations(node, settings, chooser, actor, own["run_dir"])
+    return NoEvaluations()
 
 
 def said(outcome: Outcome) -> str:

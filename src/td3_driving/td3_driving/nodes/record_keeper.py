@@ -11,16 +11,16 @@ from rclpy.publisher import Publisher
 KEEPER = "diagnostics"
 """Name of the node that writes the event file from what it hears."""
 PATIENCE = 5.0
-"""Wall time that the first step waits for it [s]: a run without a record goes on."""
+"""Wall time that the first step, and the first weights, wait for it [s]: a run without a record goes on."""
 
 
 class RecordKeeper:
-    """Whether the record keeper hears what a policy says.
+    """Whether the record keeper hears what a policy or a learner says.
 
     Two runs of one seed are to leave equal records; what is published before a listener is found, it never gets.
 
     Args:
-        node: the policy.
+        node: the policy or the learner.
         publishers: of the topics that the record is made of.
     """
 

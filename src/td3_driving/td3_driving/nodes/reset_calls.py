@@ -44,9 +44,14 @@ class ResetCalls:
         """Whether to ask (again), at wall time ``now`` [s]."""
         return self._asked_at is None or now - self._asked_at > ANSWER_TIMEOUT
 
+    @property
+    def ready(self) -> bool:
+        """Whether somebody answers such calls."""
+        return bool(self._client.service_is_ready())
+
     def ask(self, scenario: int, seed: int, now: float) -> str:
         """Ask for an episode; what the policy waits for from now on."""
-        if not self._client.service_is_ready():
+        if not self.ready:
             self._asked_at = None
             return "the simulator's service td3/reset_episode"
         self._asked_at = now

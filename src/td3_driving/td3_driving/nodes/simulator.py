@@ -26,6 +26,7 @@ from td3_driving.nodes.entry import leave, run
 from td3_driving.nodes.fast_wait import FastWait
 from td3_driving.nodes.frame_publisher import FramePublisher
 from td3_driving.nodes.parameters import load_settings
+from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera import Camera, CameraError
 from td3_driving.sim.faults import CRASH_CODE, FaultPlan
 from td3_driving.sim.world import Frame, World
@@ -42,7 +43,7 @@ class SimulatorNode(Node):
     def __init__(self) -> None:
         super().__init__("simulator", automatically_declare_parameters_from_overrides=True)
         settings, own = load_settings(self, {"faults": ""})
-        self._settings = settings.simulator
+        self._all_settings, self._settings = settings, settings.simulator
         self._faults = FaultPlan.parse(own["faults"])
         self._world = World(self._settings, settings.run.seed)
         size = self._settings.camera_width, self._settings.camera_height
@@ -136,11 +137,17 @@ class SimulatorNode(Node):
                 deaf.once(1.0)
 
     def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
+        before = self._world.roads
         try:
             route = self._world.reset(request.scenario, request.seed)
         except ValueError as error:
             response.success, response.message = False, str(error)
             return response
+        appearance = training_appearance(self._all_settings, request.scenario, request.seed)
+        self._camera.enter(self._world.roads)
+        self._camera.dress(appearance, self._world.next_stamp_ns)
+        if self._world.roads is not before:
+            self._publisher.publish_once(self._world.next_stamp_ns)
         self._inputs.answered = True
         response.success, response.stamp = True, time_message(self._world.next_stamp_ns)
         response.route = self._publish_route(route)

@@ -7,20 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from td3_driving.sim.collision import overlaps
-from td3_driving.sim.mesh import Colour, Quads, block, place, shade
+from td3_driving.sim.mesh import Quads, block, place
 from td3_driving.sim.roads import Lane, RoadMap
+from td3_driving.sim.surfaces import family
 
-WALLS: tuple[Colour, ...] = (
-    (0.80, 0.72, 0.60),
-    (0.72, 0.50, 0.40),
-    (0.78, 0.77, 0.73),
-    (0.62, 0.66, 0.70),
-    (0.85, 0.80, 0.70),
-    (0.66, 0.58, 0.50),
-)
-ROOF: Colour = (0.45, 0.40, 0.38)
-TRUNK: Colour = (0.36, 0.27, 0.19)
-LEAVES: tuple[Colour, ...] = ((0.24, 0.42, 0.20), (0.30, 0.47, 0.22), (0.20, 0.36, 0.20), (0.40, 0.46, 0.22))
+WALLS, LEAVES = len(family("wall")), len(family("leaves"))
+"""How many colours walls and leaves have."""
 FLOOR_HEIGHT, BAY = 3.2, 3.0
 """Size of one window cell of the facade texture [m]."""
 PITCH = 19.0
@@ -97,15 +89,16 @@ def _building(made: Skyline, plot: np.ndarray, rng: np.random.Generator) -> None
     x, y, heading, length, width = plot
     floors = int(rng.integers(2, 7))
     height = floors * FLOOR_HEIGHT
-    colour = np.asarray(WALLS[int(rng.integers(len(WALLS)))]) * rng.uniform(0.92, 1.05)
+    wall, tone = int(rng.integers(WALLS)), rng.uniform(0.92, 1.05)
     faces = place(block((-length / 2, length / 2), (-width / 2, width / 2), (0.0, height)), x, y, heading)
     columns = np.round(np.array([width, width, length, length]) / BAY)
     texture = np.zeros((4, 4, 2))
     texture[:, 1:3, 0] = columns[:, None]
     texture[:, 2:, 1] = floors
-    lit = shade(faces[:4], colour)[:, None, :] * np.array([0.82, 0.82, 1.0, 1.0])[:, None]
-    made.walls.add(faces[:4], lit, texture)
-    made.solids.add(faces[4:], shade(faces[4:], ROOF))
+    # Walls are darker near the ground.
+    tones = np.broadcast_to(tone * np.array([0.82, 0.82, 1.0, 1.0])[:, None], (4, 4, 1))
+    made.walls.add(faces[:4], f"wall_{wall}", tones, texture)
+    made.solids.add(faces[4:], "roof")
 
 
 def _tree_places(roads: RoadMap, plots: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -126,12 +119,12 @@ def _tree(solids: Quads, x: float, y: float, rng: np.random.Generator) -> None:
     """A trunk and a crown of three blunt cones with five sides."""
     size, turn = rng.uniform(0.8, 1.35), rng.uniform(0.0, np.pi)
     trunk = block((-0.15, 0.15), (-0.15, 0.15), (0.0, 2.2 * size))[:4]
-    solids.add(place(trunk, x, y, turn), shade(place(trunk, x, y, turn), TRUNK))
-    colour = LEAVES[int(rng.integers(len(LEAVES)))]
+    solids.add(place(trunk, x, y, turn), "trunk")
+    leaves = f"leaves_{int(rng.integers(LEAVES))}"
     rings = ((1.2, 1.6), (2.0, 2.9), (4.2, 2.3), (6.2, 0.25))
     for (low, wide), (high, narrow) in zip(rings, rings[1:]):
         crown = place(_cone(wide * size * 0.8, narrow * size * 0.8, low * size + 0.6, high * size + 0.6), x, y, turn)
-        solids.add(crown, shade(crown, colour))
+        solids.add(crown, leaves)
 
 
 def _cone(wide: float, narrow: float, low: float, high: float, sides: int = 5) -> np.ndarray:

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from td3_driving.sim import buildings, car_models, scenery
-from td3_driving.sim.mesh import CHUNK, Quads
+from td3_driving.sim import car_models
+from td3_driving.sim.appearance import NOMINAL, Appearance
+from td3_driving.sim.land import Land, laid_flat
+from td3_driving.sim.mesh import Quads
 from td3_driving.sim.roads import RoadMap
+from td3_driving.sim.sensor import Sensor
+from td3_driving.sim.shapes import Shape
 from td3_driving.sim.traffic import CLASSES
 
 if TYPE_CHECKING:
@@ -27,11 +31,7 @@ NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0
 """Vehicles farther away are not drawn [m]; they would be about one pixel high."""
-RANGES = {"verge": 80.0, "asphalt": 200.0, "paint": 90.0, "walls": 220.0, "solids": 110.0}
-"""How near a chunk of static geometry must come to be drawn [m]; at these distances it is one or two pixels high, or
-differs little from what is behind it."""
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
-BINS = {"backdrop": 0, "verge": 1, "asphalt": 2, "paint": 3, "shadow": 4}
 
 
 class CameraError(RuntimeError):
@@ -42,7 +42,7 @@ class Camera:
     """Renders what the ego sees.
 
     Args:
-        roads: the road network; its scenery is drawn from its name, so a map always looks the same.
+        roads: the road network to begin with.
         width, height: of the image [px].
         fov: horizontal field of view [deg].
 
@@ -54,77 +54,83 @@ class Camera:
         import panda3d.core as panda
 
         self._panda = panda
-        self.width, self.height = width, height
+        self.width, self.height, self._fov = width, height, fov
+        self.appearance = NOMINAL
+        self._sensor: Sensor | None = None
         self._engine, self._buffer, self._texture = _open_buffer(panda, width, height)
         self._root = panda.NodePath("world")
         # What stands up is drawn in the order of the scene. Panda's own order follows memory addresses, and where two
         # surfaces are equally far away the image would differ from run to run.
         self._root.setBin("unsorted", 0)
-        self._eye = self._add_eye(fov)
+        self._lens = panda.PerspectiveLens()
+        self._eye = self._add_eye()
         self._image = np.zeros((height, width, 4), dtype=np.uint8)
-        self._add_scenery(roads)
         self._cars: list[Any] = []
         self._shown: list[bool] = []
         self._looks: list[int] = []
+        self._lands: dict[str, Land] = {}
+        self._land: Land | None = None
+        self.enter(roads)
 
-    def _add_eye(self, fov: float) -> Any:
-        panda = self._panda
-        lens = panda.PerspectiveLens()
-        lens.setFilmSize(self.width, self.height)
-        lens.setFov(fov)
-        lens.setNearFar(NEAR, FAR)
-        eye = self._root.attachNewNode(panda.Camera("eye", lens))
+    def _add_eye(self) -> Any:
+        self._lens.setFilmSize(self.width, self.height)
+        self._lens.setFov(self._fov)
+        self._lens.setNearFar(NEAR, FAR)
+        eye = self._root.attachNewNode(self._panda.Camera("eye", self._lens))
         region = self._buffer.makeDisplayRegion()
         region.setCamera(eye)
         region.setClearColorActive(False)
         region.setClearDepthActive(True)
         return eye
 
-    def _add_scenery(self, roads: RoadMap) -> None:
-        rng = np.random.default_rng([ord(letter) for letter in roads.name])
-        flat = scenery.ground(roads, rng)
-        upright = buildings.skyline(roads, rng)
-        self._backdrop = self._paint(self._attach(scenery.backdrop(rng), "backdrop"), "backdrop")
-        for layer, quads in (("verge", flat.verge), ("asphalt", flat.asphalt), ("paint", flat.paint)):
-            for node in self._attach_chunks(quads, layer):
-                self._paint(node, layer)
-        facade = _facade(self._panda)
-        for node in self._attach_chunks(upright.walls, "walls"):
-            node.setTexture(facade)
-        self._attach_chunks(upright.solids, "solids")
+    def enter(self, roads: RoadMap) -> None:
+        """Show another road network from the next frame on; what was shown before is kept for the next time."""
+        if roads.name not in self._lands:
+            self._lands[roads.name] = Land(self._panda, roads, self.appearance.look)
+        if self._land is self._lands[roads.name]:
+            return
+        if self._land is not None:
+            self._land.node.detachNode()
+        # Cars come after the land in the order of the scene, whichever land it is.
+        self._replace_cars([])
+        self._land = self._lands[roads.name]
+        self._land.paint(self.appearance.look)
+        self._land.node.reparentTo(self._root)
 
-    def _attach_chunks(self, quads: Quads, layer: str) -> list[Any]:
-        """One node per chunk, drawn while the camera is within the range of its layer."""
-        nodes = []
-        for chunk in quads.chunks():
-            geometry = _geometry(self._panda, chunk, layer)
-            middle = geometry.getBounds().getApproxCenter()
-            switch = self._panda.LODNode(layer)
-            switch.addSwitch(RANGES[layer] + 0.71 * CHUNK, 0.0)
-            switch.setCenter(middle)
-            switch.addChild(geometry)
-            nodes.append(self._root.attachNewNode(switch))
-        return nodes
+    def dress(self, appearance: Appearance, first_ns: int = 0) -> None:
+        """Show the world, from the next frame on, as ``appearance`` says.
 
-    def _attach(self, quads: Quads, name: str) -> Any:
-        return self._root.attachNewNode(_geometry(self._panda, quads, name))
-
-    def _paint(self, node: Any, layer: str) -> Any:
-        node.setBin("background", BINS[layer])
-        node.setDepthTest(False)
-        node.setDepthWrite(False)
-        return node
+        Args:
+            first_ns: stamp of the episode's first frame [ns]; the noise counts from there.
+        """
+        optics = appearance.optics
+        self._sensor = None if optics.perfect else Sensor(optics, self.height, self.width, first_ns)
+        if appearance == self.appearance:
+            return
+        assert self._land is not None
+        self._land.paint(appearance.look)
+        self._lens.setFov(appearance.mount.fov_of(self._fov))
+        self.appearance = appearance
+        self._replace_cars([])
 
     def render(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
         """The image (height, width, 4) uint8, blue-green-red-alpha, alpha 255; overwritten by the next call."""
-        x, y = ego.x + MOUNT_X * math.cos(ego.yaw), ego.y + MOUNT_X * math.sin(ego.yaw)
-        self._eye.setPosHpr(x, y, MOUNT_Z, math.degrees(ego.yaw) - 90.0, 0.0, 0.0)
-        self._backdrop.setPos(x, y, MOUNT_Z)
+        mount = self.appearance.mount
+        cosine, sine = math.cos(ego.yaw), math.sin(ego.yaw)
+        x = ego.x + MOUNT_X * cosine - mount.lateral * sine
+        y = ego.y + MOUNT_X * sine + mount.lateral * cosine
+        z = MOUNT_Z + mount.height
+        self._eye.setPosHpr(x, y, z, math.degrees(ego.yaw) - 90.0, -math.degrees(mount.pitch), 0.0)
+        assert self._land is not None
+        self._land.backdrop.setPos(x, y, z)
         self._move_cars(vehicles, x, y)
         self._engine.renderFrame()
         rows = np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
         self._image[:] = rows[::-1]
-        self._image[..., 3] = 255
+        if self._sensor is None:
+            self._image[..., 3] = 255
+        else:
+            self._sensor.expose(self._image, ego.stamp_ns)
         return self._image
 
     def _move_cars(self, vehicles: Vehicles, x: float, y: float) -> None:
@@ -146,10 +152,14 @@ class Camera:
         self._looks, self._cars, self._shown = looks, [], [True] * len(looks)
         for index, kind in enumerate(looks):
             _, length, width, height = CLASSES[kind]
-            paint = car_models.PAINTS[index % len(car_models.PAINTS)]
-            body = self._attach(car_models.car(length, width, height, paint), "car")
-            self._paint(self._attach(car_models.shadow(length, width), "shadow"), "shadow").reparentTo(body)
+            paint = f"paint_{index % car_models.PAINTS}"
+            body = self._root.attachNewNode(self._car_part(car_models.car(length, width, height, paint), "car"))
+            shadow = body.attachNewNode(self._car_part(car_models.shadow(length, width), "shadow"))
+            laid_flat(shadow, "shadow")
             self._cars.append(body)
+
+    def _car_part(self, quads: Quads, name: str) -> Any:
+        return Shape(self._panda, quads.mesh(), name, self.appearance.look).node
 
     def close(self) -> None:
         """Give the renderer's buffer back."""
@@ -177,46 +187,3 @@ def _open_buffer(panda: Any, width: int, height: int) -> tuple[Any, Any, Any]:
     texture = panda.Texture()
     buffer.addRenderTexture(texture, panda.GraphicsOutput.RTMCopyRam)
     return engine, buffer, texture
-
-
-def _geometry(panda: Any, quads: Quads, name: str) -> Any:
-    """A GeomNode of triangles with colours and texture coordinates."""
-    corners, colours, texture = quads.arrays()
-    count = len(corners) * 4
-    data = panda.GeomVertexData(name, panda.GeomVertexFormat.getV3c4t2(), panda.Geom.UHStatic)
-    data.uncleanSetNumRows(count)
-    rows = np.zeros(count, dtype=[("v", "<f4", 3), ("c", "u1", 4), ("t", "<f4", 2)])
-    rows["v"] = corners.reshape(-1, 3)
-    rows["c"][:, :3] = np.round(np.clip(colours.reshape(-1, 3), 0.0, 1.0) * 255.0)
-    rows["c"][:, 3] = 255
-    rows["t"] = texture.reshape(-1, 2)
-    data.modifyArray(0).modifyHandle().copyDataFrom(rows.tobytes())
-    triangles = panda.GeomTriangles(panda.Geom.UHStatic)
-    triangles.setIndexType(panda.Geom.NTUint32)
-    index = (np.arange(0, count, 4)[:, None] + np.array([0, 1, 2, 0, 2, 3])).astype(np.uint32)
-    triangles.modifyVertices().uncleanSetNumRows(index.size)
-    triangles.modifyVertices().modifyHandle().copyDataFrom(index.tobytes())
-    geometry = panda.Geom(data)
-    geometry.addPrimitive(triangles)
-    node = panda.GeomNode(name)
-    node.addGeom(geometry)
-    return node
-
-
-def _facade(panda: Any) -> Any:
-    """One window in a wall, repeated over the facades; the wall is white, so that the vertex colour shows."""
-    size = 32
-    cell = np.full((size, size, 3), 255, dtype=np.uint8)
-    cell[:2] = 225
-    cell[8:26, 8:24] = (92, 82, 70)
-    cell[9:17, 9:23] = (120, 108, 92)
-    cell[8:26, 15:17] = 205
-    cell[6:8, 6:26] = 235
-    texture = panda.Texture("facade")
-    texture.setup2dTexture(size, size, panda.Texture.TUnsignedByte, panda.Texture.FRgb)
-    texture.setRamImage(cell.tobytes())
-    texture.setWrapU(panda.SamplerState.WMRepeat)
-    texture.setWrapV(panda.SamplerState.WMRepeat)
-    texture.setMinfilter(panda.SamplerState.FTNearestMipmapNearest)
-    texture.setMagfilter(panda.SamplerState.FTNearest)
-    return texture

@@ -4,66 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from td3_driving.sim.mesh import Colour, Quads, block, shade
+from td3_driving.sim.mesh import Quads, block
+from td3_driving.sim.surfaces import family
 
-PAINTS: tuple[Colour, ...] = (
-    (0.75, 0.12, 0.12),
-    (0.90, 0.90, 0.90),
-    (0.13, 0.25, 0.55),
-    (0.16, 0.16, 0.18),
-    (0.62, 0.64, 0.66),
-    (0.85, 0.66, 0.13),
-    (0.16, 0.42, 0.30),
-)
-GLASS: Colour = (0.13, 0.17, 0.21)
-TYRE: Colour = (0.08, 0.08, 0.09)
-HEADLIGHT: Colour = (0.98, 0.96, 0.86)
-TAILLIGHT: Colour = (0.85, 0.06, 0.05)
-PLATE: Colour = (0.88, 0.88, 0.84)
-SHADOW: Colour = (0.20, 0.20, 0.21)
+PAINTS = len(family("paint"))
+"""How many colours cars have."""
 SILL = 0.28
 """Height of the underside above the road [m]."""
 
 
-def car(length: float, width: float, height: float, paint: Colour) -> Quads:
-    """A car with x forward, centred on the ground below its middle: wheels, body, cabin, glass, lights, plate."""
+def car(length: float, width: float, height: float, paint: str) -> Quads:
+    """A car of the surface ``paint``, x forward, centred on the ground below its middle."""
     half_length, half_width = length / 2.0, width / 2.0
     belt = SILL + 0.50 * (height - SILL)
     made = Quads()
     for x in (-0.62 * half_length, 0.62 * half_length):
         wheels = block((x - 0.33, x + 0.33), (-half_width + 0.02, half_width - 0.02), (0.0, 0.62))
-        made.add(wheels[:4], TYRE)
+        made.add(wheels[:4], "tyre")
     body = block((-half_length, half_length), (-half_width, half_width), (SILL, belt), taper=0.06)
-    made.add(body, shade(body, paint))
+    made.add(body, paint)
     boxy = height > 1.8
     rear, front = (-0.96, 0.62 if boxy else 0.42)
     taper = 0.25 if boxy else 0.55
     inner_width = half_width - 0.12
     cabin = block((rear * half_length, front * half_length), (-inner_width, inner_width), (belt, height), taper)
-    made.add(cabin[4:], shade(cabin[4:], paint))
-    made.add(cabin[:4], shade(cabin[:4], GLASS))
+    made.add(cabin[4:], paint)
+    made.add(cabin[:4], "glass")
     _pillars(made, cabin, paint)
     _lights(made, half_length, half_width, belt)
     return made
 
 
-def _pillars(made: Quads, cabin: np.ndarray, paint: Colour) -> None:
+def _pillars(made: Quads, cabin: np.ndarray, paint: str) -> None:
     """The painted post between the side windows."""
     for face in cabin[2:4]:
         low, high = face[0] * 0.55 + face[1] * 0.45, face[3] * 0.55 + face[2] * 0.45
         along = (face[1] - face[0]) / np.linalg.norm(face[1] - face[0]) * 0.07
         outward = np.array([0.0, np.sign(face[0, 1]) * 0.02, 0.0])
         post = np.array([[low - along, low + along, high + along, high - along]]) + outward
-        made.add(post, shade(post, paint))
+        made.add(post, paint)
 
 
 def _lights(made: Quads, half_length: float, half_width: float, belt: float) -> None:
     low, high = belt - 0.24, belt - 0.06
     for side in (-1.0, 1.0):
         inner, outer = sorted((side * (half_width - 0.42), side * (half_width - 0.04)))
-        for x, sign, colour in ((half_length + 0.02, 1.0, HEADLIGHT), (-half_length - 0.02, -1.0, TAILLIGHT)):
+        for x, sign, colour in ((half_length + 0.02, 1.0, "headlight"), (-half_length - 0.02, -1.0, "taillight")):
             made.add(_panel(x, sign, inner, outer, low, high), colour)
-    made.add(_panel(-half_length - 0.02, -1.0, -0.26, 0.26, SILL + 0.1, SILL + 0.22), PLATE)
+    made.add(_panel(-half_length - 0.02, -1.0, -0.26, 0.26, SILL + 0.1, SILL + 0.22), "plate")
 
 
 def _panel(x: float, sign: float, right: float, left: float, low: float, high: float) -> np.ndarray:
@@ -76,5 +64,5 @@ def shadow(length: float, width: float) -> Quads:
     """The dark ground below a car."""
     made = Quads()
     x, y = length / 2.0 + 0.15, width / 2.0 + 0.15
-    made.add(np.array([[(-x, -y, 0.0), (x, -y, 0.0), (x, y, 0.0), (-x, y, 0.0)]]), SHADOW)
+    made.add(np.array([[(-x, -y, 0.0), (x, -y, 0.0), (x, y, 0.0), (-x, y, 0.0)]]), "shadow")
     return made

@@ -1,4 +1,4 @@
-"""Quads with vertex colours, gathered by place and layer. Plain arrays: nothing here draws."""
+"""Quads of one surface or another, gathered by place and layer. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 
@@ -6,58 +6,79 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from td3_driving.sim.surfaces import INDEX
+
 CHUNK = 60.0
 """Edge of the squares by which static geometry is grouped, so that what is out of sight costs little [m]."""
-SUN = np.array([0.45, -0.35, 0.82])
-"""Direction towards the sun in the map frame (unit length to two digits)."""
 
-Colour = tuple[float, float, float]
-"""Red, green, blue in [0, 1]."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """Quads that are complete.
+
+    Attributes:
+        corners: (n, 4, 3) [m], counter-clockwise seen from their front.
+        surface: (n, 4) places in :data:`td3_driving.sim.surfaces.SURFACES`.
+        tone: (n, 4, 3) factors on the colour of the surface.
+        texture: (n, 4, 2) coordinates.
+    """
+
+    corners: np.ndarray
+    surface: np.ndarray
+    tone: np.ndarray
+    texture: np.ndarray
+
+    def normals(self) -> np.ndarray:
+        """Unit vectors (n, 3) out of the front of every quad."""
+        corners = self.corners
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0])
+        return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9))
+
+    def chunks(self) -> list[Mesh]:
+        """The quads by the square of the ground that their centre lies in."""
+        cells = np.floor(self.corners.mean(axis=1)[:, :2] / CHUNK).astype(np.int64)
+        _, group = np.unique(cells, axis=0, return_inverse=True)
+        group = group.reshape(-1)
+        return [self._where(group == index) for index in range(int(group.max()) + 1 if len(group) else 0)]
+
+    def _where(self, chosen: np.ndarray) -> Mesh:
+        return Mesh(self.corners[chosen], self.surface[chosen], self.tone[chosen], self.texture[chosen])
 
 
 @dataclass(slots=True)
 class Quads:
-    """Quads under construction: corners (n, 4, 3) [m], counter-clockwise seen from their front; colours (n, 4, 3) in
-    [0, 1]; texture coordinates (n, 4, 2)."""
+    """Quads under construction; see :class:`Mesh`."""
 
-    corners: list[np.ndarray] = field(default_factory=list)
-    colours: list[np.ndarray] = field(default_factory=list)
-    texture: list[np.ndarray] = field(default_factory=list)
+    corners: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
+    surface: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4), dtype=np.uint8)])
+    tone: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
+    texture: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 2))])
 
-    def add(self, corners: np.ndarray, colours: np.ndarray | Colour, texture: np.ndarray | None = None) -> None:
-        """Append quads (n, 4, 3) of one colour, a colour each (n, 3), or a colour per corner (n, 4, 3)."""
+    def add(
+        self,
+        corners: np.ndarray,
+        surface: str | tuple[str, str, str, str],
+        tone: np.ndarray | float = 1.0,
+        texture: np.ndarray | None = None,
+    ) -> None:
+        """Append quads (n, 4, 3) of one surface, or with a surface for each corner.
+
+        Args:
+            tone: a factor on the colour, or one each (n, 1) or (n, 3), or one per corner (n, 4, 1) or (n, 4, 3).
+        """
         shape = corners.shape[:2]
-        shades = np.asarray(colours, dtype=np.float64)
-        if shades.ndim == 2:
-            shades = shades[:, None, :]
+        names = (surface,) * 4 if isinstance(surface, str) else surface
+        tones = np.asarray(tone, dtype=np.float64)
+        if tones.ndim == 2:
+            tones = tones[:, None, :]
         self.corners.append(corners)
-        self.colours.append(np.broadcast_to(shades, (*shape, 3)))
+        self.surface.append(np.broadcast_to(np.array([INDEX[name] for name in names], dtype=np.uint8), shape))
+        self.tone.append(np.broadcast_to(tones, (*shape, 3)))
         self.texture.append(np.zeros((*shape, 2)) if texture is None else texture)
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All corners (n, 4, 3), colours (n, 4, 3) and texture coordinates (n, 4, 2)."""
-        if not self.corners:
-            return np.zeros((0, 4, 3)), np.zeros((0, 4, 3)), np.zeros((0, 4, 2))
-        return np.concatenate(self.corners), np.concatenate(self.colours), np.concatenate(self.texture)
-
-    def chunks(self) -> list[Quads]:
-        """The quads by the square of the ground that their centre lies in."""
-        corners, colours, texture = self.arrays()
-        cells = np.floor(corners.mean(axis=1)[:, :2] / CHUNK).astype(np.int64)
-        _, group = np.unique(cells, axis=0, return_inverse=True)
-        group = group.reshape(-1)
-        return [
-            Quads([corners[group == index]], [colours[group == index]], [texture[group == index]])
-            for index in range(int(group.max()) + 1 if len(group) else 0)
-        ]
-
-
-def shade(corners: np.ndarray, colour: np.ndarray | Colour) -> np.ndarray:
-    """Colours (n, 3) of quads (n, 4, 3) of a ``colour`` in sun and sky light (Lambert)."""
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    light = 0.62 + 0.38 * np.maximum(normal @ SUN, 0.0) + 0.08 * normal[:, 2]
-    return np.clip(np.asarray(colour) * light[:, None], 0.0, 1.0)
+    def mesh(self) -> Mesh:
+        """All quads."""
+        return Mesh(*(np.concatenate(column) for column in (self.corners, self.surface, self.tone, self.texture)))
 
 
 def ribbon(left: np.ndarray, right: np.ndarray, height: float = 0.0) -> np.ndarray:

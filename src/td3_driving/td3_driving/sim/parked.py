@@ -1,18 +1,29 @@
-"""Vehicles put into the world by hand: they stand where they are until they are taken away."""
+"""Vehicles that stand: put there by hand until they are taken away, or drawn at the road side for an episode."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from td3_driving.sim.collision import Box, overlaps
-from td3_driving.sim.roads import RoadMap
+from td3_driving.sim.roads import Lane, RoadMap
 from td3_driving.sim.traffic import CLASSES, Obstacle
 
 FIRST_ID = 1000
 ON_LANE = 1.8
 """A lane whose centre is nearer than this is occupied [m]."""
+PITCH = 7.0
+"""Distance between two places at the road side [m]."""
+ASIDE = (0.0, 0.5)
+"""How far a parked car stays off the lane [m]."""
+FROM_ENDS = 12.0
+"""No parking so near to the end of a lane, where the junctions are [m]."""
+FROM_EGO = 15.0
+"""Least distance of a parked car from where the ego starts [m]."""
+STRAIGHT = 0.12
+"""Nobody parks where the lane turns by more within two car lengths [rad]."""
 
 
 @dataclass
@@ -24,6 +35,7 @@ class Parked:
         kinds: indices into :data:`td3_driving.sim.traffic.CLASSES`.
         boxes: (n, 5) x, y [m], heading [rad], length, width [m].
         obstacles: the same for the traffic.
+        lined_up: ids of those that were drawn for the episode.
     """
 
     roads: RoadMap
@@ -32,6 +44,7 @@ class Parked:
     boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
     obstacles: list[Obstacle] = field(default_factory=list)
     next_id: int = FIRST_ID
+    lined_up: list[int] = field(default_factory=list)
 
     def add(self, kind: int, x: float, y: float, yaw: float, occupied: np.ndarray) -> int:
         """Park a vehicle of class ``kind``: its id, or -1 where it overlaps one of the boxes ``occupied`` (n, 5)."""
@@ -46,6 +59,37 @@ class Parked:
         self.obstacles.append(Obstacle(places, 0.0, length / 2.0))
         self.next_id += 1
         return self.ids[-1]
+
+    def line_up(self, share: float, ego: tuple[float, float], rng: np.random.Generator) -> None:
+        """Replace the cars that were drawn before by new ones.
+
+        Args:
+            share: of the places at the right of the lanes that are taken.
+            ego: x, y [m]; nobody parks close to it.
+        """
+        for actor_id in [actor_id for actor_id in self.lined_up if actor_id in self.ids]:
+            self.remove(actor_id)
+        self.lined_up = []
+        for lane in self.roads.lanes if share > 0.0 else ():
+            for s in np.arange(FROM_ENDS, lane.length - FROM_ENDS, PITCH) if lane.junction < 0 else ():
+                if rng.random() < share:
+                    self._park_beside(lane, float(s), ego, rng)
+
+    def _park_beside(self, lane: Lane, s: float, ego: tuple[float, float], rng: np.random.Generator) -> None:
+        kind, aside = int(rng.integers(len(CLASSES))), float(rng.uniform(*ASIDE))
+        (x, y, heading), (*_, before), (*_, after) = (lane.pose(place) for place in (s, s - 5.0, s + 5.0))
+        right = float(np.interp(s, lane.s, lane.width)) / 2.0 + CLASSES[kind][2] / 2.0 + aside
+        x, y = x + right * math.sin(heading), y - right * math.cos(heading)
+        if abs(after - before) > STRAIGHT or math.dist((x, y), ego) < FROM_EGO or self._obstructs(x, y):
+            return
+        actor_id = self.add(kind, x, y, heading, np.zeros((0, 5)))
+        if actor_id >= 0:
+            self.lined_up.append(actor_id)
+
+    def _obstructs(self, x: float, y: float) -> bool:
+        """Whether a car here would stand on a lane, for example on one of another street."""
+        near = self.roads.near(x, y, 6.0)
+        return any(abs(offset) < self.roads.lanes[lane].width[0] / 2.0 + 0.8 for lane, _, offset in near)
 
     def remove(self, actor_id: int) -> None:
         """Take a vehicle away.

@@ -7,6 +7,7 @@ nowhere else in the simulator. Networks are treated as flat: every lane lies at 
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from td3_driving.sim.maps.drawn import drawn_network
 from td3_driving.sim.opendrive import LaneSpan, MapError, lane_spans, read
 
 __all__ = ["Lane", "MapError", "RoadMap", "Strip", "load_map", "map_path"]
 
 OWN_MAPS = ("straight", "curves", "town", "roundabout")
+MOST_NETWORKS = 100
+"""Drawn networks that one setting may name; each takes some megabytes when it was driven on."""
 SPACING = 1.0
 """Greatest distance between two samples of a lane, measured on the reference line of its road [m]."""
 EDGE = 1e-3
@@ -136,6 +140,33 @@ class RoadMap:
         return min(max(along, 0.0), length), dy * cosine - dx * sine
 
 
+def drawn_seeds(name: str) -> range | None:
+    """The seeds that ``drawn``, ``drawn:SEED`` or ``drawn:FIRST-LAST`` names; ``None`` where it is another map.
+
+    Raises:
+        MapError: it begins like these but names no seeds.
+    """
+    word, colon, seeds = name.partition(":")
+    if word != "drawn":
+        return None
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", seeds if colon else "0")
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+    if not 0 <= last - first < MOST_NETWORKS:
+        wanted = f"drawn:SEED or drawn:FIRST-LAST, of up to {MOST_NETWORKS} networks"
+        raise MapError(f"map {name!r} is not of the form {wanted}")
+    return range(first, last + 1)
+
+
+def map_names(name: str) -> list[str]:
+    """The maps that the setting ``simulator.map`` stands for: one, or each of the drawn ones.
+
+    Raises:
+        MapError: see :func:`drawn_seeds`.
+    """
+    seeds = drawn_seeds(name)
+    return [name] if seeds is None else [f"drawn:{seed}" for seed in seeds]
+
+
 def map_path(name_or_path: str) -> Path:
     """The file of one of our own maps, or the path itself."""
     if name_or_path in OWN_MAPS:
@@ -144,11 +175,16 @@ def map_path(name_or_path: str) -> Path:
 
 
 def load_map(name_or_path: str) -> RoadMap:
-    """Load ``straight``, ``curves``, ``town``, ``roundabout``, or any OpenDRIVE file by its path.
+    """Load ``straight``, ``curves``, ``town``, ``roundabout``, ``drawn:SEED``, or any OpenDRIVE file by its path.
 
     Raises:
         MapError: the file is missing, broken, or has no lane to drive on.
     """
+    seeds = drawn_seeds(name_or_path)
+    if seeds is not None:
+        drawn = Path(f"drawn_{seeds[0]}.xodr")
+        text = drawn_network(seeds[0])
+        return _build(text, lane_spans(text, drawn.name), drawn)
     path = map_path(name_or_path)
     text = read(path)
     spans = lane_spans(text, path.name)

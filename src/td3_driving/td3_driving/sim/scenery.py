@@ -9,17 +9,6 @@ import numpy as np
 from td3_driving.sim.mesh import Quads, ribbon
 from td3_driving.sim.roads import Lane, RoadMap
 
-ASPHALT = (0.33, 0.335, 0.35)
-PAVING = (0.62, 0.60, 0.57)
-KERB = (0.74, 0.73, 0.70)
-GUTTER = (0.27, 0.27, 0.28)
-GRASS = (0.36, 0.47, 0.25)
-HAZE = (0.80, 0.85, 0.89)
-ZENITH = (0.30, 0.50, 0.80)
-HILLS = (0.56, 0.66, 0.70)
-WHITE = (0.93, 0.93, 0.92)
-YELLOW = (0.90, 0.73, 0.20)
-
 BROKEN_TYPES = (1, 6)
 LINE_TYPES = (1, 2, 3, 4, 5, 6)
 """``carla.LaneMarkingType`` values that are painted."""
@@ -78,7 +67,7 @@ def _surface(asphalt: Quads, lane: Lane, rng: np.random.Generator) -> None:
     quads = ribbon(left[knots], right[knots])
     # Repaired asphalt: without a change of shade a straight road shows no motion.
     tone = 1.0 + 0.05 * rng.standard_normal((len(quads), 1)).clip(-2.0, 2.0)
-    asphalt.add(quads, np.asarray(ASPHALT) * tone)
+    asphalt.add(quads, "asphalt", tone)
 
 
 def _junctions(roads: RoadMap) -> dict[int, list[Lane]]:
@@ -103,7 +92,7 @@ def _fill(asphalt: Quads, members: list[Lane]) -> None:
     fan = np.array([[hull[0], hull[step], hull[step + 1], hull[(step + 2) % len(hull)]] for step in steps])
     quads = np.zeros((len(fan), 4, 3))
     quads[..., :2] = fan
-    asphalt.add(quads, ASPHALT)
+    asphalt.add(quads, "asphalt")
 
 
 def _sidewalk(made: Ground, kind: str, left: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> None:
@@ -116,13 +105,13 @@ def _sidewalk(made: Ground, kind: str, left: np.ndarray, right: np.ndarray, rng:
     left, right = left[knots], right[knots]
     quads = ribbon(left, right)
     if kind == "shoulder":
-        made.verge.add(quads, GUTTER)
+        made.verge.add(quads, "gutter")
         return
     tone = 1.0 + 0.03 * rng.standard_normal((len(quads), 1)).clip(-2.0, 2.0)
-    made.verge.add(quads, np.asarray(PAVING) * tone)
+    made.verge.add(quads, "paving", tone)
     across = (right - left) / np.maximum(np.linalg.norm(right - left, axis=1, keepdims=True), 1e-6)
     # CARLA counts left as seen in driving direction, so the left border is the one towards the road.
-    made.verge.add(ribbon(left, left + 0.25 * across), KERB)
+    made.verge.add(ribbon(left, left + 0.25 * across), "kerb")
 
 
 def _markings(paint: Quads, lane: Lane, painted_by_right: set[tuple[int, int]]) -> None:
@@ -133,12 +122,12 @@ def _markings(paint: Quads, lane: Lane, painted_by_right: set[tuple[int, int]]) 
     for border, side, inset in sides:
         kind = int(lane.marking[len(lane.s) // 2, side])
         if kind in LINE_TYPES:
-            colour = YELLOW if lane.colour[len(lane.s) // 2, side] == YELLOW_COLOUR else WHITE
+            colour = "yellow" if lane.colour[len(lane.s) // 2, side] == YELLOW_COLOUR else "white"
             inward = (lane.points - border) / (lane.width[:, None] / 2.0)
             _line(paint, lane, border + inset * inward, kind in BROKEN_TYPES, colour)
 
 
-def _line(paint: Quads, lane: Lane, border: np.ndarray, broken: bool, colour: tuple[float, float, float]) -> None:
+def _line(paint: Quads, lane: Lane, border: np.ndarray, broken: bool, colour: str) -> None:
     across = np.stack((-np.sin(lane.heading), np.cos(lane.heading)), axis=1) * LINE_WIDTH / 2.0
     if not broken:
         knots = _knots(lane.heading, lane.s)
@@ -162,7 +151,7 @@ def _stop_line(paint: Quads, lane: Lane) -> None:
         return
     left, right = lane.edges()
     borders = [np.stack([np.interp(s, lane.s, side[:, axis]) for axis in (0, 1)], axis=1) for side in (left, right)]
-    paint.add(ribbon(borders[0] * 0.94 + borders[1] * 0.06, borders[0] * 0.06 + borders[1] * 0.94), WHITE)
+    paint.add(ribbon(borders[0] * 0.94 + borders[1] * 0.06, borders[0] * 0.06 + borders[1] * 0.94), "white")
 
 
 def _meadow(verge: Quads, roads: RoadMap, rng: np.random.Generator) -> None:
@@ -176,7 +165,7 @@ def _meadow(verge: Quads, roads: RoadMap, rng: np.random.Generator) -> None:
     quads[..., 0] = centre[:, :1] + corner[..., 0] * np.cos(turn)[:, None] - corner[..., 1] * np.sin(turn)[:, None]
     quads[..., 1] = centre[:, 1:] + corner[..., 0] * np.sin(turn)[:, None] + corner[..., 1] * np.cos(turn)[:, None]
     tone = rng.uniform(0.86, 1.12, (len(centre), 1))
-    verge.add(quads, np.asarray(GRASS) * tone * (1.0, 1.0, 0.95))
+    verge.add(quads, "grass", tone * (1.0, 1.0, 0.95))
 
 
 def backdrop(rng: np.random.Generator) -> Quads:
@@ -184,19 +173,18 @@ def backdrop(rng: np.random.Generator) -> Quads:
     angle = np.linspace(0.0, 2.0 * np.pi, 33)
     around = np.stack((np.cos(angle), np.sin(angle)), axis=1)
     made = Quads()
-    shades = ((0.0, HAZE), (0.12, (0.70, 0.80, 0.90)), (0.35, (0.50, 0.67, 0.87)), (1.0, ZENITH), (3.0, ZENITH))
+    shades = ((0.0, "haze"), (0.12, "low_sky"), (0.35, "high_sky"), (1.0, "zenith"), (3.0, "zenith"))
     for (low, lower), (high, upper) in zip(shades, shades[1:]):
-        made.add(_wall(around, np.full(33, low), np.full(33, high)), _bands(lower, upper))
+        made.add(_wall(around, np.full(33, low), np.full(33, high)), (lower, lower, upper, upper))
     height = 0.012 + 0.03 * rng.random(33)
     height[-1] = height[0]
-    made.add(_wall(around, np.zeros(33), height), _bands(HAZE, HILLS))
-    plain = ((0.0, GRASS), (25.0, GRASS), (90.0, (0.47, 0.56, 0.38)), (260.0, (0.66, 0.73, 0.68)), (2000.0, HAZE))
+    made.add(_wall(around, np.zeros(33), height), ("haze", "haze", "hills", "hills"))
+    plain = ((0.0, "grass"), (25.0, "grass"), (90.0, "near_plain"), (260.0, "far_plain"), (2000.0, "haze"))
     for (near, nearer), (far, farther) in zip(plain, plain[1:]):
         quads = np.full((32, 4, 3), -2.0)
         quads[:, 0, :2], quads[:, 1, :2] = near * around[:-1], far * around[:-1]
         quads[:, 2, :2], quads[:, 3, :2] = far * around[1:], near * around[1:]
-        colours = np.broadcast_to(np.array([nearer, farther, farther, nearer]), quads.shape)
-        made.add(quads, colours)
+        made.add(quads, (nearer, farther, farther, nearer))
     return made
 
 
@@ -208,7 +196,3 @@ def _wall(around: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         quads[:, corner, :2] = 100.0 * around[part]
         quads[:, corner, 2] = 100.0 * level[part]
     return quads
-
-
-def _bands(lower: tuple[float, float, float], upper: tuple[float, float, float]) -> np.ndarray:
-    return np.broadcast_to(np.array([lower, lower, upper, upper]), (32, 4, 3))

@@ -16,6 +16,7 @@ import numpy as np
 
 from td3_driving.sim.lane_graph import SLOWING, LaneGraph
 from td3_driving.sim.roads import RoadMap
+from td3_driving.sim.unruly import ORDERLY, Unruly, Whims
 
 ACCELERATION = 1.5
 """a of the model [m/s²]."""
@@ -73,8 +74,9 @@ class Traffic:
         length, width, height: (N,) [m].
     """
 
-    def __init__(self, roads: RoadMap) -> None:
+    def __init__(self, roads: RoadMap, unruly: Unruly = ORDERLY) -> None:
         self.graph = LaneGraph(roads)
+        self._whims = Whims(unruly)
         self._rng = np.random.default_rng(0)
         self._allocate(0)
 
@@ -89,14 +91,24 @@ class Traffic:
         self._waited = np.zeros(count)
         self.x, self.y, self.yaw = np.zeros((3, count))
 
-    def spawn(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> None:
+    def spawn(
+        self,
+        count: int,
+        rng: np.random.Generator,
+        ego: tuple[float, float],
+        behaviour: np.random.Generator | None = None,
+    ) -> None:
         """Replace all vehicles by ``count`` new ones at rest or rolling, at least 20 m from ``ego`` (x, y) [m].
 
         A network that is too short for them all gets as many as fit.
+
+        Args:
+            behaviour: from which is drawn what unruly drivers do.
         """
         self._rng = rng
         places = self._free_places(count, rng, ego)
         self._allocate(len(places))
+        self._whims.renew(len(places), behaviour or np.random.default_rng(0))
         self.lane[:] = [lane for lane, _ in places]
         self.s[:] = [s for _, s in places]
         self.kind[:] = rng.integers(len(CLASSES), size=len(places))
@@ -143,7 +155,7 @@ class Traffic:
         gap, leader_speed = self._leaders(obstacles)
         self._reserve(gap, dt, obstacles)
         gap, leader_speed = self._stop_lines(gap, leader_speed)
-        self.acceleration = self._follow(gap, leader_speed)
+        self.acceleration = self._whims.braked(self._follow(gap, leader_speed), self.speed, dt)
         before = self.speed
         self.speed = np.maximum(before + self.acceleration * dt, 0.0)
         self.s = self.s + 0.5 * (before + self.speed) * dt
@@ -189,25 +201,27 @@ class Traffic:
         if len(asking) == 0:
             return
         crossing = self.lane[self.graph.junction[self.lane]]
-        used = np.concatenate((self._held[self._held >= 0], crossing, self._claims(obstacles)))
+        taken = np.concatenate((self._held[self._held >= 0], crossing))
+        claims, entered = self._claims(obstacles), self._claims(obstacles, coming=False)
         for vehicle in asking[np.argsort(-self._waited[asking], kind="stable")]:
             exit_lane = int(self._plan[vehicle, min(step[vehicle] + 1, HORIZON - 1)])
+            used = np.concatenate((taken, entered if self._whims.pushes[vehicle] else claims))
             if not self.graph.conflicts[lane[vehicle], used].any() and self._exit_is_free(exit_lane):
                 self._held[vehicle] = lane[vehicle]
-                used = np.append(used, lane[vehicle])
+                taken = np.append(taken, lane[vehicle])
             elif self._waited[vehicle] > PATIENCE:
                 self._waited[vehicle] = 0.0
                 self._choose_turns(vehicle)
 
-    def _claims(self, obstacles: Sequence[Obstacle]) -> np.ndarray:
-        """Junction lanes that obstacles are on or are about to enter: traffic gives way to what moves."""
+    def _claims(self, obstacles: Sequence[Obstacle], coming: bool = True) -> np.ndarray:
+        """Junction lanes that obstacles are on or, if ``coming``, about to enter: traffic gives way to what moves."""
         claimed = []
         for obstacle in obstacles:
             reach = 5.0 + 2.0 * obstacle.speed if obstacle.speed > 0.5 else -1.0
             for lane, s in obstacle.places:
                 if self.graph.junction[lane]:
                     claimed.append(lane)
-                if self.graph.length[lane] - s < reach:
+                if coming and self.graph.length[lane] - s < reach:
                     claimed += [after for after in self.graph.successors[lane] if self.graph.junction[after]]
         return np.array(claimed, dtype=np.int64)
 
@@ -237,6 +251,7 @@ class Traffic:
             lane = int(self.lane[vehicle])
             self.s[vehicle] -= self.graph.length[lane]
             self._previous[vehicle] = lane
+            self._whims.choose_again(int(vehicle))
             self._plan[vehicle, :-1] = self._plan[vehicle, 1:]
             self._plan[vehicle, -1] = self._turn(int(self._plan[vehicle, -2]))
             self.lane[vehicle] = self._plan[vehicle, 0]

@@ -6,20 +6,23 @@ Time goes on across resets: frame ``n`` has the simulated time ``n * fixed_delta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from td3_driving.driving.seeding import episode_generators
+from td3_driving.driving.seeding import episode_generators, extras_generators
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.collision import Box, corners, overlaps
+from td3_driving.sim.frame import Collision, Frame, Vehicles, joined, stamp_ns
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
 from td3_driving.sim.parked import Parked
-from td3_driving.sim.roads import RoadMap, load_map
+from td3_driving.sim.roads import RoadMap, load_map, map_names
 from td3_driving.sim.routes import plan_route, route_between
-from td3_driving.sim.traffic import CLASSES, Obstacle, Traffic
+from td3_driving.sim.traffic import Obstacle, Traffic, Unruly
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
+
+__all__ = ["EGO_ID", "SCENARIO_VEHICLES", "Collision", "Frame", "Vehicles", "World", "stamp_ns"]
 
 FIRST_FRAME = 100
 """Frame number before the first tick: neither frames nor time start at zero, as on a CARLA server."""
@@ -32,62 +35,20 @@ ON_LANE = 1.8
 """A lane whose centre is nearer to the ego than this is occupied by it [m]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Collision:
-    """A contact of the ego: the other actor's id and the impulse on the ego in the map frame [N s]."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """One road network and what is on it."""
 
-    actor_id: int
-    impulse: tuple[float, float]
+    roads: RoadMap
+    traffic: Traffic
+    parked: Parked
+    invasion: LaneInvasion
 
-
-@dataclass(frozen=True, slots=True)
-class Vehicles:
-    """Traffic at one instant, (N,) each: ids, pose in the map frame [m], [rad], speed [m/s], acceleration [m/s²],
-    index into :data:`td3_driving.sim.traffic.CLASSES`, and extents [m]."""
-
-    ids: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    yaw: np.ndarray
-    speed: np.ndarray
-    acceleration: np.ndarray
-    kind: np.ndarray
-    length: np.ndarray
-    width: np.ndarray
-    height: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One simulated instant.
-
-    Attributes:
-        number: frame number; grows by one per tick for ever.
-        elapsed: simulated time [s].
-        ego: state of the ego vehicle; its stamp is ``elapsed`` truncated to whole nanoseconds.
-        acceleration: of the ego in the map frame, x and y [m/s²].
-        control: the command that was in force during the tick.
-        wheel: steering position in [-1, 1], right positive.
-        vehicles: the traffic.
-        collisions: contacts during the tick.
-        lane_invasions: types of the markings crossed during the tick, as ``carla.LaneMarkingType``.
-    """
-
-    number: int
-    elapsed: float
-    ego: VehicleState
-    acceleration: tuple[float, float]
-    control: Control
-    wheel: float
-    vehicles: Vehicles
-    collisions: tuple[Collision, ...]
-    lane_invasions: tuple[int, ...]
-
-
-def stamp_ns(elapsed: float) -> int:
-    """Seconds as the bridge stamps them: whole seconds and the fraction truncated to nanoseconds [ns]."""
-    seconds = int(elapsed)
-    return seconds * 10**9 + int((elapsed - seconds) * 1e9)
+    @classmethod
+    def of(cls, roads: RoadMap, settings: SimulatorSettings) -> Ground:
+        """An empty network."""
+        unruly = Unruly(settings.hard_braking, settings.pushing_in)
+        return cls(roads, Traffic(roads, unruly), Parked(roads), LaneInvasion(roads))
 
 
 class World:
@@ -104,18 +65,39 @@ class World:
 
     def __init__(self, settings: SimulatorSettings, seed: int) -> None:
         self.settings = settings
-        self.roads: RoadMap = load_map(settings.map)
+        self._maps = map_names(settings.map)
+        self._grounds: dict[str, Ground] = {}
+        self._ground = self._ground_of(seed)
         self.parameters = CarParameters()
-        self.traffic = Traffic(self.roads)
         self.car = Car()
         self.control = Control()
-        self.parked = Parked(self.roads)
-        self._invasion = LaneInvasion(self.roads)
         self._number = FIRST_FRAME
         self._velocity = (0.0, 0.0)
         self._occupied: tuple[tuple[int, float], ...] = ()
         self._prepared = False
         self.route = self.reset(settings.scenario, seed)
+
+    @property
+    def roads(self) -> RoadMap:
+        """The road network of the episode."""
+        return self._ground.roads
+
+    @property
+    def traffic(self) -> Traffic:
+        """The moving vehicles of the episode."""
+        return self._ground.traffic
+
+    @property
+    def parked(self) -> Parked:
+        """The standing vehicles of the episode's road network."""
+        return self._ground.parked
+
+    def _ground_of(self, seed: int) -> Ground:
+        """The network of the episode with this seed; each is made when it is first asked for, and kept."""
+        name = self._maps[seed % len(self._maps)]
+        if name not in self._grounds:
+            self._grounds[name] = Ground.of(load_map(name), self.settings)
+        return self._grounds[name]
 
     @property
     def number(self) -> int:
@@ -145,16 +127,20 @@ class World:
         if not 0 <= scenario < len(SCENARIO_VEHICLES):
             raise ValueError(f"scenario {scenario} is outside 0 .. {len(SCENARIO_VEHICLES) - 1}")
         route_rng, traffic_rng = episode_generators(scenario, seed)
-        self.route = plan_route(self.roads, self.settings.route, scenario, route_rng)
+        ground = self._ground_of(seed)
+        self.route = plan_route(ground.roads, self.settings.route, scenario, route_rng)
+        self._ground = ground
         x, y, yaw, _ = (float(value) for value in self.route[0])
         self.car = Car(x=x, y=y, yaw=math.remainder(yaw, 2.0 * math.pi))
         self.control = Control()
         self._velocity = (0.0, 0.0)
-        self._invasion.forget()
+        ground.invasion.forget()
         self._look_around()
         self._prepared = False
         count = self.settings.vehicles if self.settings.vehicles >= 0 else SCENARIO_VEHICLES[scenario]
-        self.traffic.spawn(count, traffic_rng, (x, y))
+        parking, behaviour = extras_generators(scenario, seed)
+        ground.traffic.spawn(count, traffic_rng, (x, y), behaviour)
+        ground.parked.line_up(self.settings.parked_cars, (x, y), parking)
         return self.route
 
     def reroute(self, x: float, y: float) -> np.ndarray:
@@ -180,7 +166,7 @@ class World:
         """Move the ego to a pose in the map frame [m], [rad]; it keeps its speed, as on CARLA."""
         self.car.x, self.car.y, self.car.yaw = x, y, math.remainder(yaw, 2.0 * math.pi)
         self._velocity = self._map_velocity()
-        self._invasion.forget()
+        self._ground.invasion.forget()
         self._look_around()
 
     def set_speed(self, speed: float) -> None:
@@ -229,7 +215,7 @@ class World:
         """Find the lanes the ego is on; the types of the markings it crossed."""
         near = self.roads.near(self.car.x, self.car.y, REACH)
         self._occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
-        return self._invasion.update(near, corners(self._box()))
+        return self._ground.invasion.update(near, corners(self._box()))
 
     def _box(self) -> Box:
         return self.car.x, self.car.y, self.car.yaw, self.parameters.length, self.parameters.width
@@ -283,13 +269,4 @@ class World:
         ids = np.arange(FIRST_TRAFFIC_ID, FIRST_TRAFFIC_ID + len(traffic.s))
         moving = (traffic.x, traffic.y, traffic.yaw, traffic.speed.copy(), traffic.acceleration)
         vehicles = Vehicles(ids, *moving, traffic.kind, traffic.length, traffic.width, traffic.height)
-        return vehicles if not parked.ids else _joined(vehicles, parked)
-
-
-def _joined(moving: Vehicles, parked: Parked) -> Vehicles:
-    """Traffic and parked vehicles in one."""
-    kinds = np.array(parked.kinds)
-    heights = np.array([CLASSES[kind][3] for kind in parked.kinds])
-    still = np.zeros(len(kinds))
-    rows = (np.array(parked.ids), *parked.boxes[:, :3].T, still, still, kinds, *parked.boxes[:, 3:].T, heights)
-    return Vehicles(*(np.concatenate((getattr(moving, spec.name), row)) for spec, row in zip(fields(Vehicles), rows)))
+        return vehicles if not parked.ids else joined(vehicles, parked)

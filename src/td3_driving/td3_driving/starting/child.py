@@ -19,6 +19,7 @@ MODULES = {
     "recorder": "td3_driving.nodes.recorder",
     "gate": "td3_driving.nodes.gate",
     "drive": "td3_driving.nodes.deploy_policy",
+    "final_drives": "td3_driving.evaluation.final_drives",
     "doctor": "td3_driving.doctor.cli",
 }
 """Module of each executable of the package; each has a ``main``."""

@@ -87,7 +87,7 @@ class Course:
 
     def _react(self, spec: ProcessSpec, code: int, now: float) -> list[Decision]:
         if spec.on_exit == "last":
-            return []
+            return [Say(f"{spec.name} ended ({describe(code)})")] if code < 0 else []
         if spec.on_exit == "optional":
             return [Say(f"{spec.name} ended ({describe(code)}); the run goes on without it")]
         if spec.on_exit == "respawn" and code == 0:

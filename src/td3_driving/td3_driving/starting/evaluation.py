@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from td3_driving.evaluation.camera_ablation import SEEN, cameras
 from td3_driving.settings import Scalar, Settings
 from td3_driving.starting.node_table import SIMULATORS, ProcessSpec
-from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, parameter_file, profile_path
+from td3_driving.starting.profiles import (
+    DEFAULT_PROFILE,
+    load_profile,
+    load_run,
+    override,
+    parameter_file,
+    profile_path,
+)
 
 PATIENCE = 30.0
 """Wall time for which the simulator waits for a command, unless the settings ask for more [s]."""
@@ -23,6 +31,7 @@ class Evaluation:
         profile: name or path; "" takes the settings of the run, or the default profile for a driver.
         assignments: ``group.name=value`` on top of it.
         simulator: ``embedded``: one is started; ``none``: the bridge's topics are there already.
+        camera: what becomes of the frames: names of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
         checkpoint: of the run: auto, best, latest, or the name of a folder in ``checkpoints``.
         results: file for the results, or "".
     """
@@ -34,12 +43,14 @@ class Evaluation:
     routes: int = 10
     seed: int = 0
     ending: str = "leaderboard"
+    camera: Sequence[str] = (SEEN,)
     checkpoint: str = "auto"
     results: str = ""
 
     def __post_init__(self) -> None:
         if self.simulator not in SIMULATORS or self.simulator == "carla":
             raise ValueError(f"simulator: {self.simulator!r} is neither embedded nor none; start CARLA's stack first")
+        cameras(self.camera)
 
 
 def evaluation_settings(asked: Evaluation) -> Settings:
@@ -50,9 +61,12 @@ def evaluation_settings(asked: Evaluation) -> Settings:
     """
     config = Path(asked.agent) / "config.yaml"
     use_run = not asked.profile and config.is_file()
-    base = load_profile(config if use_run else profile_path(asked.profile or DEFAULT_PROFILE))
+    base = load_run(config) if use_run else load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
     patience = max(base.simulator.control_timeout, PATIENCE)
-    return override(base, [f"simulator.control_timeout={patience}", *asked.assignments])
+    # However a policy was trained, it is shown the nominal look unless somebody asks for more; and no training is
+    # under way in which evaluations would be an exception.
+    fixed = [f"simulator.control_timeout={patience}", "appearance.randomise=false", "evaluation.interval=0"]
+    return override(base, [*fixed, *asked.assignments])
 
 
 def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
@@ -69,6 +83,7 @@ def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
         "evaluate_routes": asked.routes,
         "evaluate_seed": asked.seed,
         "evaluate_ending": asked.ending,
+        "evaluate_camera": ",".join(cameras(asked.camera)),
         "evaluate_checkpoint": asked.checkpoint,
         "evaluate_json": str(Path(asked.results).resolve()) if asked.results else "",
     }

@@ -59,6 +59,7 @@ class RunOptions:
         simulator: ``embedded``: one is started per actor; ``carla``: the scenario node brings up a CARLA server and
             its bridge, or finds them; ``none``: whatever publishes the bridge's topics.
         num_actors: policies, each with its simulator.
+        final_routes: routes that the final policy drives after the run; 0 for none.
         faults: faults that the embedded simulators inject, for tests; "" for none.
         tensorboard, rviz, record: show or record the run beside training it.
     """
@@ -66,6 +67,7 @@ class RunOptions:
     run_directory: Path
     simulator: str = "embedded"
     num_actors: int = 1
+    final_routes: int = 0
     faults: str = ""
     tensorboard: bool = False
     rviz: bool = False
@@ -95,6 +97,18 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
     for index in range(options.num_actors):
         specs += _actor(index, options)
     return specs + _companions(options)
+
+
+def closing(options: RunOptions) -> list[ProcessSpec]:
+    """The processes that follow a run that went well, one after the other."""
+    return [*final_drives(options), verdict(options)]
+
+
+def final_drives(options: RunOptions) -> list[ProcessSpec]:
+    """The process that drives the final policy with and without its camera, in the embedded simulator alone."""
+    if options.final_routes == 0 or options.simulator != "embedded":
+        return []
+    return [ProcessSpec("final", "final_drives", arguments=(str(options.run_directory),), on_exit="last")]
 
 
 def verdict(options: RunOptions) -> ProcessSpec:

@@ -21,6 +21,8 @@ from td3_driving.starting.run_folder import RunFolder
 BRIDGE_DOMAIN = 0
 """Domain of a simulator that runs outside, unless ``ROS_DOMAIN_ID`` says otherwise: the default of ROS 2."""
 
+BLIND = {"network.critic": "camera", "learning.teacher": "none"}
+"""How a run goes on where nobody may tell where the other vehicles are, unless it is asked for more by name."""
 CARLA_PATIENCE = 600.0
 """Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
 
@@ -53,12 +55,14 @@ class Prepared:
 
     Attributes:
         environment: variables to set for every process.
+        note: what the user should know before the run starts; "" if nothing.
     """
 
     folder: RunFolder
     options: RunOptions
     specs: list[ProcessSpec]
     environment: dict[str, str]
+    note: str = ""
 
 
 def prepare(request: Request, environment: Mapping[str, str], now: datetime, held: ExitStack) -> Prepared:
@@ -76,6 +80,7 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
         run_directory=path,
         simulator=request.simulator,
         num_actors=settings.run.num_actors,
+        final_routes=settings.evaluation.final_routes,
         faults=request.faults,
         tensorboard=request.tensorboard,
         rviz=request.rviz,
@@ -92,7 +97,7 @@ def prepare(request: Request, environment: Mapping[str, str], now: datetime, hel
     make = run_folder.resume if request.resume else run_folder.create
     folder = held.enter_context(make(path, settings, now))
     variables = discovery(domain.number, environment) | patient_threads(environment)
-    return Prepared(folder, options, specs, variables)
+    return Prepared(folder, options, specs, variables, blind_note(request))
 
 
 def resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
@@ -105,11 +110,36 @@ def resolve(request: Request, now: datetime) -> tuple[Settings, Path]:
         path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
         return override(run_folder.earlier_settings(path), request.assignments), path
     profile = load_profile(profile_path(request.profile))
+    profile = override(profile, blind(request, profile))
     if request.simulator == "carla":
         patience = max(profile.pacing.stall_timeout, CARLA_PATIENCE)
         profile = override(profile, [f"pacing.stall_timeout={patience}"])
     settings = override(profile, request.assignments)
     return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
+
+
+def blind(request: Request, profile: Settings) -> list[str]:
+    """Assignments that let a new run on a simulator of unknown abilities do without the other vehicles."""
+    if request.simulator != "none" or request.resume:
+        return []
+    named, flat = {word.partition("=")[0].strip() for word in request.assignments}, profile.flat()
+    return [f"{name}={value}" for name, value in BLIND.items() if flat[name] != value and name not in named]
+
+
+def blind_note(request: Request) -> str:
+    """What :func:`blind` changed, in one sentence; "" if nothing.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    changed = [] if request.resume else blind(request, load_profile(profile_path(request.profile)))
+    if not changed:
+        return ""
+    names = ", ".join(word.partition("=")[0] for word in changed)
+    return (
+        f"simulator none may not tell where the other vehicles are, so the run takes {' and '.join(changed)};"
+        f" where it publishes carla/ego_vehicle/objects, set {names} yourself"
+    )
 
 
 def _others_speak(request: Request, settings: Settings) -> bool:

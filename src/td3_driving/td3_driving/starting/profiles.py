@@ -13,6 +13,8 @@ import yaml
 from td3_driving.settings import Settings, SettingsError, from_flat
 
 DEFAULT_PROFILE = "quick"
+CONTRACT = "observation.state"
+"""What the configuration of every run says, since there is more than one observation."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -66,6 +68,34 @@ def load_profile(path: Path, base: Settings | None = None) -> Settings:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
     return parse_profile(text, str(path), base)
+
+
+def load_run(path: Path) -> Settings:
+    """The configuration of an earlier run from the ``config.yaml`` in its folder.
+
+    Raises:
+        SettingsError: as :func:`load_profile`, or the run was made before policies saw what they see today.
+    """
+    try:
+        return parse_run(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+
+
+def parse_run(text: str, where: str) -> Settings:
+    """The configuration of an earlier run from its text; ``where`` begins every complaint.
+
+    Raises:
+        SettingsError: as :func:`load_run`.
+    """
+    settings = parse_profile(text, where)
+    if CONTRACT not in _flat(_parameters(yaml.load(text, Loader=_Loader))):
+        raise SettingsError(
+            f"{where} has no {CONTRACT}: the run was made when every policy was told its exact lane and every critic"
+            f" looked through the camera, so its weights and steps fit no more; train anew, with --set {CONTRACT}=map"
+            " --set network.critic=camera for a policy of that kind"
+        )
+    return settings
 
 
 def parse_profile(text: str, where: str, base: Settings | None = None) -> Settings:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from td3_driving import __version__
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import load_profile, parameter_file
+from td3_driving.starting.profiles import load_run, parameter_file
 
 RUNS = Path("runs")
 """Folder of all runs, below the working directory."""
@@ -96,11 +96,12 @@ def earlier_settings(path: Path) -> Settings:
 
     Raises:
         RunFolderError: the folder holds none.
+        SettingsError: it cannot be read, or is of another version of the program.
     """
     config = path / "config.yaml"
     if not config.is_file():
         raise RunFolderError(f"{path} holds no run to resume (no config.yaml)")
-    return load_profile(config)
+    return load_run(config)
 
 
 def manifest(settings: Settings, now: datetime, environment: Mapping[str, str]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from td3_driving.settings import StagedSettings
 from td3_driving.starting.prepare import Request, resolve
 
 RECORD = "stages.json"
-REPORTS = ("report.html", "report.json", "report.md")
+REPORTS = ("report.html", "report.json", "report.md", "evaluation.json")
 
 
 @dataclass(frozen=True)

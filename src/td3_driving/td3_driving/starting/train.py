@@ -14,7 +14,7 @@ from rich.console import Console
 
 from td3_driving.starting.child import command
 from td3_driving.starting.course import BAD_INPUT, INTERRUPTED, End
-from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, verdict
+from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, closing
 from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
 from td3_driving.starting.profiles import DEFAULT_PROFILE
 from td3_driving.starting.progress import Screen
@@ -65,9 +65,12 @@ def _run(prepared: Prepared) -> int:
     folder = prepared.folder.path
     console.print(f"run folder {folder}")
     console.print(f"other ROS programs hear the run with {how_to_listen(prepared.environment)}")
+    if prepared.note:
+        console.print(prepared.note)
     end = _supervise(prepared.specs, prepared, environment, console)
     if end.code == 0:
-        _supervise([verdict(prepared.options)], prepared, environment, console)
+        for spec in closing(prepared.options):
+            _supervise([spec], prepared, environment, console)
     elif end.code != INTERRUPTED:
         console.print(f"the run failed: {end.reason}", style="bold red")
     console.print(f"run folder    {folder}")

@@ -6,12 +6,15 @@ from td3_driving.doctor.findings import Rule
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rules import (
     alerts,
+    camera,
     course,
     critic,
     environment,
+    explosion,
     gradients,
     growth,
     honoured,
+    learning,
     policy,
     rewards,
     values,
@@ -44,6 +47,10 @@ RULES: tuple[type[Rule], ...] = (
     rewards.Dominance,
     rewards.RewardLedger,
     course.PhaseFlag,
+    explosion.Explosion,
+    explosion.DeadCritic,
+    explosion.AgainstAllReturns,
+    explosion.ValuesWithoutReward,
     critic.CriticStability,
     critic.AgainstReturns,
     values.TwinsAgree,
@@ -54,7 +61,11 @@ RULES: tuple[type[Rule], ...] = (
     course.NonFinite,
     gradients.GradientExplosion,
     critic.TargetNetworks,
+    learning.CopiedEpisodes,
+    learning.PolicyGradientSteps,
+    learning.WhetherItLearned,
     alerts.BlindAlerts,
+    camera.CameraIgnored,
 )
 
 

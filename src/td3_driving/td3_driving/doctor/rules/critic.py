@@ -36,21 +36,34 @@ class CriticStability(Rule):
         found = np.union1d(jumps, flips)
         return len(found), float(steps[found[0] + 1]) if len(found) else None
 
-    def _loss_growth(self) -> float:
-        values = self.history.get("critic_loss").values()
+    def _loss_growth(self, beyond: bool) -> float:
+        """Growth of the loss from the first quarter to the last, relative to that of Q or the returns, squared.
+
+        Errors are in proportion to the values that they are errors of, unless these are ``beyond`` the bound.
+        """
+        growth = self._quarters("critic_loss")
+        scale = max(1.0, *(self._quarters(name) for name in ("q1", "episode_return", "episode_return_mean")))
+        return growth if beyond else growth / scale**2
+
+    def _quarters(self, name: str) -> float:
+        values = np.abs(self.history.get(name).values())
         quarter = len(values) // 4
         return float(np.median(values[-quarter:]) / max(np.median(values[:quarter]), 1e-12)) if quarter >= 3 else 1.0
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
+        earlier = list(earlier)
+        beyond = any(
+            finding.rule == 3 and "q" in finding.numbers and finding.severity is Severity.CRITICAL
+            for finding in earlier
+        )
         jumps, first = self._jumps()
-        growth = self._loss_growth()
+        growth = self._loss_growth(beyond)
         if jumps == 0 and growth <= self.GROWTH:
             return []
-        earlier = list(earlier)
-        beyond = any(finding.rule == 3 and "q" in finding.numbers for finding in earlier)
         changed = any(finding.rule in DATA_RULES and finding.severity is Severity.CRITICAL for finding in earlier)
         severity = Severity.CRITICAL if beyond and not changed else Severity.WARN
         text = f"{jumps} jumps or sign changes of q between neighbours; critic loss last/first quarter {number(growth)}"
+        text += "" if beyond else " beyond the growth of Q or the returns, squared"
         causes = ("critic_divergence",) if severity is Severity.CRITICAL else ()
         return [self.find(severity, first, text, causes, jumps=float(jumps), loss_growth=growth)]
 

@@ -274,7 +274,9 @@ class LimitIsNoSuccess(Rule):
         # Several alike, and poorer than the others: time passed without anything being done.
         if at_limit.sum() < 3 or np.ptp(rates[at_limit]) > 1e-3 * abs(rates[at_limit].mean()):
             return []
-        if not usual > 0 or rates[at_limit].mean() >= 0.5 * usual:
+        quarter = max(1, len(at_limit) // 4)
+        fewer = at_limit[-quarter:].mean() < at_limit[:quarter].mean()
+        if fewer or not rates[at_limit].any() or not usual > 0 or rates[at_limit].mean() >= 0.5 * usual:
             return []
         text = (
             f"{at_limit.sum()} episodes at the limit of {limit:.0f} steps with the same"

@@ -8,6 +8,8 @@ import numpy as np
 
 from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.learning import LEAST_STEPS, learning_of
+from td3_driving.doctor.learning_curve import Learned, constant
 
 
 class FrozenPolicy(Rule):
@@ -105,10 +107,21 @@ class IdenticalEvaluations(Rule):
     meaning = "Two evaluations agree to six digits although updates lie between them: the policy did not change."
     refuted_by = "success above 0: a converged deterministic policy in a deterministic environment"
     needs = ("eval_return",)
-    DIGITS = 1e-6
+    DIGITS, MANY = 1e-6, 5
 
     def missing(self) -> str:
         return super().missing() or ("" if self.history.get("eval_return").count > 1 else "fewer than two evaluations")
+
+    def _never_moved(self) -> bool:
+        """Whether all evaluations of a long run are the same, and not for being solved."""
+        series = self.history.get("eval_return")
+        solved = learning_of(self.history).kind in (Learned.LEARNED, Learned.HELD)
+        return (
+            series.count >= self.MANY
+            and constant(series.values())
+            and np.ptp(series.steps()) >= LEAST_STEPS
+            and not solved
+        )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         steps, values, _ = self.history.get("eval_return").columns()
@@ -122,7 +135,7 @@ class IdenticalEvaluations(Rule):
         index = int(same[0])
         # Whole numbers come from counted rewards, which many different policies may reach.
         counted = float(values[index]).is_integer()
-        severity = Severity.WARN if success is None or counted else Severity.CRITICAL
+        severity = Severity.WARN if (success is None and not self._never_moved()) or counted else Severity.CRITICAL
         text = f"{number(values[index])} at steps {steps[index]:,.0f} and {steps[index + 1]:,.0f}"
         causes = ("policy_frozen",) if severity is Severity.CRITICAL else ()
         return [self.find(severity, float(steps[index + 1]), text, causes)]

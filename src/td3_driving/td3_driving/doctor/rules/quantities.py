@@ -42,23 +42,85 @@ def discount(history: History) -> tuple[float, str]:
     return (asked, "asked for") if asked is not None and 0 <= asked < 1 else (DEFAULT_GAMMA, "assumed")
 
 
+REWARDS = ("step_reward", "batch_reward_min", "batch_reward_max", "part_total")
+EXTREMES = ("episode_return_max", "episode_return_min")
+RETURNS = ("episode_return", "episode_return_mean", "eval_return")
+LENGTHS = {
+    "episode_return": "episode_length",
+    "episode_return_mean": "episode_length_mean",
+    "eval_return": "eval_length",
+}
+
+
+def any_q(history: History) -> tuple[str, np.ndarray, np.ndarray]:
+    """``(name, steps, values)``, (n,) each, of the series that tells most of Q: of the replay, of the targets, aq.
+
+    An actor's loss with an entropy term is minus a Q with a bonus; ``entropy_slack`` tells how large that may be.
+    """
+    for name in ("q1", "q2", "target_q", "actor_q", "actor_loss"):
+        if history.has(name):
+            steps, values, _ = history.get(name).columns()
+            if name == "actor_loss":
+                return "aq", steps, -values
+            return {"actor_q": "aq", "target_q": "target q"}.get(name, "q"), steps, values
+    return "q", np.zeros(0), np.zeros(0)
+
+
+def entropy_slack(history: History) -> float:
+    """How much an entropy bonus may add to Q: five nats a step at the present coefficient, for ever; 0 without one.
+
+    A coefficient above 1 is a sign of an explosion itself, and excuses none.
+    """
+    weight = history.last("entropy_coefficient")
+    return 0.0 if weight is None else 5.0 * min(abs(weight), 1.0) / (1.0 - discount(history)[0])
+
+
+def known_returns(history: History) -> np.ndarray:
+    """All returns that the run really obtained, of episodes, means and evaluations, (n,)."""
+    return np.concatenate([history.get(name).values() for name in RETURNS])
+
+
+def expected_return(history: History) -> float | None:
+    """Discounted return-to-go from a usual state, by the latter half of the returns and the lengths of their episodes.
+
+    Rewards are taken as even within an episode: the mean over t of (1 - gamma^(L-t)) / (1 - gamma).
+    """
+    for name, length in LENGTHS.items():
+        if history.get(name).count >= 8 and history.has(length):
+            returns, lengths = history.get(name).values(), history.get(length).values()
+            total, steps = float(np.mean(returns[len(returns) // 2 :])), float(np.mean(lengths[len(lengths) // 2 :]))
+            gamma, steps = discount(history)[0], max(steps, 1.0)
+            horizon = (1.0 - gamma * (1.0 - gamma**steps) / (steps * (1.0 - gamma))) / (1.0 - gamma)
+            return total / steps * horizon
+    return None
+
+
 def return_bound(history: History) -> float | None:
-    """Greatest value that a return can have by the rewards seen: ``max(r/(1-gamma), R)``.
+    """Greatest value that a return can have by the rewards seen: ``max(r/(1-gamma), R)``; ``None`` without any.
 
     ``r`` is the greatest absolute reward of a step, ``R`` the greatest absolute return of an episode: where single
     rewards are not logged, ``r`` is only known as an average over an episode, and ``R`` covers rewards that come all at
     once.
     """
-    rewards = [extreme(history, name) for name in ("step_reward", "batch_reward_min", "batch_reward_max", "part_total")]
-    returns = [extreme(history, name) for name in ("episode_return", "episode_return_mean")]
+    rewards = [extreme(history, name) for name in REWARDS]
+    returns = [extreme(history, name) for name in (*RETURNS, *EXTREMES)]
     episodes = history.episodes()
     per_step = np.abs(episodes.returns) / np.maximum(episodes.lengths, 1.0)
     rewards.append(float(np.nanmax(per_step)) if np.isfinite(per_step).any() else 0.0)
-    length, mean = history.last("episode_length_mean"), extreme(history, "episode_return_mean")
-    rewards.append(mean / length if length else 0.0)
-    if not any(rewards) and not any(returns):
+    rewards += [_mean_reward(history, name) for name in ("episode_return_mean", "eval_return")]
+    if not any(history.has(name) for name in (*REWARDS, *RETURNS, *EXTREMES)):
         return None
     return max(max(rewards) / (1.0 - discount(history)[0]), max(returns))
+
+
+def _mean_reward(history: History, name: str) -> float:
+    """Greatest absolute mean reward per step, by a series of mean returns and that of the lengths at the same steps."""
+    steps, values, _ = history.get(name).columns()
+    at, lengths, _ = history.get(LENGTHS[name]).columns()
+    if not len(steps) or not len(at):
+        return 0.0
+    order = np.argsort(at, kind="stable")
+    return float(np.max(np.abs(values) / np.maximum(np.interp(steps, at[order], lengths[order]), 1.0)))
 
 
 def extreme(history: History, name: str) -> float:

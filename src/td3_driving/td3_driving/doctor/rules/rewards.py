@@ -21,7 +21,9 @@ class ViolationPays(Rule):
     refuted_by = "a negative reward at a step with a violation"
     reads = ("part_safety",)
     needs: tuple[str, ...] = ()
-    OFTEN = 0.8
+    OFTEN, SOONER, LEAST_EPISODES, FEWEST = 0.8, 0.6, 40, 5
+    ENDINGS = (1.0, 2.0, 3.0)
+    """Exit reasons that are violations: collision, off the lane, wrong way."""
 
     def __init__(self, history: History) -> None:
         super().__init__(history)
@@ -35,9 +37,40 @@ class ViolationPays(Rule):
             self.paying.update(safety > 0.0, row.step)
 
     def violations(self) -> float:
-        """Lane invasions and collisions per episode, whichever is more frequent."""
+        """Violations per episode: those that ended one where that is known, for a marking may be touched unpunished.
+
+        Else lane invasions or collisions, whichever are more frequent. 0 before there are episodes enough to tell.
+        """
+        reasons = self.history.get("exit_reason").values() if self.history.has("exit_reason") else None
+        counted = max(self.history.get(name).count for name in ("lane_invasions", "collisions", "exit_reason"))
+        if counted < self.FEWEST:
+            return 0.0
+        if reasons is not None:
+            return float(np.isin(reasons, self.ENDINGS).mean())
         means = [self.history.get(name).mean for name in ("lane_invasions", "collisions") if self.history.has(name)]
         return max(means, default=0.0)
+
+    def _sought(self) -> list[Finding]:
+        """Episodes that end in a violation ever sooner, and return more for it; of our own runs, once they are over."""
+        if self.history.ours and not self.history.has("finished"):
+            return []
+        episodes, kind = (
+            self.history.episodes(),
+            "lane_invasions" if self.history.has("lane_invasions") else "collisions",
+        )
+        good = episodes.where(np.isfinite(episodes.returns) & np.isfinite(episodes.lengths))
+        first, violations = max(5, len(good.end) // 20), self.history.get(kind).values()
+        if len(good.end) < self.LEAST_EPISODES or float(np.mean(violations[len(violations) // 2 :])) < self.OFTEN:
+            return []
+        early, late = good.lengths[:first], good.lengths[len(good.end) // 2 :]
+        before, after = good.returns[:first], good.returns[len(good.end) // 2 :]
+        sooner = float(np.median(late)) < self.SOONER * float(np.median(early))
+        if not sooner or float(np.quantile(after, 0.25)) <= float(np.median(before)):
+            return []
+        text = f"episodes end in a violation after {number(float(np.median(late)))} steps instead of"
+        text += f" {number(float(np.median(early)))}, and return {number(float(np.median(after)))} instead of"
+        text += f" {number(float(np.median(before)))}"
+        return [self.find(Severity.CRITICAL, float(good.end[0]), text, ("reward_pays_violation",))]
 
     def _smallest(self) -> float | None:
         """Smallest reward of a step that was seen."""
@@ -67,6 +100,9 @@ class ViolationPays(Rule):
                 " per episode"
             )
             return [self.find(Severity.CRITICAL, self.paying.first_step, text, ("reward_pays_violation",))]
+        sought = self._sought()
+        if sought:
+            return sought
         samples = self.history.get("step_reward").count + self.history.get("batch_reward_min").count
         if smallest is None or smallest <= 0 or samples < 10:
             return []

@@ -1,0 +1,113 @@
+"""The curves that learning is judged by: returns of episodes, running means, evaluations; accuracy and loss.
+
+Whatever is plotted over numbers of episodes, over means of means or as a sum of regret is brought into one form: steps
+that ascend, and values that are the better the greater they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from td3_driving.doctor.history import History
+from td3_driving.doctor.learning_curve import WINDOW, Curve
+from td3_driving.doctor.scope import SUPERVISED, Scope
+
+CURVES = {
+    "episode_return": ("return of an episode", True),
+    "episode_return_mean": ("mean return", False),
+    "eval_return": ("return in evaluation", False),
+    "success_rate": ("success rate", False),
+    "eval_success": ("success in evaluation", False),
+}
+RUNNING = ("episode_return_mean", "success_rate")
+LABELLED = {
+    "eval_accuracy": ("validation accuracy", 1.0),
+    "train_accuracy": ("accuracy", 1.0),
+    "eval_loss": ("validation loss", -1.0),
+    "train_loss": ("loss", -1.0),
+}
+
+
+def curves(history: History, scope: Scope) -> list[Curve]:
+    """The curves of a run, training before evaluation, those of single episodes before running means."""
+    if scope.family == SUPERVISED:
+        return [
+            Curve(text, *_columns(history, name, sign), single=False)
+            for name, (text, sign) in LABELLED.items()
+            if history.get(name).count >= 2
+        ][:2]
+    chosen = []
+    for name, (text, single) in CURVES.items():
+        if history.get(name).count < 2 or (name == "episode_return_mean" and history.get("episode_return").count >= 20):
+            continue
+        steps, values = _columns(history, name, 1.0)
+        running = _episodes_between(history, steps) if name in RUNNING else 0.0
+        apart = _unaveraged(history, steps, values) if name == "episode_return_mean" else None
+        if apart is not None:
+            values, running = apart, 0.0
+        chosen.append(Curve(text, steps, values, single, _before(history, steps), running))
+    if history.get("regret").count >= 8:
+        steps, values = _columns(history, "regret", 1.0)
+        chosen.append(Curve("reward lost per step", steps[1:], -_per_step(steps, values), single=False))
+    return chosen
+
+
+def _episodes_between(history: History, steps: np.ndarray) -> float:
+    """Episodes between two points of a running mean, 1 at least and where lengths are not known."""
+    length = history.get("episode_length_mean").mean
+    between = float(np.median(np.diff(steps)))
+    return max(1.0, between / length) if length == length and length > 0 else 1.0
+
+
+def _unaveraged(history: History, steps: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+    """Means of the episodes between two points of Stable-Baselines3's running mean; ``None`` where unknown.
+
+    It covers the last 100 episodes, or all while they are fewer. Where a point comes every k episodes, and k divides
+    100, what a point gained over the one before it is what came in less what fell out 100 / k points ago. The same done
+    with the mean lengths must give the distances of the steps, or else the points do not lie like that.
+    """
+    at, lengths = _columns(history, "episode_length_mean", 1.0)
+    if history.tags.get("episode_return_mean") != "rollout/ep_rew_mean" or len(at) != len(steps) or np.any(at != steps):
+        return None
+    every = round(float(steps[0] / lengths[0])) if lengths[0] > 0 else 0
+    if every < 1 or WINDOW % every:
+        return None
+    gone = np.diff(steps, prepend=0.0)
+    if not np.allclose(_sums(lengths, every), gone, rtol=0.02, atol=1.0):
+        return None
+    return _sums(values, every) / every
+
+
+def _sums(means: np.ndarray, every: int) -> np.ndarray:
+    """Sums over ``every`` episodes from running means of at most 100 of them, (n,)."""
+    span = int(WINDOW) // every
+    counts = every * np.minimum(np.arange(1, len(means) + 1), span)
+    moved = np.diff(counts * means, prepend=0.0)
+    for index in range(span, len(moved)):
+        moved[index] += moved[index - span]
+    return moved
+
+
+def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Regret per step of a series of regret (n,), (n-1,): its slope where it is summed up, else itself."""
+    rises = np.diff(values)
+    return rises / np.maximum(np.diff(steps), 1e-9) if np.all(rises >= 0) else values[1:]
+
+
+def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.ndarray]:
+    steps, values, _ = history.get(name).columns()
+    order = np.argsort(steps, kind="stable")
+    return steps[order], sign * values[order]
+
+
+def _before(history: History, steps: np.ndarray) -> int:
+    """Number of points from before the first update; none where the two cannot be on one axis."""
+    start = history.learning_start
+    if start is None or numbered(steps) or start > 0.5 * steps[-1]:
+        return 0
+    return int(np.searchsorted(steps, start, side="left"))
+
+
+def numbered(steps: np.ndarray) -> bool:
+    """Whether a curve is drawn over the numbers of episodes or epochs, not over environment steps."""
+    return len(steps) > 2 and float(np.median(np.diff(steps))) <= 2.0

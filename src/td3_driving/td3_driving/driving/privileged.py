@@ -1,0 +1,90 @@
+"""What the critic may know in training and the policy never: the exact lane and the vehicles around.
+
+An asymmetric critic (Pinto et al. 2018, Asymmetric Actor Critic for Image-Based Robot Learning) learns values from the
+state of the simulator, while the actor learns from what a vehicle senses.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from td3_driving.driving.drivers import Neighbours, leader_on_route
+from td3_driving.driving.route import Route, RoutePlace
+from td3_driving.driving.state_vector import STATE_BOUND, Element, encode_map, state_elements
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.settings import ObservationSettings, Settings
+
+LANE_VIEW = ObservationSettings(state="map")
+"""The critic sees the lane as the ``map`` contract describes it, whatever the policy sees."""
+NEAREST = 5
+"""Vehicles that the critic sees, the nearest first."""
+RANGE = 50.0
+"""Vehicles and leaders farther away are not seen [m]."""
+SPEED_SCALE = 10.0
+_OBJECTS = "objects and odometry"
+
+
+def privileged_elements() -> tuple[Element, ...]:
+    """The elements of the privileged vector in their order."""
+    leader = (
+        Element("gap to the next vehicle on the route", "m", RANGE, _OBJECTS),
+        Element("closing speed to it, approaching positive", "m/s", SPEED_SCALE, _OBJECTS),
+    )
+    return (*state_elements(LANE_VIEW), *leader, *(part for i in range(1, NEAREST + 1) for part in _vehicle(i)))
+
+
+def _vehicle(index: int) -> tuple[Element, ...]:
+    return (
+        Element(f"vehicle {index} is there", "0 or 1", 1.0, _OBJECTS),
+        Element(f"vehicle {index}, forward", "m", RANGE, _OBJECTS),
+        Element(f"vehicle {index}, left", "m", RANGE, _OBJECTS),
+        Element(f"vehicle {index}, speed forward less the own", "m/s", SPEED_SCALE, _OBJECTS),
+        Element(f"vehicle {index}, speed left", "m/s", SPEED_SCALE, _OBJECTS),
+    )
+
+
+def privileged_dim(settings: Settings) -> int:
+    """Length of the privileged vector; 0 where the critic looks through the camera as the actor does."""
+    return len(privileged_elements()) if settings.network.critic == "privileged" else 0
+
+
+def others_needed(settings: Settings) -> bool:
+    """Whether a training must be told where the other vehicles are: for its critic or for its teacher."""
+    return privileged_dim(settings) > 0 or settings.learning.teacher != "none"
+
+
+def encode_privileged(
+    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: np.ndarray, neighbours: Neighbours
+) -> np.ndarray:
+    """The privileged vector (privileged_dim,) float32, scaled by its elements and clipped to ±5."""
+    lane = encode_map(vehicle, place, route, last_action, LANE_VIEW)
+    gap, speed = leader_on_route(vehicle, place, route, neighbours)
+    leader = (min(gap, RANGE) / RANGE, (vehicle.speed - speed) / SPEED_SCALE if gap < RANGE else 0.0)
+    values = np.concatenate((lane, leader, _around(vehicle, neighbours).ravel()))
+    return np.clip(values, -STATE_BOUND, STATE_BOUND).astype(np.float32)
+
+
+def _around(vehicle: VehicleState, neighbours: Neighbours) -> np.ndarray:
+    """(NEAREST, 5): there, forward, left, relative speed forward, speed left; zeros where there is no vehicle."""
+    rows = np.zeros((NEAREST, 5))
+    offset_x, offset_y = neighbours.x - vehicle.x, neighbours.y - vehicle.y
+    distance = np.hypot(offset_x, offset_y)
+    nearest = np.argsort(distance, kind="stable")[:NEAREST]
+    nearest = nearest[distance[nearest] < RANGE]
+    cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)
+    x, y = offset_x[nearest], offset_y[nearest]
+    turned = neighbours.yaw[nearest] - vehicle.yaw
+    speed = neighbours.speed[nearest]
+    rows[: len(nearest)] = np.stack(
+        (
+            np.ones(len(nearest)),
+            (x * cosine + y * sine) / RANGE,
+            (y * cosine - x * sine) / RANGE,
+            (speed * np.cos(turned) - vehicle.speed) / SPEED_SCALE,
+            speed * np.sin(turned) / SPEED_SCALE,
+        ),
+        axis=1,
+    )
+    return rows

@@ -1,0 +1,193 @@
+"""``final_drives RUN``: the last step of a training.
+
+The final policy drives routes that no training has, with its camera and with a black one, and the run folder keeps what
+that came to in ``evaluation.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from td3_driving import __version__
+from td3_driving.evaluation.agents import Agent
+from td3_driving.evaluation.camera_ablation import NO, SEEN, UNASKED, UNCLEAR, YES, CameraNeed, camera_need
+from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.episode import EpisodeResult
+from td3_driving.evaluation.summary import summarise
+from td3_driving.settings import Settings
+from td3_driving.sim.world import Frame
+from td3_driving.starting.course import BAD_INPUT
+
+FILE = "evaluation.json"
+ENDING = "violation"
+"""Routes end as the episodes of the training do."""
+BLIND = "black"
+"""The one ablation that is driven: the fastest to tell."""
+GRACE = 30.0
+"""Wall time [s] beyond the limit after which the process ends even where it hangs in foreign code."""
+ANSWERS = {
+    YES: "it needs its camera",
+    NO: "it does NOT need its camera: it does not look",
+    UNCLEAR: "it drives too little to tell whether it needs its camera",
+}
+
+
+class TimeUp(Exception):
+    """The drives take longer than they may."""
+
+
+class Deadline:
+    """A watcher of a drive that ends it.
+
+    Args:
+        end: monotonic wall time [s].
+    """
+
+    def __init__(self, end: float) -> None:
+        self._end = end
+
+    def __call__(self, frame: Frame, image: np.ndarray | None, action: np.ndarray) -> None:
+        """Another frame was driven.
+
+        Raises:
+            TimeUp: it is late.
+        """
+        if time.monotonic() >= self._end:
+            raise TimeUp
+
+
+@dataclass(frozen=True)
+class Drives:
+    """What was driven; ``cut``: time ran out before the rest."""
+
+    seen: Sequence[EpisodeResult]
+    blind: Sequence[EpisodeResult]
+    cut: bool
+
+    @property
+    def need(self) -> CameraNeed:
+        """From the routes that were driven both ways."""
+        if not self.blind:
+            return UNASKED
+        both = [(with_it.driving_score, without.driving_score) for with_it, without in zip(self.seen, self.blind)]
+        seen, blind = zip(*both)
+        return camera_need(seen, {BLIND: blind})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Drive, print one line and write the record.
+
+    Returns:
+        0; 1 when not even one route was driven in time, 2 for a folder that holds no policy to drive.
+    """
+    parser = argparse.ArgumentParser(prog="final_drives", description=__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    run: Path = parser.parse_args(arguments).run
+    try:
+        return final_drives(run)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: the final drives were not driven: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def final_drives(run: Path) -> int:
+    """As :func:`main`.
+
+    Raises:
+        ValueError, OSError, RuntimeError: the folder holds no policy that can be used, or cannot be written to.
+    """
+    # Only here: the module is read where there is no torch.
+    from td3_driving.evaluation.learned import learned_agent, run_settings
+
+    settings = run_settings(run)
+    (run / FILE).unlink(missing_ok=True)
+    limit = settings.evaluation.final_timeout
+    with ended_after(limit + GRACE):
+        drives = drive(settings, learned_agent(run, "latest"), time.monotonic() + limit)
+    if not drives.seen:
+        print(f"drives: no route was driven within {limit:g} s (evaluation.final_timeout)")
+        return 1
+    print(sentence(drives, settings), flush=True)
+    text = json.dumps(record(drives, settings, _step(run)), indent=1, allow_nan=False)
+    fresh = run / f"{FILE}.new"
+    fresh.write_text(text + "\n", encoding="utf-8")
+    fresh.replace(run / FILE)
+    return 0
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Let the process end when the block takes longer: without a handler the signal does so, whatever it hangs in."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+def drive(settings: Settings, agent: Agent, end: float) -> Drives:
+    """Drive the routes with the camera, then without; what is not driven at ``end`` (monotonic [s]) is left out."""
+    results: dict[str, list[EpisodeResult]] = {SEEN: [], BLIND: []}
+    asked, watcher = settings.evaluation, Deadline(end)
+    try:
+        for camera, driven in results.items():
+            scenario = settings.simulator.scenario
+            plan = Plan(scenario, asked.final_routes, asked.final_seed, ENDING, camera=camera)
+            for result in evaluate(settings, agent, plan, lambda route: watcher):
+                driven.append(result)
+    except TimeUp:
+        return Drives(results[SEEN], results[BLIND], cut=True)
+    return Drives(results[SEEN], results[BLIND], cut=False)
+
+
+def sentence(drives: Drives, settings: Settings) -> str:
+    """The one line for a person."""
+    metrics, need = summarise(drives.seen), drives.need
+    routes = f"{len(drives.seen)} route{'s' if len(drives.seen) > 1 else ''}"
+    cut = f", cut after {settings.evaluation.final_timeout:g} s" if drives.cut else ""
+    scores = f"success {metrics['success_rate']:.0f} %, score {metrics['driving_score']:.1f} over {routes}{cut}"
+    if need.answer not in ANSWERS:
+        return f"drives: {scores}; whether it needs its camera was not asked"
+    return f"drives: {scores}; with a {BLIND} camera {need.without[BLIND]:.1f}: {ANSWERS[need.answer]}"
+
+
+def record(drives: Drives, settings: Settings, step: int) -> dict[str, Any]:
+    """What ``evaluation.json`` holds; ``step`` is that of the training."""
+    known = {name: value for name, value in summarise(drives.seen).items() if math.isfinite(value)}
+    return {
+        "step": step,
+        "map": settings.simulator.map,
+        "scenario": settings.simulator.scenario,
+        "seed": settings.evaluation.final_seed,
+        "ending": ENDING,
+        "routes": len(drives.seen),
+        "cut": drives.cut,
+        "needs_its_camera": drives.need.document(),
+        "metrics": known,
+        "routes_seen": [result.driving_score for result in drives.seen],
+        f"routes_{BLIND}": [result.driving_score for result in drives.blind],
+        "sentence": sentence(drives, settings),
+        "finished": time.time(),
+        "versions": {"td3_driving": __version__},
+    }
+
+
+def _step(run: Path) -> int:
+    """Environment steps behind the newest checkpoint."""
+    return int(json.loads((run / "checkpoints" / "latest" / "state.json").read_text(encoding="utf-8"))["inserted"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Which element of the state vector does a policy drive by? Permutation importance, measured in driving score.
+
+One element after the other is replaced, in every frame, by a value drawn from that element's own distribution over an
+undisturbed drive (Breiman 2001, Random Forests, section 10, with the drive's score in place of the error rate): the
+element keeps its range and tells nothing. The score that is lost is what the policy got from it.
+
+Elements that tell the same stand in for one another: without each of ten route points a policy may lose nothing, and
+without all of them everything. So elements of one kind are also replaced together, and the whole state at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from td3_driving.evaluation.agents import Act, PolicyAgent
+from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.settings import Settings
+
+MOST_STATES = 20_000
+"""State vectors that are kept of the undisturbed drive; of a longer one every second, fourth ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element of the state vector, or several: the mean driving score [%] without what they tell."""
+
+    name: str
+    driving_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateImportance:
+    """The mean driving score [%] as it is, and what it is without each of :func:`parts`."""
+
+    driving_score: float
+    elements: tuple[Element, ...]
+
+    def drops(self) -> list[tuple[str, float]]:
+        """Name and loss of driving score [%] of each part."""
+        return [(one.name, self.driving_score - one.driving_score) for one in self.elements]
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        rows = [{"element": one.name, "driving_score": one.driving_score} for one in self.elements]
+        drops = [{**row, "drop": drop} for row, (_, drop) in zip(rows, self.drops())]
+        return {"driving_score": self.driving_score, "elements": drops}
+
+
+class StateMemory:
+    """An act function that keeps the states (state_dim,) it is asked for; of many an even share."""
+
+    def __init__(self, act: Act, most: int = MOST_STATES) -> None:
+        self._act, self._most = act, most
+        self._kept: list[np.ndarray] = []
+        self._every = 1
+        self._count = 0
+
+    def __call__(self, stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+        if self._count % self._every == 0:
+            self._kept.append(state.copy())
+            if len(self._kept) >= self._most:
+                self._kept, self._every = self._kept[::2], 2 * self._every
+        self._count += 1
+        return self._act(stack, state)
+
+    def states(self) -> np.ndarray:
+        """(n, state_dim) float32, n at least 1.
+
+        Raises:
+            ValueError: it was never asked.
+        """
+        if not self._kept:
+            raise ValueError("no state was seen: the drive ended before its first step")
+        return np.stack(self._kept)
+
+
+def parts(names: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """What is replaced, with its places in the state: each element, each numbered kind of several, and all of them."""
+    kinds: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        kind, *numbered = re.split(r" \d", name, maxsplit=1)
+        if numbered:
+            kinds.setdefault(kind, []).append(index)
+    several = [(f"every {kind}", places) for kind, places in kinds.items() if len(places) > 1]
+    return [*((name, [index]) for index, name in enumerate(names)), *several, ("whole state", list(range(len(names))))]
+
+
+def without(act: Act, places: Sequence[int], states: np.ndarray, generator: np.random.Generator) -> Act:
+    """``act`` with the elements at ``places`` taken, in every frame, from a row drawn of ``states`` (n, state_dim)."""
+    columns = list(places)
+
+    def decide(stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+        other = state.copy()
+        other[columns] = states[int(generator.integers(len(states))), columns]
+        return act(stack, other)
+
+    return decide
+
+
+def state_importance(
+    settings: Settings,
+    agent: PolicyAgent,
+    plan: Plan,
+    names: Sequence[str],
+    tell: Callable[[str], None] = lambda _: None,
+) -> StateImportance:
+    """Drive the plan once as it is and once without each part; the same seeds give the same numbers.
+
+    Args:
+        names: of the elements, in the order of the state vector.
+        tell: is told what is driven next.
+
+    Raises:
+        ValueError: the number of names is not that of the elements, or the plan cannot be driven.
+    """
+    memory = StateMemory(agent.act)
+    tell("all elements")
+    whole = _score(settings, agent, plan, memory)
+    states = memory.states()
+    if len(names) != states.shape[1]:
+        raise ValueError(f"{len(names)} names for the {states.shape[1]} elements of the state vector")
+    elements = []
+    for number, (name, places) in enumerate(parts(names)):
+        tell(f"without {name}")
+        generator = np.random.default_rng([plan.seed, 4, number])
+        blind = without(agent.act, places, states, generator)
+        elements.append(Element(name, _score(settings, agent, plan, blind)))
+    return StateImportance(whole, tuple(elements))
+
+
+def _score(settings: Settings, agent: PolicyAgent, plan: Plan, act: Act) -> float:
+    with acting_by(agent, act):
+        return float(np.mean([result.driving_score for result in evaluate(settings, agent, plan)]))
+
+
+@contextmanager
+def acting_by(agent: PolicyAgent, act: Act) -> Iterator[None]:
+    """Let ``agent`` act by another function for a while."""
+    before = agent.act
+    agent.act = act
+    try:
+        yield
+    finally:
+        agent.act = before

@@ -1,0 +1,30 @@
+"""Imitation of a teacher in the loss of the actor.
+
+The loss is ``-Q + weight * mean(|Q|) * distance``: the mean absolute Q keeps the two terms in proportion whatever the
+scale of the rewards (Fujimoto and Gu 2021, A Minimalist Approach to Offline Reinforcement Learning, eq. 3 and 5).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from td3_driving.settings import LearningSettings
+
+
+def imitation_weight(rule: LearningSettings, updates: int) -> float:
+    """Weight after ``updates``: linear from ``teacher_weight`` to ``teacher_weight_end``; 0 without a teacher."""
+    if rule.teacher == "none":
+        return 0.0
+    share = min(updates / rule.teacher_decay, 1.0)
+    return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
+
+
+def imitation_loss(action: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared distance between the actions ``(B, 2)`` and the teacher's, over the rows where it has one.
+
+    Rows of ``teacher`` that are not finite do not count and give no gradient; with no other row the loss is 0.
+    """
+    known = torch.isfinite(teacher).all(dim=1)
+    squared = (action - torch.where(known[:, None], teacher, action.detach())).square().sum(dim=1)
+    return squared.sum() / known.sum().clamp(min=1)

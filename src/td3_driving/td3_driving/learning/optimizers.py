@@ -1,0 +1,28 @@
+"""The optimizers of the networks, and their learning rates in the course of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from td3_driving.learning.networks import Network
+from td3_driving.settings import LearningSettings
+
+
+def make_adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
+    """Adam with a learning rate of its own for the encoder, where there is one, and for what stands on it."""
+    parts = (("cnn", cnn_lr), ("mlp", mlp_lr))
+    groups = [{"params": network.part(part), "lr": rate, "part": part} for part, rate in parts if network.part(part)]
+    return torch.optim.Adam(groups, fused=True)
+
+
+def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], rule: LearningSettings, updates: int) -> None:
+    """Set the rates for the update that follows ``updates``: linear from 1 to ``lr_end`` over ``lr_decay`` updates."""
+    if not rule.lr_decay:
+        return
+    share = min(updates / rule.lr_decay, 1.0)
+    factor = 1.0 + share * (rule.lr_end - 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])

@@ -1,0 +1,63 @@
+"""What drivers of the traffic do now and then that nobody expects: brake hard, and go first where they should not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HARD_BRAKING = 6.0
+"""Deceleration of who brakes for no reason [m/s²]."""
+BRAKED_SPEED, BRAKING_TIME = 1.5, 2.0
+"""Speed at which that ends [m/s], and the time that it takes at most [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unruly:
+    """How often it happens.
+
+    Attributes:
+        hard_braking: of one vehicle [1/min].
+        pushing_in: share of junctions that a vehicle enters although the ego is about to, and should go first.
+    """
+
+    hard_braking: float = 0.0
+    pushing_in: float = 0.0
+
+
+ORDERLY = Unruly()
+
+
+class Whims:
+    """The whims of all vehicles of the traffic.
+
+    Attributes:
+        pushes: (N,) bool, who pushes in at the next junction.
+    """
+
+    def __init__(self, unruly: Unruly) -> None:
+        self._unruly = unruly
+        self.renew(0, np.random.default_rng(0))
+
+    def renew(self, count: int, rng: np.random.Generator) -> None:
+        """There are ``count`` new vehicles, whose whims are drawn from ``rng``."""
+        self._rng = rng
+        self._braking = np.zeros(count)
+        self.pushes = np.zeros(count, dtype=bool)
+        for vehicle in range(count):
+            self.choose_again(vehicle)
+
+    def choose_again(self, vehicle: int) -> None:
+        """A vehicle has come onto another lane: whether it will push in at the next junction."""
+        if self._unruly.pushing_in > 0.0:
+            self.pushes[vehicle] = self._rng.random() < self._unruly.pushing_in
+
+    def braked(self, acceleration: np.ndarray, speed: np.ndarray, dt: float) -> np.ndarray:
+        """Acceleration (N,) [m/s²] of vehicles at ``speed`` [m/s] in the next ``dt`` [s], where some brake hard."""
+        chance = self._unruly.hard_braking / 60.0 * dt
+        if chance <= 0.0:
+            return acceleration
+        begins = (self._rng.random(len(speed)) < chance) & (self._braking <= 0.0)
+        self._braking = np.where(begins, BRAKING_TIME, np.maximum(self._braking - dt, 0.0))
+        self._braking[speed < BRAKED_SPEED] = 0.0
+        return np.where(self._braking > 0.0, np.minimum(acceleration, -HARD_BRAKING), acceleration)
