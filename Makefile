@@ -1,7 +1,8 @@
-# Everything a person needs: make train | test | build | lint | format | bench | clean
+# SPDX-License-Identifier: Apache-2.0
+# Everything a person needs; make says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build train test lint format bench clean distclean
+.PHONY: help build train test test-long coverage lint format docs bench constraints clean distclean
 
 STEPS ?=
 SEED ?=
@@ -15,8 +16,12 @@ help:
 	@echo "make train      set up, train on the embedded simulator, judge the run"
 	@echo "                STEPS=2000 SEED=1 PROFILE=quick RUN=name OPTIONS='--set learning.gamma=0.95'"
 	@echo "make test       set up and run all tests (PYTEST='-k replay')"
+	@echo "make test-long  the proofs that take hours; writes tests/long/runs.md"
+	@echo "make coverage   all tests, and which lines and branches of src they run"
 	@echo "make build      set up the environment and build the workspace (GPU=1: CUDA build of torch)"
 	@echo "make lint       ruff and mypy;   make format: ruff format"
+	@echo "make constraints   the versions of all packages anew (UPGRADE=1: the newest)"
+	@echo "make docs       the documentation as pages in build/site, and the reference made anew from the code"
 	@echo "make bench      the speed and size figures, one JSON object a line"
 	@echo "make clean      remove what was built;   make distclean: the environment too"
 
@@ -28,7 +33,14 @@ train: build
 		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run '$(RUN)') $(OPTIONS)
 
 test: build
-	@tools/env.sh python -m pytest $(PYTEST)
+	@tools/env.sh python -m pytest -n auto --maxprocesses 4 $(PYTEST)
+
+test-long: build
+	@tools/env.sh python -m pytest -m long -s tests/long $(PYTEST)
+
+coverage: build
+	@rm -f .coverage .coverage.*
+	@tools/env.sh python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(PYTEST)
 
 lint: build
 	@tools/env.sh python -m ruff check src tests tools launch
@@ -38,6 +50,18 @@ lint: build
 format: build
 	@tools/env.sh python -m ruff check --fix src tests tools launch
 	@tools/env.sh python -m ruff format src tests tools launch
+
+# UPGRADE=1: the newest versions; without it the versions stay that are there and fit.
+constraints: build
+	@tools/env.sh python -m pip install --quiet --disable-pip-version-check uv
+	@tools/env.sh uv pip compile --quiet --universal --python-version 3.10 --no-annotate $(if $(UPGRADE),--upgrade) \
+		--custom-compile-command 'make constraints' \
+		requirements/ros.txt requirements/runtime.txt requirements/dev.txt -o requirements/constraints.txt
+
+docs: build
+	@tools/env.sh python -m tools.reference
+	@NO_MKDOCS_2_WARNING=1 tools/env.sh python -m mkdocs build --strict
+	@echo "open build/site/index.html; with search: python3 -m http.server -d build/site"
 
 bench: build
 	@tools/env.sh tools/bench.sh

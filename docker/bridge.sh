@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # carla-simulator/ros-bridge in an image: bridge.sh build|finish|runtime CARLA_VERSION [GIT_REF]
 #
 # Nothing is done where CARLA_VERSION is empty. It needs an image of a ROS 2 distribution (ros:humble-ros-base, ...).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hears.py TOPIC package/Message [SECONDS]``: whether a topic speaks; 0 if a message comes in time, else 1."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of the page of the observation contract, from the code.
 
 python docs/make_observation.py            # renews docs/observation.md
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from td3_driving.driving.privileged import privileged_elements
-from td3_driving.driving.state_vector import Element, state_elements
+from td3_driving.driving.state_vector import StateElement, state_elements
 from td3_driving.settings import ObservationSettings
 
 PAGE = Path(__file__).with_name("observation.md")
@@ -18,7 +19,7 @@ PLACE = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL
 """Where a table belongs, by its name."""
 
 
-def table(elements: Iterable[Element]) -> str:
+def table(elements: Iterable[StateElement]) -> str:
     """The elements of a vector as a table, in their order."""
     rows = [
         f"| {index} | {element.name} | {element.unit} | {element.scale:.4g} | {element.source} |"

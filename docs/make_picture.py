@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of the README: what the car's camera sees while the trained policy drives, beside the learning curve.
 
 python docs/make_picture.py RUN docs/picture.png
@@ -16,11 +17,11 @@ from td3_driving.driving.drivers import Situation
 from td3_driving.driving.observation import Observation
 from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.state_vector import state_dim
-from td3_driving.learning.in_process import Scene
+from td3_driving.in_process.run import PilotedWorld
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.trainer import Trainer
+from td3_driving.runs.profiles import load_profile
 from td3_driving.settings import Settings, from_flat
-from td3_driving.starting.profiles import load_profile
 
 FIRST, EVERY, SHOWN = 60, 70, 3
 """The frame of the first camera image, the frames between two, and how many are shown."""
@@ -47,17 +48,17 @@ def camera_images(settings: Settings, run: Path) -> list[np.ndarray]:
         return policy.act(observation.stack, observation.state), version
 
     pilot = Pilot(settings, "picture", 0, choose)
-    scene, large = Scene(settings), Scene(from_flat(PIXELS, settings))
+    scene, large = PilotedWorld(settings), PilotedWorld(from_flat(PIXELS, settings))
     scene.start(pilot, SEED)
     images: list[np.ndarray] = []
     for number in range(FIRST + EVERY * SHOWN):
-        frame, sight = scene.look(pilot)
+        frame, time_step = scene.look(pilot)
         if number >= FIRST and (number - FIRST) % EVERY == 0:
             images.append(large.camera.render(frame.ego, frame.vehicles)[:, :, 2::-1].copy())
-        scored = pilot.score(sight, bool(frame.collisions))
+        scored = pilot.score(time_step, bool(frame.collisions))
         if scored is not None and scored.exit_reason is not None:
             break
-        scene.act(pilot, sight)
+        scene.act(pilot, time_step)
     return images
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of the view: markers as RViz shows them, beside the camera image with the scene in it.
 
 Listens to a running graph with a visualizer, and draws the moments in which there is most to see:
@@ -22,9 +23,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker, MarkerArray
 
+from td3_driving.driving.decoding import vehicle_state
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import vehicle_state
+from td3_driving.nodes.ros import qos
 from td3_driving.view.camera_model import CameraModel, clipped, rotation_matrix
 
 EGO = "/carla/ego_vehicle"

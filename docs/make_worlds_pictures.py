@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pictures of the guide to worlds: twelve drawn appearances of one view, and twelve drawn road networks.
 
 python docs/make_worlds_pictures.py docs/appearances.png docs/networks.png

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA alone, ready for episodes: ``ros2 launch td3_driving carla.launch.py town:=Town02``.
 
 Finds or starts the server, starts the bridge, spawns the ego vehicle, and offers ``/td3/reset_episode``. Training joins
@@ -15,7 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from td3_driving.carla.arguments import assignments, launch_arguments
-from td3_driving.starting.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
 
 ARGUMENTS = {
     "profile": (DEFAULT_PROFILE, None, "name of a profile in config/"),
@@ -27,8 +28,8 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments and the scenario node."""
-    return LaunchDescription([*map(_argument, ARGUMENTS), OpaqueFunction(function=_run)])
+    """The arguments and the CARLA node."""
+    return LaunchDescription([*map(_argument, ARGUMENTS), OpaqueFunction(function=_bring_up)])
 
 
 def _argument(name: str) -> DeclareLaunchArgument:
@@ -36,7 +37,7 @@ def _argument(name: str) -> DeclareLaunchArgument:
     return DeclareLaunchArgument(name, default_value=default, choices=choices, description=meaning)
 
 
-def _run(context: LaunchContext) -> list[Action]:
+def _bring_up(context: LaunchContext) -> list[Action]:
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     profile = load_profile(profile_path(values["params_file"] or values["profile"]))
     settings = override(profile, assignments(values))
@@ -48,7 +49,7 @@ def _run(context: LaunchContext) -> list[Action]:
 def _exited(event: ProcessExited, context: LaunchContext) -> list[Action]:
     """Launch exits with 1 only after an exception; what was wrong, the node has said."""
     if event.returncode == 0 or context.is_shutdown:
-        return [Shutdown(reason="the scenario node has ended")]
+        return [Shutdown(reason="the CARLA node has ended")]
     return [OpaqueFunction(function=_fail, args=[f"scenario ended with exit code {event.returncode}"])]
 
 

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drive a vehicle by a bundle: ``ros2 launch td3_driving deploy.launch.py bundle:=policy.zip interface:=autoware``.
 
-The processes come from ``td3_driving.starting.deployment``, as in ``td3-driving deploy``: the policy, and the gate that
-alone commands the vehicle.
+The processes come from ``td3_driving.launching.deployment``, as in ``td3-driving deploy``: the policy, and the gate
+that alone commands the vehicle.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from td3_driving.starting.course import BAD_INPUT, describe
-from td3_driving.starting.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
-from td3_driving.starting.node_table import ProcessSpec
+from td3_driving.launching.course import describe
+from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
+from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.processes.exit_codes import BAD_INPUT
 
 SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {

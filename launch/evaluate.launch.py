@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluate over ROS: ``ros2 launch td3_driving evaluate.launch.py agent:=runs/latest routes:=5``.
 
 A policy node drives fixed routes through the service ``td3/reset_episode`` and prints what they came to; the processes
-come from ``td3_driving.starting.evaluation``, as in ``td3-driving evaluate --ros``.
+come from ``td3_driving.launching.evaluation``, as in ``td3-driving evaluate --ros``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from td3_driving.evaluation.camera_ablation import ABLATIONS, SEEN
-from td3_driving.starting.course import describe
-from td3_driving.starting.evaluation import Evaluation, evaluation_processes
-from td3_driving.starting.node_table import ProcessSpec
+from td3_driving.launching.course import describe
+from td3_driving.launching.evaluation import Evaluation, evaluation_processes
+from td3_driving.launching.node_table import ProcessSpec
 
 ARGUMENTS = {
     "agent": ("lane_keeper", None, "run folder, or reference driver (lane_keeper, parked, random, off_road)"),

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a driving policy: ``ros2 launch td3_driving train.launch.py steps:=1000``.
 
-The processes and what follows from their ends come from ``td3_driving.starting``, as in ``td3-driving train``.
+The processes and what follows from their ends come from ``td3_driving.launching``, as in ``td3-driving train``.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from launch_ros.substitutions import ExecutableInPackage
 from rich.console import Console
 
 from td3_driving.carla.arguments import assignments, launch_arguments
-from td3_driving.starting.child import MODULES
-from td3_driving.starting.course import Course, Decision, Restart, Say, Stop
-from td3_driving.starting.node_table import SIMULATORS, ProcessSpec, closing
-from td3_driving.starting.prepare import Prepared, Request, how_to_listen, prepare
-from td3_driving.starting.profiles import DEFAULT_PROFILE
-from td3_driving.starting.progress import Screen
+from td3_driving.launching.child import MODULES
+from td3_driving.launching.course import Course, Decision, Restart, Say, Stop
+from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing
+from td3_driving.launching.prepare import Prepared, RunRequest, how_to_listen, prepare
+from td3_driving.launching.progress import Screen
+from td3_driving.runs.profiles import DEFAULT_PROFILE
 
 SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {
@@ -82,9 +83,9 @@ def _run(context: LaunchContext) -> list[Action]:
     return LaunchedRun(prepared, held).start()
 
 
-def _request(values: dict[str, str]) -> Request:
+def _request(values: dict[str, str]) -> RunRequest:
     direct = {"run.steps": "steps", "run.seed": "seed", "run.num_actors": "num_actors"}
-    return Request(
+    return RunRequest(
         profile=values["params_file"] or values["profile"],
         assignments=(*(f"{key}={values[name]}" for key, name in direct.items() if values[name]), *assignments(values)),
         run_directory=values["run_dir"],

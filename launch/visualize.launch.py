@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look at a run, a vehicle or a bag: ``ros2 launch td3_driving visualize.launch.py``.
 
 The visualizer node makes the camera image with the scene in it, the markers and the frames of REP 105; RViz shows them.
@@ -28,9 +29,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from td3_driving.starting.course import BAD_INPUT
-from td3_driving.starting.node_table import shared_topics
-from td3_driving.starting.viewing import rviz_arguments, rviz_file, viewer_environment
+from td3_driving.launching.node_table import shared_topics
+from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.view.rviz import rviz_arguments, rviz_file, viewer_environment
 
 SWITCH = ("false", "true", "False", "True")
 ARGUMENTS = {

@@ -1,23 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tests of all packages share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
-from td3_driving.starting.domain import DOMAINS, DomainTaken, claim_domain
+from td3_driving.settings import Settings
+
+from .shared import tiny
+from .shared.domains import reserved_domain
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+LONG_RUNS = REPOSITORY / "tests" / "long" / "runs.md"
 
 
 def pytest_configure() -> None:
     """A busy machine makes no test fail: examples take as long as they take."""
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+def pytest_report_header() -> str:
+    """When the long proofs last ran."""
+    rows = [line for line in LONG_RUNS.read_text(encoding="utf-8").splitlines() if line.startswith("| 2")]
+    last = rows[-1].strip("| ").replace(" | ", ", ") if rows else "never"
+    return f"long proofs (make test-long), last run: {last}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Shares the tests out when several processes run them (``make test``)."""
+    from .shared.scheduling import GraphsFirst
+
+    return GraphsFirst(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one of several processes: what takes long comes first, so that none of them is left with it at the end."""
+    if hasattr(config, "workerinput"):
+        from .shared.scheduling import starts_a_graph
+
+        items.sort(key=lambda item: not starts_a_graph(item))
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +56,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data folder beside the repository; name one with TD3_DRIVING_DATA ({folder.name} is absent)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., Settings]:
+    """See :func:`tiny.small_settings`."""
+    return tiny.small_settings
 
 
 @pytest.fixture
@@ -40,23 +75,21 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def domain_id() -> int:
-    """A ROS domain that nobody on this machine uses; the first domains are left to people."""
-    return _free_domain()
+def domain_id() -> Iterator[int]:
+    """A ROS domain of the test's own."""
+    with reserved_domain() as number:
+        yield number
 
 
 @pytest.fixture(scope="module")
-def module_domain_id() -> int:
+def module_domain_id() -> Iterator[int]:
     """The same for tests that share one running graph."""
-    return _free_domain()
+    with reserved_domain() as number:
+        yield number
 
 
-def _free_domain() -> int:
-    first = 10 + os.getpid() % (len(DOMAINS) - 10)
-    for number in [*range(first, len(DOMAINS)), *range(10, first)]:
-        try:
-            with claim_domain(number):
-                return number
-        except DomainTaken:
-            continue
-    raise RuntimeError("no free ROS domain on this machine")
+@pytest.fixture(scope="package")
+def package_domain_id() -> Iterator[int]:
+    """The same for a folder of tests that share one running graph."""
+    with reserved_domain() as number:
+        yield number

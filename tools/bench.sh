@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs every benchmark; each prints JSON objects, one a line: name, value, unit, baseline, ratio.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

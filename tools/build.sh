@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Finds the compilers and a Python, installs what is missing where it may, and lets workspace.py do the rest.
 #
 # PYTHON=/path/to/python   the interpreter to build the environment with

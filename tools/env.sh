@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs a command inside the built workspace: tools/env.sh COMMAND ARGUMENTS ...
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [[ ! -f $root/.venv/bin/activate || ! -f $root/install/setup.bash ]]; then

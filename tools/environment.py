@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The virtual environment of the workspace: ``.venv``, made once and brought up to date when its requirements change.
 
 Two flavours. With a sourced ROS 2 the system's packages stay visible and only what is missing is installed; without one

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Makes a virtual environment as a vehicle has it: what policy and gate import, and no torch.
 #
 #   tools/vehicle_env.sh FOLDER
 #
 # The tests of the deployed policy run in it with
-#   TD3_DRIVING_VEHICLE_PYTHON=FOLDER/bin/python tools/env.sh python -m pytest tests/nodes/test_deploy_episode.py
+#   TD3_DRIVING_VEHICLE_PYTHON=FOLDER/bin/python tools/env.sh python -m pytest tests/nodes/vehicle/test_deploy_episode.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=${1:?usage: tools/vehicle_env.sh FOLDER}
@@ -27,8 +28,8 @@ set +u  # The files of colcon read variables that nobody has set.
 source install/setup.bash
 PATH=$folder/bin:$PATH "$folder/bin/python" - <<'END'
 import sys
-import td3_driving.nodes.deploy_policy
-import td3_driving.nodes.gate
+import td3_driving.nodes.vehicle.drive
+import td3_driving.nodes.vehicle.gate
 
 loaded = {name.split(".")[0] for name in sys.modules}
 if "torch" in loaded:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Point the CMake files of ROS 2 wheels at the environment they are installed in.
 
 The wheels carry the paths of the machine that built them (``/opt/python/cp311-cp311/...``). CMake refuses include

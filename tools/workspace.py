@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``make build``: the virtual environment, then the packages of the workspace with colcon.
 
 Quick when nothing changed: the environment is left alone while its requirements are the same, and a package is built

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build of the ROS package; ``launch``, ``config`` and ``test`` are links to the top level of the repository."""
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "td3_driving"
-NODES = ("policy", "learner", "diagnostics", "simulator", "scenario", "recorder", "visualizer", "gate")
+NODES = {
+    "policy": "training.policy",
+    "learner": "training.learner",
+    "diagnostics": "training.diagnostics",
+    "recorder": "training.recorder",
+    "simulator": "bridge.simulator",
+    "scenario": "bridge.carla_episodes",
+    "gate": "vehicle.gate",
+    "drive": "vehicle.drive",
+    "visualizer": "view.visualizer",
+}
 
 
 def shared(folder: str, pattern: str) -> Iterator[tuple[str, list[str]]]:
@@ -59,8 +70,7 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            *(f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES),
-            f"drive = {PACKAGE}.nodes.deploy_policy:main",
+            *(f"{name} = {PACKAGE}.nodes.{module}:main" for name, module in NODES.items()),
             f"final_drives = {PACKAGE}.evaluation.final_drives:main",
             f"doctor = {PACKAGE}.doctor.cli:main",
         ]

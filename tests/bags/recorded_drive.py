@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A drive as its topics show it, and the steps that the driver made of it: the two sides of a bag."""
 
 from __future__ import annotations
@@ -108,16 +109,16 @@ class Drive:
         if lose:
             self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
             return ExitReason.SIMULATOR_FAULT
-        grey = camera_frame(image_array(image), image.encoding, self.options.observation)
+        frame = camera_frame(image_array(image), image.encoding, self.options.observation)
         vehicle = vehicle_state(odometry)
-        sight = self._pilot.see(grey, vehicle, without(vehicle, neighbours_of(objects)))
-        scored = self._pilot.score(sight, collide)
+        time_step = self._pilot.see(frame, vehicle, without(vehicle, neighbours_of(objects)))
+        scored = self._pilot.score(time_step, collide)
         if scored is not None:
             self.sent.append(scored.experience)
             if scored.exit_reason is not None:
                 return scored.exit_reason
         self._action = self._rng.uniform(-1.0, 1.0, 2).astype(np.float32)
-        command = to_command(self._pilot.act(sight))
+        command = to_command(self._pilot.act(time_step))
         fields = {"throttle": command.throttle, "brake": command.brake, "steer": command.steer}
         self.heard.append(("command", SimpleNamespace(header=at(self.now_ns), **fields)))
         return None

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags on disk: written, read back, and refused when something is wrong with them."""
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from recorded_drive import Drive, settings
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from .recorded_drive import Drive, settings
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
@@ -19,27 +21,17 @@ from rclpy.serialization import serialize_message
 
 from td3_driving.bags.cli import main
 from td3_driving.bags.digest import memory_digest
-from td3_driving.bags.reading import Bag, BagError, Heard
+from td3_driving.bags.reading import Bag, BagError, BagMessage
 from td3_driving.bags.replaying import replay
-from td3_driving.bags.topics import (
-    ALL_OBJECTS,
-    COLLISION,
-    COMMAND,
-    IMAGE,
-    OBJECTS,
-    ODOMETRY,
-    REPLAY,
-    START,
-    TOPICS,
-    recorded_topics,
-)
+from td3_driving.bags.topics import TOPICS, recorded_topics
 from td3_driving.bags.writing import BagWriter, MissingDefinitionError
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.topics import ALL_OBJECTS, COLLISION, COMMAND, EPISODE_START, IMAGE, OBJECTS, ODOMETRY, REPLAY
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.nodes.conversions import experience_message
-from td3_driving.starting.profiles import parameter_file
+from td3_driving.nodes.ros.conversions import experience_message
+from td3_driving.runs.profiles import parameter_file
 
 INSTALLED = [path for path in (Path(__file__).resolve().parents[2] / "install").glob("*") if path.is_dir()]
 
@@ -98,20 +90,26 @@ class SensorBag:
     path = Path("memory")
 
     def __init__(self, drive: Drive, lost: int, objects: str = OBJECTS) -> None:
-        kinds = {"image": IMAGE, "odometry": ODOMETRY, "command": COMMAND, "collision": COLLISION, "start": START}
+        kinds = {
+            "image": IMAGE,
+            "odometry": ODOMETRY,
+            "command": COMMAND,
+            "collision": COLLISION,
+            "start": EPISODE_START,
+        }
         kinds["objects"] = objects
         steps = iter(drive.sent)
         self._heard = []
         for number, (topic, message) in enumerate(drive.heard):
             if number != lost:
-                self._heard.append(Heard("", kinds[topic], message))
+                self._heard.append(BagMessage("", kinds[topic], message))
             if topic == "image" and (step := next(steps, None)) is not None:
-                self._heard.append(Heard("", REPLAY, experience_message(step, 0)))
+                self._heard.append(BagMessage("", REPLAY, experience_message(step, 0)))
 
     def names(self) -> set[str]:
         return {heard.name for heard in self._heard}
 
-    def messages(self, names: set[str]) -> Iterator[Heard]:
+    def messages(self, names: set[str]) -> Iterator[BagMessage]:
         return (heard for heard in self._heard if heard.name in names)
 
 
@@ -195,6 +193,15 @@ def test_foreign_and_missing_bags_are_one_sentence(tmp_path: Path, capsys: pytes
         assert main([str(tmp_path / name)]) == 2
         said = capsys.readouterr().err
         assert (reason in said, said.startswith("error: "), said.count("\n")) == (True, True, 1)
+
+
+def test_a_bag_from_before_the_terms_had_names_says_so(tmp_path: Path) -> None:
+    types, name = get_typestore(Stores.ROS2_HUMBLE), "td3_driving_msgs/msg/Experience"
+    types.register(get_types_from_msg("float64 reward\nfloat64[5] reward_parts\n", name))
+    with Writer(tmp_path / "bag", version=9) as writer:
+        writer.add_connection("/td3/replay", name, typestore=types)
+    with pytest.raises(BagError, match=r"recorded when the reward had five fixed parts \(Experience\.reward_parts\)"):
+        Bag(tmp_path / "bag")
 
 
 def test_a_topic_of_another_type_is_refused(tmp_path: Path, drive: Drive) -> None:

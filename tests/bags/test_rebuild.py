@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps rebuilt from topics equal those that were made of them, to the bit."""
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from recorded_drive import FRAME_NS, Drive, settings
 
 from td3_driving.bags.digest import step_digest
-from td3_driving.bags.rebuild import Rebuilder, RebuildError, action_of
+from td3_driving.bags.rebuild import Rebuilder, RebuildError
 from td3_driving.driving.action import to_command
+from td3_driving.driving.decoding import action_of
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.privileged import privileged_dim
+
+from .recorded_drive import FRAME_NS, Drive, settings
 
 
 def rebuilt(drive: Drive, heard: list[tuple[str, Any]] | None = None) -> list[Experience]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the camera to the gate's output on a vehicle: age of each command, its histogram, growth of memory, swaps.
 
 A made-up vehicle sends images at 20 Hz with wall-clock stamps; policy and gate are the real processes without torch.
@@ -31,16 +32,17 @@ from td3_driving_msgs.msg import GateStatus, PolicyTick
 from td3_driving_msgs.srv import SwapBundle
 
 from td3_driving.deploy.contract import contract_of
-from td3_driving.learning.export import export_policy
-from td3_driving.learning.networks import initialise, make_actor
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.export.to_bundle import export_policy
+from td3_driving.launching.child import command
+from td3_driving.launching.deployment import CAMERA, ODOMETRY, ROUTE, DeployOptions, deployment
+from td3_driving.learning.algorithms import make_actor
+from td3_driving.learning.networks import initialise
 from td3_driving.learning.weights import take_snapshot
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import nanoseconds
+from td3_driving.nodes.ros import qos
+from td3_driving.processes.domain import claim_domain
+from td3_driving.runs.profiles import load_profile, profile_path
 from td3_driving.settings import Settings
-from td3_driving.starting.child import command
-from td3_driving.starting.deployment import CAMERA, ODOMETRY, ROUTE, DeployOptions, deployment
-from td3_driving.starting.domain import claim_domain
-from td3_driving.starting.profiles import load_profile, profile_path
 
 FRAME_TIME = 0.05
 SPEED = 2.0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learner updates per second against Stable-Baselines3 TD3: same networks, batch, thread count and machine, in one run.
 
     python tests/benchmarks/bench_learner.py [--seconds 20] [--precision float32|bfloat16] [--device cpu|cuda]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lockstep steps per second through ROS 2, beside a bare rclpy ping-pong of the same image size, in one run.
 
 Both exchange one 256x144 bgra8 image and one odometry for one command per step, in separate processes over real DDS.
@@ -29,12 +30,13 @@ from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import EpisodeSummary
 from td3_driving_msgs.srv import ResetEpisode
 
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import nanoseconds, time_message
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.launching.child import command
+from td3_driving.launching.node_table import RunOptions, processes
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import time_message
+from td3_driving.runs.profiles import load_profile, parameter_file, profile_path
 from td3_driving.settings import PacingSettings, Settings, from_flat
-from td3_driving.starting.child import command
-from td3_driving.starting.node_table import RunOptions, processes
-from td3_driving.starting.profiles import load_profile, parameter_file, profile_path
 
 WIDTH, HEIGHT = 256, 144
 WARM_UP, COUNTED = 200, 2000

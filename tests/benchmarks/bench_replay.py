@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replay memory: bytes per stored transition, time to insert and to sample, at 84x84 frames stacked by four.
 
     python tests/benchmarks/bench_replay.py [--transitions 100000] [--directory DIR]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What looking on costs: lockstep steps per second without a visualizer, with an idle one, and with a viewer."""
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from td3_driving.nodes import qos
-from td3_driving.starting.profiles import load_profile, profile_path
+from td3_driving.nodes.ros import qos
+from td3_driving.runs.profiles import load_profile, profile_path
 
 STEPS = 1500
 
@@ -38,7 +39,7 @@ def rate(listener: Listener, visualizer: bool) -> float:
     settings = acting_only(load_profile(profile_path("quick")), STEPS)
     with ExitStack() as held:
         if visualizer:
-            words = [sys.executable, "-m", "td3_driving.starting.child", "visualizer"]
+            words = [sys.executable, "-m", "td3_driving.launching.child", "visualizer"]
             process = held.enter_context(subprocess.Popen(words))
             held.callback(process.terminate)
         drive(settings, listener, "embedded", lambda children: children["policy"].poll() is not None)

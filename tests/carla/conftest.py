@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions on a scripted server."""
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from td3_driving.carla import session, traffic
 from td3_driving.sim import roads
 
 if TYPE_CHECKING:
-    from fake_stack import Installation, Make
+    from .fake_stack import Installation, Make
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Installations whose sessions are ended with the test."""
-    from fake_stack import Installation  # It needs the package carla, without which the tests are skipped.
+    from .fake_stack import Installation  # It needs the package carla, without which the tests are skipped.
 
     made: list[Installation] = []
     monkeypatch.setattr(session, "WATCH_PERIOD", 0.05)

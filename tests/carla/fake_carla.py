@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A scripted CARLA server behind the interface of the module ``carla``.
 
 Maps, transforms, vectors and weather are those of the real package; the client, the world, the actors, the commands and
@@ -16,33 +17,9 @@ import carla as real
 
 from td3_driving.sim.roads import map_path
 
+from .fake_blueprints import Blueprint, Library
+
 TIME_OUT = "time-out of 1000ms while waiting for the simulator, make sure the simulator is ready and connected"
-
-
-class Blueprint:
-    """A blueprint with the attributes that matter to traffic."""
-
-    def __init__(self, kind: str, wheels: int, base_type: str | None) -> None:
-        self.id = kind
-        self.attributes: dict[str, Any] = {"number_of_wheels": wheels}
-        if base_type is not None:
-            self.attributes["base_type"] = SimpleNamespace(as_str=lambda: base_type)
-
-    def has_attribute(self, name: str) -> bool:
-        return name in self.attributes
-
-    def get_attribute(self, name: str) -> Any:
-        return self.attributes[name]
-
-    def set_attribute(self, name: str, value: str) -> None:
-        self.attributes[name] = value
-
-
-class Library(list[Blueprint]):
-    """The blueprints of a server."""
-
-    def filter(self, pattern: str) -> list[Blueprint]:
-        return [blueprint for blueprint in self if blueprint.id.startswith(pattern.rstrip("*"))]
 
 
 @dataclass

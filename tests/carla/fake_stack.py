@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole CARLA installation made of stand-ins: server, bridge and spawner as small programs, frames as calls.
 
 The programs are real processes that can be killed; frames come from a thread as long as the bridge's process lives, in
@@ -17,25 +18,27 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from fake_carla import FakeServer
-
 from td3_driving.carla.session import Answer, Order, Session
 from td3_driving.carla.sightings import Sightings
+from td3_driving.carla.stack import Stack
 from td3_driving.carla.teleport import Pose
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import from_flat
 from td3_driving.settings_audit import tracked
 
+from ..shared.patience import HANG
+from .fake_carla import FakeServer
+
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-TIMEOUT = 60.0
 SMALL = {
     "simulator.vehicles": 8,
     "carla.town": "Town02",
-    "carla.stage_timeout": 20.0,
-    "carla.rpc_timeout": 0.5,
-    "carla.silence_timeout": 2.0,
+    "carla.stage_timeout": 300.0,
+    "carla.rpc_timeout": 60.0,
+    "carla.silence_timeout": 60.0,
     "carla.discard_frames": 3,
 }
+"""A busy machine is not taken for a lost server: a test of one shortens the time that it waits for."""
 LISTENER = """#!{python} -SI
 import os, signal, socket, sys
 listener = socket.create_server(("127.0.0.1", {port}))
@@ -56,7 +59,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> None:
+def until(condition: Callable[[], Any], what: str, timeout: float = HANG) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -117,7 +120,7 @@ class FakeBridge:
 
     def close(self) -> None:
         self._over = True
-        self._thread.join(10.0)
+        self._thread.join(HANG)
         self._forget_manager()
 
     def _forget_manager(self) -> None:
@@ -175,7 +178,7 @@ class Installation:
         self.bridge = FakeBridge(self, self.sightings)
         folder = home / "work"
         folder.mkdir()
-        self.session = Session(
+        stack = Stack(
             self.settings,
             lambda: self.fake.api,
             self.bridge,
@@ -185,6 +188,7 @@ class Installation:
             self.environment,
             self.said.append,
         )
+        self.session = Session(stack)
         self._thread = Thread(target=self.session.live, daemon=True)
 
     def _write(self, name: str, path: Path, port: int) -> None:
@@ -247,7 +251,7 @@ class Installation:
         self.fake.thaw()
         self.session.stop()
         if self._thread.ident is not None:
-            self._thread.join(TIMEOUT)
+            self._thread.join(HANG)
             assert not self._thread.is_alive(), "the session does not end"
         self.bridge.close()
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The world of a CARLA session, on a scripted server."""
 
 from __future__ import annotations
@@ -9,21 +10,23 @@ import pytest
 pytest.importorskip("carla", reason="the package carla is not installed")
 
 import carla
-from fake_carla import FakeServer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from td3_driving.carla.calls import Calls
 from td3_driving.carla.errors import CarlaError, ServerLost
-from td3_driving.carla.world import World
+from td3_driving.carla.world import CarlaWorld
 from td3_driving.settings import CarlaSettings
 from td3_driving.sim.roads import map_path
 
-SETTINGS = CarlaSettings(rpc_timeout=2.0)
+from ..shared.patience import HANG
+from .fake_carla import FakeServer
+
+SETTINGS = CarlaSettings(rpc_timeout=60.0)
 
 
-def world_of(fake: FakeServer) -> World:
-    return World(fake.api, SETTINGS, Calls(2.0))
+def world_of(fake: FakeServer) -> CarlaWorld:
+    return CarlaWorld(fake.api, SETTINGS, Calls(HANG))
 
 
 def look(condition, timeout, complaint):  # type: ignore[no-untyped-def]
@@ -101,11 +104,10 @@ def test_height_is_that_of_the_road() -> None:
 
 def test_a_dead_and_a_frozen_server_do_not_answer() -> None:
     fake = FakeServer()
-    world = World(fake.api, SETTINGS, Calls(0.3))
-    assert world.answers()
+    assert world_of(fake).answers()
     fake.dead = True
-    assert not world.answers()
+    assert not world_of(fake).answers()
     fake.dead = False
     fake.freeze()
-    assert not world.answers()
+    assert not CarlaWorld(fake.api, SETTINGS, Calls(0.3)).answers()
     fake.thaw()

@@ -1,57 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launch arguments for CARLA, and the launch file for CARLA alone, against stand-ins of launch's classes."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from td3_driving.carla.arguments import ARGUMENTS, assignments, launch_arguments
+from td3_driving.runs.profiles import override
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import override
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MODULES = (
-    *("launch", "launch.action", "launch.actions", "launch.event_handlers", "launch.events", "launch.events.process"),
-    *("launch.substitutions", "launch_ros", "launch_ros.actions"),
-)
-
-
-class Recorded:
-    """An instance of any class of launch."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self.arguments, self.named = arguments, named
-
-    def perform(self, values: dict[str, str]) -> str:
-        """The value of a launch configuration."""
-        return values[self.arguments[0]]
-
-
-class StandIn(ModuleType):
-    """A module in which every name is a class that records."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        made = type(name, (Recorded,), {})
-        setattr(self, name, made)
-        return made
+from ..shared.launch_stand_in import load_launch_file
 
 
 @pytest.fixture
 def launch_file(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in MODULES:
-        monkeypatch.setitem(sys.modules, name, StandIn(name))
-    spec = importlib.util.spec_from_file_location("carla_launch", REPOSITORY / "launch" / "carla.launch.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_launch_file("carla", monkeypatch)
 
 
 def test_every_argument_names_a_setting_with_its_bounds() -> None:
@@ -77,7 +43,7 @@ def test_given_arguments_become_settings() -> None:
 
 def test_the_node_gets_all_settings(launch_file: Any) -> None:
     values = {name: default for name, (default, _, _) in launch_file.ARGUMENTS.items()}
-    _, node = launch_file._run({**values, "town": "Town02", "vehicles": "0"})
+    _, node = launch_file._bring_up({**values, "town": "Town02", "vehicles": "0"})
     parameters = node.named["parameters"][0]
     assert parameters["carla.town"] == "Town02" and parameters["simulator.vehicles"] == 0
     assert set(parameters) == {*Settings().flat(), "run_dir"}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of a CARLA session, each alone: versions, bounded calls, programs, the server, the bridge's files."""
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from threading import Event
 
 import pytest
 
+from ..shared.patience import HANG
+
 pytest.importorskip("carla", reason="the package carla is not installed")
 
 import carla
@@ -25,7 +28,7 @@ from td3_driving.carla.programs import Program, find_executable
 from td3_driving.settings import CarlaSettings, Settings, SimulatorSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-SETTINGS = CarlaSettings(rpc_timeout=2.0)
+SETTINGS = CarlaSettings(rpc_timeout=60.0)
 
 
 # Versions.
@@ -75,7 +78,7 @@ def test_a_missing_client_is_told_with_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_results_and_errors_come_back() -> None:
-    calls = Calls(5.0)
+    calls = Calls(HANG)
     assert calls("sum", lambda a, b: a + b, 2, 3) == 5
     with pytest.raises(KeyError):
         calls("look up", {}.__getitem__, "nothing")
@@ -83,10 +86,8 @@ def test_results_and_errors_come_back() -> None:
 
 def test_a_call_that_hangs_is_given_up() -> None:
     never = Event()
-    began = time.monotonic()
     with pytest.raises(ServerLost, match=r"get_world: no answer within 0\.2 s"):
-        Calls(0.2)("get_world", never.wait)
-    assert time.monotonic() - began < 10.0
+        Calls(0.2)("get_world", never.wait, HANG)
     never.set()
 
 
@@ -95,7 +96,7 @@ def test_a_time_out_of_the_client_is_a_lost_server() -> None:
         raise RuntimeError("time-out of\n 10000ms")
 
     with pytest.raises(ServerLost, match="tick: time-out of 10000ms"):
-        Calls(5.0)("tick", fail)
+        Calls(HANG)("tick", fail)
 
 
 def test_a_plain_complaint_is_no_lost_server() -> None:
@@ -103,7 +104,7 @@ def test_a_plain_complaint_is_no_lost_server() -> None:
         raise CarlaError("no such town")
 
     with pytest.raises(CarlaError) as raised:
-        Calls(5.0)("load", fail)
+        Calls(HANG)("load", fail)
     assert not isinstance(raised.value, ServerLost)
 
 
@@ -113,14 +114,14 @@ def test_a_plain_complaint_is_no_lost_server() -> None:
 def test_a_program_writes_a_log_and_is_ended_with_what_it_started(tmp_path: Path) -> None:
     text = "import os, signal, time\nchild = os.fork()\nprint(os.getpid(), flush=True)\nsignal.pause()"
     program = Program("bridge", [sys.executable, "-c", text], tmp_path, os.environ)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + HANG
     while len(program.log.read_text().split()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     pids = [int(word) for word in program.log.read_text().split()]
     program.stop(((signal.SIGTERM, 5.0),))
     assert not program.alive
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + HANG
     while any(_runs(pid) for pid in pids):
         assert time.monotonic() < deadline, "a child of the program is left"
         time.sleep(0.02)
@@ -136,7 +137,7 @@ def _runs(pid: int) -> bool:
 
 def test_last_words_of_a_program(tmp_path: Path) -> None:
     program = Program("bridge", [sys.executable, "-c", "print('no map'); raise SystemExit(3)"], tmp_path, os.environ)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + HANG
     while program.alive:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole session on a scripted server: start, resets, traffic, and what keeps it from starting."""
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import pytest
 pytest.importorskip("carla", reason="the package carla is not installed")
 
 import carla
-from fake_stack import Installation, Make, cars, distance
 
 from td3_driving.carla import traffic
 from td3_driving.carla.programs import Program
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.world import World as EmbeddedWorld
+
+from .fake_stack import Installation, Make, cars, distance
 
 
 def test_start_order_first_reset_and_orderly_end(make: Make) -> None:

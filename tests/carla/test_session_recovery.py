@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session whose server, bridge or spawner dies, freezes or does not hear: it starts anew, and counts."""
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import pytest
 
 pytest.importorskip("carla", reason="the package carla is not installed")
 
-from fake_stack import CONFIG, Make, cars, until
-
 from td3_driving.carla.session import Order
+
+from .fake_stack import CONFIG, Make, cars, until
 
 
 @pytest.mark.parametrize("victim", ["bridge", "spawner", "server"])
@@ -34,7 +35,7 @@ def test_a_killed_program_leads_to_a_new_start(make: Make, victim: str) -> None:
 
 
 def test_a_frozen_bridge_keeps_no_shared_memory_of_others(make: Make) -> None:
-    """See :func:`td3_driving.starting.domain.onlooker`; the server speaks no DDS."""
+    """See :func:`td3_driving.processes.domain.onlooker`; the server speaks no DDS."""
     one = make()
     one.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     one.start()
@@ -45,11 +46,11 @@ def test_a_frozen_bridge_keeps_no_shared_memory_of_others(make: Make) -> None:
 
 
 def test_silence_leads_to_a_new_start(make: Make) -> None:
-    one = make()
+    one = make(carla__silence_timeout=2.0)
     one.start()
     one.until_ready()
     one.bridge.silent = True
-    until(lambda: len(one.starts("bridge")) == 2, "second start of the bridge")
+    until(lambda: len(one.starts("bridge")) >= 2, "second start of the bridge")
     one.bridge.silent = False
     until(lambda: one.session.ready, "recovery")
     assert one.reset().success
@@ -65,7 +66,7 @@ def test_a_bridge_that_does_not_hear_leads_to_a_new_start(make: Make, frame_time
     one.bridge.deaf, one.bridge.frame_time = 10**6, frame_time
     answers: list[Any] = []
     one.session.order(Order(0, 4, answers.append))
-    until(lambda: len(one.starts("bridge")) == 2, "second start of the bridge")
+    until(lambda: len(one.starts("bridge")) >= 2, "second start of the bridge")
     one.bridge.deaf, one.bridge.frame_time = 0, 0.0
     until(lambda: answers, "answer")
     assert answers[0].success
@@ -74,12 +75,12 @@ def test_a_bridge_that_does_not_hear_leads_to_a_new_start(make: Make, frame_time
 
 
 def test_a_frozen_server_is_killed_and_started_again(make: Make) -> None:
-    one = make()
+    one = make(carla__silence_timeout=2.0, carla__rpc_timeout=0.5)
     one.start()
     one.until_ready()
     one.bridge.silent = True
     one.fake.freeze()
-    until(lambda: len(one.starts("server")) == 2, "second start of the server")
+    until(lambda: len(one.starts("server")) >= 2, "second start of the server")
     one.bridge.silent = False
     one.fake.thaw()
     until(lambda: one.session.ready, "recovery")
@@ -87,7 +88,7 @@ def test_a_frozen_server_is_killed_and_started_again(make: Make) -> None:
 
 
 def test_a_server_that_dies_within_a_reset_delays_it_only(make: Make) -> None:
-    one = make()
+    one = make(carla__silence_timeout=2.0)
     one.start()
     one.until_ready()
     one.bridge.deaf = 10**6
@@ -95,7 +96,7 @@ def test_a_server_that_dies_within_a_reset_delays_it_only(make: Make) -> None:
     one.session.order(Order(0, 4, answers.append))
     until(lambda: one.bridge.teleports, "reset under way")
     one.bridge.silent = True
-    until(lambda: len(one.starts("bridge")) == 2, "second start of the bridge")
+    until(lambda: len(one.starts("bridge")) >= 2, "second start of the bridge")
     one.bridge.deaf, one.bridge.silent = 0, False
     until(lambda: answers, "answer")
     assert answers[0].success

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reset of an episode on the bridge, frame by frame."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulator, broken on demand: a fault for each point of the contract, switched on by its name.
 
 Run like the simulator; the name of the fault comes on the topic ``conformance/fault``, and ``conformance/broken``
@@ -12,17 +13,19 @@ from dataclasses import replace
 from typing import Any
 
 from carla_msgs.msg import CarlaEgoVehicleControl
+from geometry_msgs.msg import Quaternion
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-from td3_driving.nodes import bridge_messages, qos
-from td3_driving.nodes.bridge_inputs import BridgeInputs
-from td3_driving.nodes.bridge_objects import ObjectLists
-from td3_driving.nodes.bridge_services import Spawner
-from td3_driving.nodes.entry import leave, run
-from td3_driving.nodes.frame_publisher import EGO, FramePublisher, Outlet
-from td3_driving.nodes.simulator import REFUSALS, SimulatorNode
+from td3_driving.nodes.bridge import messages as bridge_messages
+from td3_driving.nodes.bridge.frame_publisher import EGO, FramePublisher, Outlet
+from td3_driving.nodes.bridge.inputs import BridgeInputs
+from td3_driving.nodes.bridge.objects import ObjectLists
+from td3_driving.nodes.bridge.services import Spawner
+from td3_driving.nodes.bridge.simulator import REFUSALS, SimulatorNode
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.entry import leave, run
 from td3_driving.sim.world import Collision, World
 
 FAULTS = (
@@ -84,10 +87,19 @@ def break_messages() -> None:
         return filled
 
     def mount(real: Any) -> Any:
-        return lambda stamp, sensor, x, z, optical: real(
-            stamp, sensor, x, z, optical and not broken("camera axes as the vehicle's")
-        )
+        def filled(stamp: int, place: Any) -> Any:
+            message = real(stamp, place)
+            if broken("camera axes as the vehicle's"):
+                message.transform.rotation = Quaternion(x=0.0, y=0.0, z=0.0, w=1.0)
+            return message
 
+        return filled
+
+    for name, make in (("odometry", odometry), ("vehicle_status", vehicle_status), ("camera_transform", mount)):
+        patch(bridge_messages, name, make)
+
+
+def break_vehicle() -> None:
     def vehicle_info(real: Any) -> Any:
         def filled(car: Any) -> Any:
             message = real(car)
@@ -104,13 +116,7 @@ def break_messages() -> None:
 
         return read
 
-    for name, make in (
-        ("odometry", odometry),
-        ("vehicle_status", vehicle_status),
-        ("mount_transform", mount),
-        ("vehicle_info", vehicle_info),
-        ("control", control),
-    ):
+    for name, make in (("vehicle_info", vehicle_info), ("control", control)):
         patch(bridge_messages, name, make)
 
 
@@ -122,16 +128,17 @@ def break_publisher() -> None:
                 self._send(f"{EGO}/collision", message)
             if broken("route in every frame"):
                 self.publish_route(self._world.route[:5], frame.ego.stamp_ns)
-            self._camera_info.k[0] = -22973.0 if broken("negative focal length") else self._camera_info.k[4]
+            info = self._cameras[0].info
+            info.k[0] = -22973.0 if broken("negative focal length") else info.k[4]
             real(self, frame, faults)
 
         return published
 
     def camera(real: Any) -> Any:
-        def published(self: FramePublisher, frame: Any, faults: frozenset[str]) -> None:
+        def published(self: FramePublisher, camera: Any, frame: Any, faults: frozenset[str]) -> None:
             if broken("odometry before the image"):
                 self._publish_motion(frame, faults)
-            real(self, frame, faults)
+            real(self, camera, frame, faults)
 
         return published
 
@@ -179,6 +186,15 @@ def break_behaviour() -> None:
 
         return taken
 
+    for owner, name, make in (
+        (World, "teleport", teleport),
+        (BridgeInputs, "_set_mode", set_mode),
+        (BridgeInputs, "_command", command),
+    ):
+        patch(owner, name, make)
+
+
+def break_lists() -> None:
     def others(real: Any) -> Any:
         def listed(self: Any, frame: Any) -> Any:
             own = not getattr(self, "whole", False)
@@ -206,9 +222,6 @@ def break_behaviour() -> None:
 
     ObjectLists.all_of = everything(ObjectLists.all)  # type: ignore[attr-defined]
     for owner, name, make in (
-        (World, "teleport", teleport),
-        (BridgeInputs, "_set_mode", set_mode),
-        (BridgeInputs, "_command", command),
         (ObjectLists, "others", others),
         (ObjectLists, "all", everything),
         (Spawner, "_spawn", spawned),
@@ -246,7 +259,6 @@ class BrokenSimulator(SimulatorNode):
 
 
 if __name__ == "__main__":
-    break_messages()
-    break_publisher()
-    break_behaviour()
+    for break_part in (break_messages, break_vehicle, break_publisher, break_behaviour, break_lists):
+        break_part()
     leave(run(BrokenSimulator, None, REFUSALS))

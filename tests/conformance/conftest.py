@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sound simulator, and what the conformance probe records on it."""
 
 from __future__ import annotations
@@ -6,35 +7,32 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
+from ..shared.patience import HANG
 
-from bridge_harness import start, stop
-from run_harness import private_domain
+pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
 from td3_driving.conformance.checks import EXPERIMENTS
 from td3_driving.conformance.recording import Recording
-from td3_driving.nodes.conformance_experiments import record
-from td3_driving.nodes.conformance_probe import Probe
+from td3_driving.nodes.conformance.experiments import record
+from td3_driving.nodes.conformance.probe import Probe
 
-START = 40.0
-"""Longest wait for the first frame [s]."""
+from ..nodes.bridge_harness import start, stop
 
 
-@pytest.fixture(scope="session")
-def sound() -> Iterator[int]:
+@pytest.fixture(scope="package")
+def sound(package_domain_id: int) -> Iterator[int]:
     """The domain of a simulator as it is shipped."""
-    with private_domain() as domain:
-        process = start(domain.number, control_timeout=1.0)
-        yield domain.number
-        code, errors = stop(process)
-        assert (code, "Traceback" in errors) == (0, False), errors
+    process = start(package_domain_id, control_timeout=1.0)
+    yield package_domain_id
+    code, errors = stop(process)
+    assert (code, "Traceback" in errors) == (0, False), errors
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recording(sound: int) -> Recording:
     """All experiments on it."""
     probe = Probe("ego_vehicle", sound)
-    made = record(probe, list(EXPERIMENTS), START)
+    made = record(probe, list(EXPERIMENTS), HANG)
     probe.close()
     assert made is not None
     return made

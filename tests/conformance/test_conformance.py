@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conformance checks pass on the embedded simulator, and each fails where its point is broken.
 
 Real processes over real DDS: the simulator, and a simulator with a fault for each point. To save time a broken
@@ -14,21 +15,24 @@ from pathlib import Path
 
 import pytest
 
+from ..shared.patience import HANG
+
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
-from bridge_harness import start, stop
-from broken_simulator import FAULTS
-from run_harness import private_domain
 from std_msgs.msg import String
 
 from td3_driving.conformance.checks import CHECKS, experiments
-from td3_driving.conformance.measures import Measures, Verdict
+from td3_driving.conformance.measures import CheckVerdict, Measures
 from td3_driving.conformance.recording import Recording
-from td3_driving.nodes import conformance, conformance_experiments, qos
-from td3_driving.nodes.conformance_experiments import join, run_experiment
-from td3_driving.nodes.conformance_probe import Probe
+from td3_driving.nodes.conformance import command as conformance
+from td3_driving.nodes.conformance import experiments as conformance_experiments
+from td3_driving.nodes.conformance.experiments import join, run_experiment
+from td3_driving.nodes.conformance.probe import Probe
+from td3_driving.nodes.ros import qos
 
-START = 40.0
+from ..nodes.bridge_harness import start, stop
+from .broken_simulator import FAULTS
+
 SHORT_DRIVE = tuple((name, max(frames // 3, 6), command) for name, frames, command in conformance_experiments.DRIVE)
 SHOWS_IN = {7: "drive", 9: "drive", 10: "teleport", 11: "pause", 12: "hold", 16: "spawn", 17: "drive", 18: "tolerate"}
 """Experiment in which the fault of a point shows, beside the drive."""
@@ -38,7 +42,7 @@ def failed(recording: Recording) -> list[int]:
     return [check.number for check in CHECKS if not check.verdict(recording).passed]
 
 
-def bad(verdict: Verdict) -> str:
+def bad(verdict: CheckVerdict) -> str:
     return "; ".join(str(measure) for measure in verdict.evidence if not measure.good)
 
 
@@ -53,29 +57,28 @@ class Patient:
         self.probe.node.create_subscription(
             String, "/conformance/broken", lambda said: self._in_force.append(said.data), qos.BRIDGE_LATCHED_ONE
         )
-        assert join(self.probe, START) is not None
+        assert join(self.probe, HANG) is not None
 
     def suffer(self, fault: str) -> None:
         """Switch to ``fault``, or back with an empty one."""
         self._fault.publish(String(data=fault))
-        assert self.probe.until(lambda: self._in_force[-1] == fault, START)
+        assert self.probe.until(lambda: self._in_force[-1] == fault, HANG)
 
     def recover(self) -> None:
         """Wait until frames come as they should."""
         self.suffer("")
-        assert self.probe.until(lambda: self.probe.step(), START)
+        assert self.probe.until(lambda: self.probe.step(), HANG)
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Patient]:
+def patient(module_domain_id: int) -> Iterator[Patient]:
     program = str(Path(__file__).with_name("broken_simulator.py"))
-    with private_domain() as domain:
-        process = start(domain.number, program=(program,), control_timeout=1.0)
-        made = Patient(domain.number)
-        yield made
-        made.probe.close()
-        code, errors = stop(process)
-        assert (code, "Traceback" in errors) == (0, False), errors
+    process = start(module_domain_id, program=(program,), control_timeout=1.0)
+    made = Patient(module_domain_id)
+    yield made
+    made.probe.close()
+    code, errors = stop(process)
+    assert (code, "Traceback" in errors) == (0, False), errors
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +115,7 @@ def with_fault(recording: Recording, patient: Patient, number: int) -> Recording
         broken.graph = patient.probe.graph()
     elif number == 14:
         late = Probe("ego_vehicle", patient.domain)
-        joined = join(late, START)
+        joined = join(late, HANG)
         late.close()
         assert joined is not None
         broken.stretches["join"] = joined

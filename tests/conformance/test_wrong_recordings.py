@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each conformance check fails on a recording in which one thing is wrong."""
 
 from __future__ import annotations

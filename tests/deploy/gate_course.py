@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives a gate through simulated time, for its tests."""
 
 from __future__ import annotations
@@ -5,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
+from td3_driving.deploy.gate_types import CommandRequest, GateOutput, Instant, Mode
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
 from td3_driving.driving.navigation import LocalisationError
@@ -50,7 +51,7 @@ class Course:
     image: int | None = None
     shift: float = 0.0
     error: LocalisationError | None = None
-    outputs: list[Output] = field(default_factory=list)
+    outputs: list[GateOutput] = field(default_factory=list)
     _ticks: int = 0
 
     def at(self) -> Instant:
@@ -65,9 +66,9 @@ class Course:
             vehicle = replace(state(0.0, self.speed), stamp_ns=at.clock_ns)
             self.gate.on_odometry(vehicle if self.error is None else self.error.apply(vehicle), at)
         if "command" not in self.silent:
-            self.gate.on_command(Request(self.command, at.clock_ns), at)
+            self.gate.on_command(CommandRequest(self.command, at.clock_ns), at)
 
-    def step(self) -> Output:
+    def step(self) -> GateOutput:
         """10 ms: inputs every 50 ms, an output every 20 ms; the last output."""
         if self._ticks % 5 == 0:
             self.inputs()
@@ -77,7 +78,7 @@ class Course:
         self.time = START + 0.01 * self._ticks
         return self.outputs[-1]
 
-    def run(self, seconds: float) -> Output:
+    def run(self, seconds: float) -> GateOutput:
         """Several steps; the last output."""
         for _ in range(round(seconds * 100)):
             self.step()
@@ -93,7 +94,8 @@ def driving(**changes: object) -> Course:
 
 def modes(course: Course, seconds: float) -> dict[Mode, float]:
     """Mode -> time [s] after now at which it was first seen."""
-    begin, seen = course.time, {}
+    begin = course.time
+    seen: dict[Mode, float] = {}
     for _ in range(round(seconds * 100)):
         seen.setdefault(course.step().mode, round(course.time - 0.01 - begin, 3))
     return seen

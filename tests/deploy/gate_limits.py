@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every command of a gate with its default settings must keep."""
 
 from __future__ import annotations

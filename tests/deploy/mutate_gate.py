@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutation test of the command gate: changes its code, one place at a time, and sees whether the tests notice.
 
     tools/env.sh python tests/deploy/mutate_gate.py [--only gate_filter.py] [--jobs 2]
@@ -101,7 +102,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         yield f"{ast.unparse(node)} -> {ast.unparse(node.operand)}", node.operand
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES:
         yield replaced(node, func=ast.Name(NAMES[node.func.id], ast.Load()))
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         value = not node.value if isinstance(node.value, bool) else node.value + 1
         yield f"{node.value!r} -> {value!r}", ast.Constant(value)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles that somebody tampered with, and how they are refused."""
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import zipfile
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policy_bundle import KEY, make_bundle
 
 from td3_driving.deploy.bundle import (
     CONTENT,
@@ -19,6 +19,8 @@ from td3_driving.deploy.bundle import (
 from td3_driving.deploy.bundle_archive import BundleError, pack
 from td3_driving.deploy.contract import FORMAT
 from td3_driving.deploy.runtime import start
+
+from ..nodes.policy_bundle import KEY, make_bundle
 
 GOOD = make_bundle(key=KEY)
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))

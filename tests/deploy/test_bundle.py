@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an export leaves: the same network, the same bytes, and a way back to the run."""
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ import numpy as np
 import pytest
 import torch
 from cryptography.hazmat.primitives import serialization
-from policy_bundle import KEY, make_bundle, random_weights, small_settings
 
 from td3_driving.cli import COMMANDS
 from td3_driving.deploy import bundle_cli
 from td3_driving.deploy.bundle import MANIFEST, MEMBERS, SIGNATURE, read_bundle
 from td3_driving.deploy.contract import ContractError, contract_of, read_contract
 from td3_driving.deploy.runtime import InferenceError, PolicyRuntime, load, start
-from td3_driving.learning import export
+from td3_driving.export import to_bundle
+from td3_driving.export.onnx_graph import model_bytes
+from td3_driving.learning.algorithms import make_actor
 from td3_driving.learning.best import keep_if_better
 from td3_driving.learning.checkpoint import save_checkpoint
 from td3_driving.learning.inference import ActorPolicy
-from td3_driving.learning.networks import initialise, make_actor
-from td3_driving.learning.onnx_graph import model_bytes
+from td3_driving.learning.networks import initialise
+from td3_driving.learning.weights import load_into
+from td3_driving.runs.profiles import config_directory, load_profile, parameter_file
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import config_directory, load_profile, parameter_file
+
+from ..nodes.policy_bundle import KEY, make_bundle, random_weights, small_settings
 
 PROFILES = sorted(path.stem for path in config_directory().glob("*.yaml") if "/**" in path.read_text())
 VARIANTS = {
@@ -50,9 +54,9 @@ def worst_difference(settings: Settings, weights: bytes) -> float:
     policy = ActorPolicy(settings, contract.state_size)
     policy.load(weights)
     actor = make_actor(settings, contract.state_size)
-    export.load_into(actor, weights)
+    load_into(actor, weights)
     runtime = PolicyRuntime(model_bytes(actor, contract), contract)
-    frames, states = export.observations(contract, 40, seed=99)
+    frames, states = to_bundle.observations(contract, 40, seed=99)
     actions = np.stack([policy.act(*pair) for pair in zip(frames, states)])
     assert actions.std(axis=0).min() > 0.01, "actions that do not differ prove nothing"
     return float(np.abs(actions - np.stack([runtime.act(*pair) for pair in zip(frames, states)])).max())
@@ -217,8 +221,8 @@ def test_command_exports_a_run_with_its_history(tmp_path: Path, capsys: pytest.C
     run, output, pem = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip", tmp_path / "private.pem"
     form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     pem.write_bytes(KEY.private_bytes(serialization.Encoding.PEM, *form))
-    assert COMMANDS["export"][0] == export.__name__
-    assert export.main([str(run), "-o", str(output), "--key", str(pem)]) == 0
+    assert COMMANDS["export"][0] == to_bundle.__name__
+    assert to_bundle.main([str(run), "-o", str(output), "--key", str(pem)]) == 0
     told = capsys.readouterr()
     assert "40 updates, 900 steps, run doctor: NO-GO" in told.out and "advises against" in told.err
     bundle = load(output, KEY.public_key()).bundle
@@ -237,18 +241,18 @@ def test_run_of_a_version_whose_policies_saw_something_else_is_refused(
     lines = (run / "config.yaml").read_text().splitlines()
     new = ("state:", "colour:", "crop_", "stack_stride:", "waypoint")
     (run / "config.yaml").write_text("\n".join(line for line in lines if not line.strip().startswith(new)))
-    assert export.main([str(run), "-o", str(tmp_path / "policy.zip")]) == 2
+    assert to_bundle.main([str(run), "-o", str(tmp_path / "policy.zip")]) == 2
     told = capsys.readouterr().err
     assert "no observation.state" in told and "train anew" in told and told.count("\n") == 1
 
 
 def test_best_policy_is_exported_with_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, output = saved_run(tmp_path, small_settings()), tmp_path / "policy.zip"
-    assert export.main([str(run), "-o", str(output), "--best"]) == 2
+    assert to_bundle.main([str(run), "-o", str(output), "--best"]) == 2
     assert "kept no best policy" in capsys.readouterr().err
     weights = random_weights(small_settings(), seed=8)
     keep_if_better(run / "checkpoints", weights, small_settings().digest(), {"driving_score": 61.5})
-    assert export.main([str(run), "-o", str(output), "--best"]) == 0
+    assert to_bundle.main([str(run), "-o", str(output), "--best"]) == 0
     provenance = load(output).bundle.provenance
     assert (provenance["updates"], provenance["evaluation"]["driving_score"]) == (7, 61.5)
     assert provenance["weights_sha256"] == hashlib.sha256(weights).hexdigest()
@@ -287,7 +291,7 @@ def test_command_refuses_what_is_no_run_and_no_key_in_one_sentence(
         "cannot": [str(run), "--key", str(tmp_path / "absent.pem")],
     }
     for index, (reason, words) in enumerate(cases.items()):
-        assert export.main([*words, "-o", str(tmp_path / "out.zip")]) == 2
+        assert to_bundle.main([*words, "-o", str(tmp_path / "out.zip")]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and error.count("\n") == 1
         assert reason in error or index == 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the archive of a bundle must not be: each case refused with one sentence."""
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tampered import GOOD, KEY, members, refusal
 
 from td3_driving.deploy import bundle_archive
 from td3_driving.deploy.bundle import (
@@ -25,6 +25,8 @@ from td3_driving.deploy.bundle import (
     read_bundle,
 )
 from td3_driving.deploy.bundle_archive import LARGEST, BundleError, pack, unpack
+
+from .tampered import GOOD, KEY, members, refusal
 
 
 def zipped(write: Callable[[zipfile.ZipFile], object]) -> bytes:

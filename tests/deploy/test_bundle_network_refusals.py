@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the network of a bundle must not be: each case refused with one sentence."""
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from tampered import members, refusal, resealed
 
 from td3_driving.deploy.bundle import (
     MODEL,
 )
+
+from .tampered import members, refusal, resealed
 
 
 def changed_model(change: Callable[[onnx.ModelProto], object]) -> str:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bundle must not say: each case refused with one sentence, whatever was done to the file."""
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from policy_bundle import make_bundle, small_settings
-from tampered import GOOD, KEY, OTHER_KEY, members, refusal, resealed, zipfile_members
 
 from td3_driving.deploy.bundle import (
     CONTENT,
@@ -22,6 +21,9 @@ from td3_driving.deploy.bundle import (
 )
 from td3_driving.deploy.bundle_archive import BundleError, pack
 from td3_driving.deploy.runtime import start
+
+from ..nodes.policy_bundle import make_bundle, small_settings
+from .tampered import GOOD, KEY, OTHER_KEY, members, refusal, resealed, zipfile_members
 
 
 def test_the_untouched_bundle_is_taken() -> None:

@@ -1,17 +1,19 @@
-"""What a policy that only watches hears of who drives, and what the deployed policy tells of itself."""
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy that only watches hears of who drives, and what the drive node tells of itself."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from drive_course import LOADED, STRAIGHT, picture, state_at
 
 from td3_driving.deploy.drive_report import DriveReport
 from td3_driving.deploy.driver import DeployedDriver
 from td3_driving.deploy.runtime import Loaded
 from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving.synchroniser import FrameCounts
+
+from .drive_course import LOADED, STRAIGHT, state_at, timed_frame
 
 
 def test_stamps_tell_what_the_driver_in_charge_did_before_and_at_a_frame() -> None:
@@ -39,13 +41,13 @@ def test_report_says_why_nothing_is_decided() -> None:
 
     assert inference(active=False) == ("OK", "inactive")
     assert inference() == ("STALE", "no complete frame")
-    report.note(driver.decide(picture(), state_at(0)), now=0.0)
+    report.note(driver.decide(timed_frame(), state_at(0)), now=0.0)
     assert inference(now=0.5) == ("OK", "driving")
     assert inference(now=1.5) == ("STALE", "no complete frame")
     report.refuse("the camera is upside down")
     assert inference() == ("ERROR", "the camera is upside down")
     for number in range(1, 401):
-        report.note(driver.decide(picture(), state_at(2 * number)), now=0.0)
+        report.note(driver.decide(timed_frame(), state_at(2 * number)), now=0.0)
     assert inference()[0] == "WARN" and "10.0 Hz, in training at 20.0 Hz" in inference()[1]
     names = {status.name for status in report.statuses(driver, counts, True, 0.0)}
     assert names == {"policy: bundle", "policy: inference", "policy: frame sync"}

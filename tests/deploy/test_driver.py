@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Driving by a bundle without ROS: when it acts, when it refuses, what it remembers."""
 
 from __future__ import annotations
@@ -7,23 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drive_course import LOADED, OTHER, RANDOM, SETTINGS, STRAIGHT, driver_of, loaded, picture, state_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_bundle import make_bundle, small_settings
 
 from td3_driving.deploy.bundle import read_bundle
 from td3_driving.deploy.bundle_archive import BundleError
-from td3_driving.deploy.driver import TRIAL, DeployedDriver, Picture, fingerprint
+from td3_driving.deploy.driver import TRIAL, DeployedDriver, TimedFrame, fingerprint
 from td3_driving.deploy.runtime import InferenceError, Loaded, PolicyRuntime, start
 from td3_driving.driving.action import FULL_STOP
 from td3_driving.driving.navigation import LocalisationError, Navigator
 from td3_driving.driving.observation import ObservationError
-from td3_driving.driving.pilot import Eyes
+from td3_driving.driving.pilot import ObservationBuilder
 from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import STATE_BOUND, encode_state
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import LocalisationSettings
+
+from ..nodes.policy_bundle import make_bundle, small_settings
+from .drive_course import LOADED, OTHER, RANDOM, SETTINGS, STRAIGHT, driver_of, loaded, state_at, timed_frame
 
 
 class Broken(PolicyRuntime):
@@ -50,16 +52,16 @@ def driver() -> DeployedDriver:
 def test_decides_as_eyes_and_network_of_training_do(name: str) -> None:
     """Training's eyes with an error of zero; the vehicle's take positions as they are, whatever the error was."""
     exact = LocalisationSettings(position_noise=0.0, position_bias=0.0, heading_noise=0.0)
-    driver, eyes = driver_of(name), Eyes(replace(SETTINGS[name], localisation=exact))
-    eyes.start(STRAIGHT)
+    driver, builder = driver_of(name), ObservationBuilder(replace(SETTINGS[name], localisation=exact))
+    builder.start(STRAIGHT)
     for number in range(12):
         image = RANDOM.integers(0, 256, (72, 128, 4), dtype=np.uint8)
         frame, vehicle = driver.look(image, "bgra8"), state_at(number, x=5.0 + 0.2 * number, speed=4.0)
         decision = driver.decide(frame, vehicle)
-        sight = eyes.see(frame.frame, vehicle)
-        eyes.last_action = driver.loaded.runtime.act(sight.observation.stack, sight.observation.state)
-        np.testing.assert_array_equal(decision.action, eyes.last_action)
-        assert decision.fingerprint == fingerprint(sight.observation)
+        time_step = builder.see(frame.frame, vehicle)
+        builder.last_action = driver.loaded.runtime.act(time_step.observation.stack, time_step.observation.state)
+        np.testing.assert_array_equal(decision.action, builder.last_action)
+        assert decision.fingerprint == fingerprint(time_step.observation)
 
 
 def test_stack_holds_frames_that_are_a_stride_apart() -> None:
@@ -67,8 +69,8 @@ def test_stack_holds_frames_that_are_a_stride_apart() -> None:
     driver = driver_of("colour")
 
     def brightness(number: int) -> list[int]:
-        even = Picture(np.full((3, 36, 36), number, np.uint8), 0.0)
-        stack = driver.decide(even, state_at(number)).sight.observation.stack
+        even = TimedFrame(np.full((3, 36, 36), number, np.uint8), 0.0)
+        stack = driver.decide(even, state_at(number)).time_step.observation.stack
         assert stack.shape == (9, 36, 36) == driver.contract.frames_shape
         return [int(plane[0, 0]) for plane in stack[::3]]
 
@@ -81,32 +83,32 @@ def test_stack_holds_frames_that_are_a_stride_apart() -> None:
 def test_needs_a_route_a_finite_state_and_the_lane_within_reach(name: str, farthest: float) -> None:
     driver = DeployedDriver(loaded(name))
     with pytest.raises(ObservationError, match="no route yet"):
-        driver.decide(picture(), state_at(0))
+        driver.decide(timed_frame(), state_at(0))
     driver.take_route(STRAIGHT)
     with pytest.raises(ObservationError, match="not finite"):
-        driver.decide(picture(), state_at(1, yaw=math.nan))
+        driver.decide(timed_frame(), state_at(1, yaw=math.nan))
     with pytest.raises(ObservationError, match=f"{farthest + 0.5:.1f} m away"):
-        driver.decide(picture(), state_at(2, y=farthest + 0.5))
-    assert driver.decide(picture(), state_at(3, y=0.01 - farthest)).goal is False
+        driver.decide(timed_frame(), state_at(2, y=farthest + 0.5))
+    assert driver.decide(timed_frame(), state_at(3, y=0.01 - farthest)).goal is False
 
 
 def test_stops_at_the_end_of_the_route(driver: DeployedDriver) -> None:
-    assert driver.decide(picture(), state_at(0, x=996.9)).goal is False
-    decision = driver.decide(picture(), state_at(1, x=997.1))
+    assert driver.decide(timed_frame(), state_at(0, x=996.9)).goal is False
+    decision = driver.decide(timed_frame(), state_at(1, x=997.1))
     assert decision.goal and decision.command == FULL_STOP
     assert tuple(decision.action) == (0.0, -1.0)
 
 
 def test_a_goal_that_was_reached_stays_reached_until_there_is_another(driver: DeployedDriver) -> None:
-    assert driver.decide(picture(), state_at(0, x=997.5)).goal
-    assert driver.decide(picture(), state_at(1, x=995.0)).goal, "noise of the position does not drive on"
+    assert driver.decide(timed_frame(), state_at(0, x=997.5)).goal
+    assert driver.decide(timed_frame(), state_at(1, x=995.0)).goal, "noise of the position does not drive on"
     driver.take_route(Route(STRAIGHT.points.copy()))
-    assert driver.decide(picture(), state_at(2, x=995.0)).goal, "the same route, told again"
+    assert driver.decide(timed_frame(), state_at(2, x=995.0)).goal, "the same route, told again"
     driver.take_route(Route(np.array([(0.0, 0.0), (2000.0, 0.0)])))
-    assert driver.decide(picture(), state_at(3, x=995.0)).goal is False
+    assert driver.decide(timed_frame(), state_at(3, x=995.0)).goal is False
     driver.take_route(STRAIGHT)
-    assert driver.decide(picture(), state_at(4, x=997.5)).goal
-    assert driver.decide(picture(), state_at(5, x=5.0)).goal is False, "put back to the start"
+    assert driver.decide(timed_frame(), state_at(4, x=997.5)).goal
+    assert driver.decide(timed_frame(), state_at(5, x=5.0)).goal is False, "put back to the start"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +131,8 @@ def test_a_goal_that_was_reached_stays_reached_until_there_is_another(driver: De
 )
 def test_memory_lasts_as_long_as_time_and_place_go_on(name: str, change: dict[str, float], forgets: bool) -> None:
     driver = driver_of(name)
-    driver.decide(picture(), state_at(0))
-    stack = driver.decide(picture(), state_at(**change)).sight.observation.stack  # type: ignore[arg-type]
+    driver.decide(timed_frame(), state_at(0))
+    stack = driver.decide(timed_frame(), state_at(**change)).time_step.observation.stack  # type: ignore[arg-type]
     assert bool((stack == stack[-1]).all()) is forgets
     assert driver.restarts == int(forgets)
 
@@ -141,7 +143,7 @@ def test_noise_of_a_metre_makes_no_frame_forgotten_and_a_teleport_does(correlati
     driver = DeployedDriver(Loaded(LOADED.bundle, Broken(good=20_000)))
     driver.take_route(Route(np.array([(0.0, 0.0), (10_000.0, 0.0)])))
     error = LocalisationError(LocalisationSettings(correlation_time=correlation, position_bias=0.0), 0.05, seed=1)
-    frame, positions = picture(), []
+    frame, positions = timed_frame(), []
     for number in range(10_000):
         vehicle = error.apply(state_at(number, x=0.4 * number, speed=8.0))
         positions.append((vehicle.x - 0.4 * number, vehicle.y))
@@ -151,17 +153,19 @@ def test_noise_of_a_metre_makes_no_frame_forgotten_and_a_teleport_does(correlati
     moved = np.hypot(*np.diff(positions, axis=0).T)
     if correlation == 0.0:
         assert (moved > 3.0).mean() == pytest.approx(np.exp(-9.0 / 4.0), abs=0.02), "what exact positions never do"
-    stack = driver.decide(picture(), error.apply(state_at(10_000, x=3999.6 - 15.0, speed=8.0))).sight.observation.stack
+    stack = driver.decide(
+        timed_frame(), error.apply(state_at(10_000, x=3999.6 - 15.0, speed=8.0))
+    ).time_step.observation.stack
     assert driver.restarts == 1
     assert (stack == stack[-1]).all()
 
 
 def test_new_route_keeps_the_memory(driver: DeployedDriver) -> None:
-    driver.decide(picture(), state_at(0))
+    driver.decide(timed_frame(), state_at(0))
     driver.take_route(Route(np.array([(0.0, 1.0), (500.0, 1.0)])))
-    sight = driver.decide(picture(), state_at(1)).sight
-    assert sight.place.lateral == pytest.approx(-1.0)
-    assert not (sight.observation.stack == sight.observation.stack[-1]).all()
+    time_step = driver.decide(timed_frame(), state_at(1)).time_step
+    assert time_step.place.lateral == pytest.approx(-1.0)
+    assert not (time_step.observation.stack == time_step.observation.stack[-1]).all()
 
 
 def test_camera_of_another_shape_is_refused(driver: DeployedDriver) -> None:
@@ -173,20 +177,20 @@ def test_camera_of_another_shape_is_refused(driver: DeployedDriver) -> None:
 def test_swapped_bundle_that_fails_is_given_up_within_the_frame(driver: DeployedDriver) -> None:
     driver.swap(Loaded(OTHER.bundle, Broken(good=3)))
     for number in range(3):
-        assert tuple(driver.decide(picture(), state_at(number)).action) == (0.0, 0.0)
-    frame = picture()
+        assert tuple(driver.decide(timed_frame(), state_at(number)).action) == (0.0, 0.0)
+    frame = timed_frame()
     decision = driver.decide(frame, state_at(3))
     assert (driver.swaps, driver.rollbacks) == (1, 1) and driver.loaded is LOADED
-    observation = decision.sight.observation
+    observation = decision.time_step.observation
     np.testing.assert_array_equal(decision.action, LOADED.runtime.act(observation.stack, observation.state))
 
 
 def test_bundle_that_has_proved_itself_has_nothing_to_fall_back_on(driver: DeployedDriver) -> None:
     driver.swap(Loaded(OTHER.bundle, Broken(good=TRIAL)))
     for number in range(TRIAL):
-        driver.decide(picture(), state_at(number))
+        driver.decide(timed_frame(), state_at(number))
     with pytest.raises(InferenceError, match="broken"):
-        driver.decide(picture(), state_at(TRIAL))
+        driver.decide(timed_frame(), state_at(TRIAL))
     assert driver.rollbacks == 0
 
 
@@ -213,11 +217,11 @@ def test_any_state_gives_a_bounded_command_or_a_refusal(states: list[tuple[float
     driver.take_route(STRAIGHT)
     for x, y, yaw, speed, yaw_rate, stamp in states:
         try:
-            decision = driver.decide(picture(), VehicleState(int(stamp), x, y, 0.0, yaw, speed, 0.0, yaw_rate))
+            decision = driver.decide(timed_frame(), VehicleState(int(stamp), x, y, 0.0, yaw, speed, 0.0, yaw_rate))
         except ObservationError:
             continue
         assert np.isfinite(decision.action).all() and np.abs(decision.action).max() <= 1.0
-        assert np.abs(decision.sight.observation.state).max() <= STATE_BOUND
+        assert np.abs(decision.time_step.observation.state).max() <= STATE_BOUND
         assert 0.0 <= decision.command.throttle <= 1.0 and 0.0 <= decision.command.brake <= 1.0
 
 

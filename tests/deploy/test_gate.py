@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the gate lets through, when it holds and when it stops for missing inputs, on a simulated clock."""
 
 from __future__ import annotations
@@ -6,14 +7,15 @@ import math
 from dataclasses import replace
 
 import pytest
-from gate_course import BRAKE_PER, COAST, PERIOD, START, Course, driving, instant, modes, state
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Mode, Output, Request
+from td3_driving.deploy.gate_types import CommandRequest, GateOutput, Mode
 from td3_driving.deploy.limits import GateSettings, gate_settings
 from td3_driving.driving.action import Command
 from td3_driving.driving.navigation import LocalisationError
 from td3_driving.settings import LocalisationSettings
+
+from .gate_course import BRAKE_PER, COAST, PERIOD, START, Course, driving, instant, modes, state
 
 # Letting through.
 
@@ -95,7 +97,7 @@ def test_warning_comes_before_the_stop_when_two_outputs_are_missed() -> None:
     at = instant(START)
     gate.on_camera(at.clock_ns, 1, at)
     gate.on_odometry(state(START, 5.0), at)
-    gate.on_command(Request(Command(0.2, 0.0, 0.0), at.clock_ns), at)
+    gate.on_command(CommandRequest(Command(0.2, 0.0, 0.0), at.clock_ns), at)
     expected = {0.0: Mode.ACTIVE, 0.09: Mode.ACTIVE, 0.095: Mode.HOLDING, 0.1: Mode.HOLDING}
     for after, mode in expected.items():
         later = instant(START + after)
@@ -121,7 +123,7 @@ def test_a_late_image_makes_its_command_unusable() -> None:
     for _ in range(30):
         course.step()
         at = course.at()
-        course.gate.on_command(Request(course.command, at.clock_ns - 160_000_000), at)
+        course.gate.on_command(CommandRequest(course.command, at.clock_ns - 160_000_000), at)
     output = course.run(0.02)
     assert output.mode is Mode.EMERGENCY_STOP
     assert "the last was refused: its image is 0.16 s old" in str(output.faults[0])
@@ -236,6 +238,6 @@ def test_modes_have_the_numbers_of_the_message() -> None:
 
 
 def test_what_is_not_said_is_harmless() -> None:
-    assert not Request(Command(0.0, 0.0, 0.0), 0).reverse
-    plain = Output(Mode.ACTIVE, None, 0.0, 0.0)
+    assert not CommandRequest(Command(0.0, 0.0, 0.0), 0).reverse
+    plain = GateOutput(Mode.ACTIVE, None, 0.0, 0.0)
     assert (plain.reverse, plain.latched, plain.fresh) == (False, False, False)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The limits: by hand where a number can be worked out, by properties over random courses."""
 
 from __future__ import annotations
@@ -6,7 +7,6 @@ import math
 from itertools import pairwise
 
 import pytest
-from gate_limits import LIMITS, PEDALS, VEHICLE, check_bounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +14,8 @@ from td3_driving.deploy.gate_filter import Limiter
 from td3_driving.deploy.gate_types import in_range
 from td3_driving.deploy.limits import GateSettings, gate_settings
 from td3_driving.driving.action import Command
+
+from .gate_limits import LIMITS, PEDALS, VEHICLE, check_bounds
 
 PERIOD = 0.05
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A flood of random and hostile input through the whole gate: no exception, no command outside the limits."""
 
 from __future__ import annotations
@@ -7,13 +8,14 @@ from collections import Counter
 from random import Random
 
 import pytest
-from gate_limits import LIMITS, ROUNDING, check_bounds
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Instant, Mode, Output, Request
+from td3_driving.deploy.gate_types import CommandRequest, GateOutput, Instant, Mode
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
 from td3_driving.driving.vehicle_state import VehicleState
+
+from .gate_limits import LIMITS, ROUNDING, check_bounds
 
 ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 1e308, -1e308, 5e-324, 1e-7, 1.0 + 1e-12, 2.0, -2.0)
 INPUTS = 120_000
@@ -81,13 +83,13 @@ class Flood:
         gate, at = self.gate, self.at()
         command = Command(self.number(-0.2, 1.2), self.number(-1.2, 0.9), self.number(-0.4, 0.4))
         if kind in (0, 3, 4):
-            gate.on_command(Request(command, self.stamp()), at)
+            gate.on_command(CommandRequest(command, self.stamp()), at)
         elif kind in (1, 5):
             gate.on_camera(self.stamp(), self.random.randrange(3) if self.odd() else self.inputs, at)
         elif kind in (2, 6):
             gate.on_odometry(self.state(), at)
         elif kind == 7:
-            gate.on_manual(Request(command, self.stamp(), self.random.random() < 0.5), at)
+            gate.on_manual(CommandRequest(command, self.stamp(), self.random.random() < 0.5), at)
         else:
             self.seldom(kind)
         if self.reports and self.inputs % 20 == 0:
@@ -112,7 +114,7 @@ class Flood:
         elif kind == 10 and chance < 0.2:
             self.gate.stop("button")
 
-    def check(self, output: Output) -> None:
+    def check(self, output: GateOutput) -> None:
         """Numbers, and the limits of the mode."""
         self.outputs += 1
         self.modes[output.mode] += 1

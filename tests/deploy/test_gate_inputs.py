@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ages of the inputs, and what is refused."""
 
 from __future__ import annotations
@@ -5,12 +6,13 @@ from __future__ import annotations
 import math
 
 import pytest
-from gate_course import START, instant, state
 
 from td3_driving.deploy.gate_inputs import CameraInput, ClockWatch, CommandInput, Input, OdometryInput
-from td3_driving.deploy.gate_types import Instant, Request, Severity, in_range
+from td3_driving.deploy.gate_types import CommandRequest, FaultSeverity, Instant, in_range
 from td3_driving.deploy.limits import BudgetSettings, StopSettings, gate_settings
 from td3_driving.driving.action import Command
+
+from .gate_course import START, instant, state
 
 BUDGET, STOP = BudgetSettings(), StopSettings()
 UNCOMPARED = gate_settings({"budget.compare_stamps": False}).budget
@@ -35,7 +37,7 @@ def test_without_comparable_stamps_only_silence_counts() -> None:
     assert source.age(instant(START + 0.1)) == pytest.approx(0.1)
     assert source.take(ns(9e6), instant(START + 0.1)), "no stamp is ahead of anything"
     command = CommandInput(UNCOMPARED, STOP)
-    command.offer(Request(Command(0.0, 0.0, 0.0), ns(5.0)), instant(START))
+    command.offer(CommandRequest(Command(0.0, 0.0, 0.0), ns(5.0)), instant(START))
     assert command.fresh, "nor too old"
 
 
@@ -62,20 +64,20 @@ def test_stamp_that_goes_back_is_one_event() -> None:
     assert source.take(ns(START - 0.05), instant(START))
     event = source.event()
     assert event is not None and str(event) == "camera: its stamp went back by 0.05 s"
-    assert event.severity is Severity.COMFORTABLE
+    assert event.severity is FaultSeverity.COMFORTABLE
     assert source.event() is None
 
 
 def test_faults_follow_the_age() -> None:
     source = Input("odometry", BUDGET)
     absent = source.fault(instant(START), 0.09, 0.1)
-    assert absent is not None and (str(absent), absent.severity) == ("odometry: none yet", Severity.EMERGENCY)
+    assert absent is not None and (str(absent), absent.severity) == ("odometry: none yet", FaultSeverity.EMERGENCY)
     source.refuse("it is not finite")
     absent = source.fault(instant(START), 0.09, 0.1)
     assert str(absent) == "odometry: none yet; the last was refused: it is not finite"
     source.take(ns(START), instant(START))
-    wanted = {0.09: None, 0.0901: Severity.WARN, 0.1: Severity.WARN, 0.1001: Severity.COMFORTABLE}
-    wanted |= {0.3: Severity.COMFORTABLE, 0.3001: Severity.EMERGENCY}
+    wanted = {0.09: None, 0.0901: FaultSeverity.WARN, 0.1: FaultSeverity.WARN, 0.1001: FaultSeverity.COMFORTABLE}
+    wanted |= {0.3: FaultSeverity.COMFORTABLE, 0.3001: FaultSeverity.EMERGENCY}
     for age, severity in wanted.items():
         fault = source.fault(instant(START + age), 0.09, 0.1)
         assert (None if fault is None else fault.severity) is severity, age
@@ -97,18 +99,18 @@ def test_a_new_time_begins_with_age_zero() -> None:
 def test_commands_that_are_no_numbers(name: str, value: float) -> None:
     values = {"steer": 0.0, "throttle": 0.0, "brake": 0.0, name: value}
     command = CommandInput(BUDGET, STOP)
-    command.offer(Request(Command(**values), ns(START)), instant(START))
+    command.offer(CommandRequest(Command(**values), ns(START)), instant(START))
     assert (command.request, command.fresh, command.refusal) == (None, False, f"{name} is {value}")
     assert command.age(instant(START)) == math.inf
 
 
 def test_command_of_an_old_image() -> None:
     command = CommandInput(BUDGET, STOP)
-    command.offer(Request(Command(0.0, 0.0, 0.0), ns(START - 0.15)), instant(START))
+    command.offer(CommandRequest(Command(0.0, 0.0, 0.0), ns(START - 0.15)), instant(START))
     assert command.fresh
-    command.offer(Request(Command(0.1, 0.0, 0.0), ns(START - 0.151 + 1.0)), instant(START + 1.0))
+    command.offer(CommandRequest(Command(0.1, 0.0, 0.0), ns(START - 0.151 + 1.0)), instant(START + 1.0))
     assert command.refusal == "its image is 0.15 s old"
-    assert command.request == Request(Command(0.0, 0.0, 0.0), ns(START - 0.15))
+    assert command.request == CommandRequest(Command(0.0, 0.0, 0.0), ns(START - 0.15))
 
 
 def flipping(count: int, gap: float, steer: float = 0.4) -> CommandInput:
@@ -116,14 +118,14 @@ def flipping(count: int, gap: float, steer: float = 0.4) -> CommandInput:
     for number in range(count + 1):
         time = START + gap * number
         side = steer if number % 2 else -steer
-        command.offer(Request(Command(0.0, 0.0, side), ns(time)), instant(time))
+        command.offer(CommandRequest(Command(0.0, 0.0, side), ns(time)), instant(time))
     return command
 
 
 def test_four_flips_in_a_second_are_too_many() -> None:
     assert flipping(3, 0.05).flip_fault(instant(START + 0.15)) is None
     fault = flipping(4, 0.05).flip_fault(instant(START + 0.2))
-    assert fault is not None and fault.severity is Severity.COMFORTABLE
+    assert fault is not None and fault.severity is FaultSeverity.COMFORTABLE
     assert fault.text == "4 steering changes of 0.8 or more in 1 s"
     assert flipping(4, 0.05, steer=0.399).flip_fault(instant(START + 0.2)) is None, "just not as far"
     assert flipping(4, 0.3).flip_fault(instant(START + 1.2)) is not None, "0.9 s from the first to the last"
@@ -139,9 +141,9 @@ def test_frozen_camera_needs_way_and_time() -> None:
     for at, way, severity in (
         (0.1, 1.1, None),
         (0.15, 0.0, None),
-        (0.16, 0.0, Severity.COMFORTABLE),
-        (0.4, 0.8, Severity.COMFORTABLE),
-        (0.4, 0.2, Severity.EMERGENCY),
+        (0.16, 0.0, FaultSeverity.COMFORTABLE),
+        (0.4, 0.8, FaultSeverity.COMFORTABLE),
+        (0.4, 0.2, FaultSeverity.EMERGENCY),
     ):
         camera.move(way)
         camera.see(ns(START + at), 7, instant(START + at))
@@ -157,7 +159,7 @@ def test_frozen_and_quick_is_not_yet_an_emergency() -> None:
     camera = CameraInput(BUDGET)
     camera.see(ns(START), 7, instant(START))
     camera.move(30.0)
-    for after, severity in ((0.3, Severity.COMFORTABLE), (0.31, Severity.EMERGENCY)):
+    for after, severity in ((0.3, FaultSeverity.COMFORTABLE), (0.31, FaultSeverity.EMERGENCY)):
         fault = camera.frozen_fault(instant(START + after))
         assert fault is not None and fault.severity is severity
 
@@ -167,9 +169,9 @@ def test_frozen_distance_is_the_setting() -> None:
     camera.see(ns(START), 7, instant(START))
     for way, severity in (
         (3.0, None),
-        (0.1, Severity.COMFORTABLE),
-        (2.8, Severity.COMFORTABLE),
-        (0.2, Severity.EMERGENCY),
+        (0.1, FaultSeverity.COMFORTABLE),
+        (2.8, FaultSeverity.COMFORTABLE),
+        (0.2, FaultSeverity.EMERGENCY),
     ):
         camera.move(way)
         fault = camera.frozen_fault(instant(START + 1.0))
@@ -244,10 +246,10 @@ def test_clock_steps() -> None:
     assert clock.step(instant(START + 0.06, shift=0.05)) == (pytest.approx(0.04), None, False), "as far as it may"
     dt, fault, jumped = clock.step(instant(START + 0.1, shift=-0.01))
     assert (dt, str(fault), jumped) == (pytest.approx(0.04), "clock: it jumped by -0.06 s", True)
-    assert fault is not None and fault.severity is Severity.COMFORTABLE
+    assert fault is not None and fault.severity is FaultSeverity.COMFORTABLE
     dt, fault, jumped = clock.step(instant(START - 1.0, shift=-0.01))
     assert (dt, str(fault), jumped) == (0.0, "clock: it went back by 1.10 s", True)
-    assert fault is not None and fault.severity is Severity.COMFORTABLE
+    assert fault is not None and fault.severity is FaultSeverity.COMFORTABLE
 
 
 def test_clock_that_stands_still() -> None:
@@ -255,7 +257,10 @@ def test_clock_that_stands_still() -> None:
     for wall, fails in ((0.0, False), (2.0, False), (2.1, True), (9.0, True)):
         dt, fault, jumped = clock.step(Instant(START, ns(START), 50.0 + wall))
         assert (dt, fault is not None, jumped) == (0.0, fails, False), wall
-    assert fault is not None and (fault.text, fault.severity) == ("it stands still since 9.0 s", Severity.EMERGENCY)
+    assert fault is not None and (fault.text, fault.severity) == (
+        "it stands still since 9.0 s",
+        FaultSeverity.EMERGENCY,
+    )
     assert clock.step(Instant(START + 0.01, ns(START + 0.01), 60.0)) == (pytest.approx(0.01), None, False)
     assert clock.step(Instant(START + 0.01, ns(START + 0.01), 62.0)) == (0.0, None, False)
 

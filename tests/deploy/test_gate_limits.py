@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of the gate, the pedal map, and the conversion to other interfaces."""
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from hypothesis import strategies as st
 
 from td3_driving import cli
 from td3_driving.bounded import SettingsError
-from td3_driving.deploy import fit_pedals
-from td3_driving.deploy.gate_types import Mode, Output
+from td3_driving.deploy.gate_types import GateOutput, Mode
 from td3_driving.deploy.interfaces.motion import motion
 from td3_driving.deploy.limits import GATE_GROUPS, GateSettings, PedalSettings, gate_settings, interpolate
 from td3_driving.deploy.pedals import PedalMap, fit
 from td3_driving.driving.action import Command
+from td3_driving.export import fit_pedals
 from td3_driving.sim.vehicle import CarParameters, Control, curvature, next_speed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -204,8 +205,8 @@ def test_wheel_angle_is_that_of_the_embedded_vehicle(steer: float, speed: float)
         assert vehicle.lateral(steer, speed) == pytest.approx(-(speed**2) * math.tan(angle) / vehicle.wheelbase)
 
 
-def output(mode: Mode, command: Command | None, acceleration: float, speed: float, reverse: bool = False) -> Output:
-    return Output(mode, command, acceleration, speed, reverse)
+def output(mode: Mode, command: Command | None, acceleration: float, speed: float, reverse: bool = False) -> GateOutput:
+    return GateOutput(mode, command, acceleration, speed, reverse)
 
 
 def test_motion_is_in_ros_axes() -> None:

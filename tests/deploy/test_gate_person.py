@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate beside a person, and on vehicles that report who drives: on a simulated clock."""
 
 from __future__ import annotations
@@ -6,18 +7,19 @@ import math
 
 import numpy as np
 import pytest
-from gate_course import Course, driving, state
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Mode, Output, Request
+from td3_driving.deploy.gate_types import CommandRequest, GateOutput, Mode
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
+
+from .gate_course import Course, driving, state
 
 # A person.
 
 
 def manual(course: Course, command: Command, reverse: bool = False) -> None:
-    course.gate.on_manual(Request(command, 0, reverse), course.at())
+    course.gate.on_manual(CommandRequest(command, 0, reverse), course.at())
 
 
 def test_override_wins_at_once_over_everything() -> None:
@@ -108,7 +110,7 @@ def test_hand_back_with_a_dead_camera_is_a_stop() -> None:
 # Vehicles that report who drives.
 
 
-def autonomous(course: Course, on: bool) -> Output:
+def autonomous(course: Course, on: bool) -> GateOutput:
     course.gate.on_control_mode(on, course.at())
     return course.run(0.04)
 

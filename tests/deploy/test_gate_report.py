@@ -1,13 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the gate says on ``/diagnostics``."""
 
 from __future__ import annotations
 
 import pytest
-from gate_course import Course
 
 from td3_driving.deploy.gate_report import Ages, GateReport
-from td3_driving.doctor.live import Status
+from td3_driving.doctor.status import Status
 from td3_driving.driving.action import Command
+
+from .gate_course import Course
 
 
 def reported(course: Course, seconds: float, report: GateReport | None = None) -> dict[str, Status]:

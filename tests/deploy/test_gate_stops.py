@@ -1,12 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the gate stops, for clocks too, and how it recovers: on a simulated clock."""
 
 from __future__ import annotations
 
 import pytest
-from gate_course import BRAKE_PER, COAST, START, Course, driving, instant, state
 
-from td3_driving.deploy.gate_types import Instant, Mode, Request
+from td3_driving.deploy.gate_types import CommandRequest, Instant, Mode
 from td3_driving.driving.action import Command
+
+from .gate_course import BRAKE_PER, COAST, START, Course, driving, instant, state
 
 # Clocks.
 
@@ -63,7 +65,7 @@ def test_stamps_of_a_sensor_go_back(source: str) -> None:
     elif source == "odometry":
         course.gate.on_odometry(state(course.time - 0.14, 5.0), at)
     else:
-        course.gate.on_command(Request(course.command, old), at)
+        course.gate.on_command(CommandRequest(course.command, old), at)
     output = course.gate.tick(at)
     assert output.mode is Mode.COMFORTABLE_STOP
     assert str(course.gate.latched) == f"{source}: its stamp went back by 0.09 s"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Odometry with a clock of its own: each image gets the state nearest in time."""
 
 from __future__ import annotations

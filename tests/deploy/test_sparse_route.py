@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A route of sparse points, as a vehicle's navigation gives it, tells the policy what a dense one does."""
 
 from __future__ import annotations
@@ -7,16 +8,17 @@ from functools import cache
 
 import numpy as np
 import pytest
-from policy_bundle import make_bundle
 
 from td3_driving.deploy.bundle import read_bundle
-from td3_driving.deploy.driver import DeployedDriver, Picture
+from td3_driving.deploy.driver import DeployedDriver, TimedFrame
 from td3_driving.deploy.runtime import Loaded, start
 from td3_driving.driving.navigation import Navigation, Navigator, filled
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings, SimulatorSettings
 from td3_driving.sim.world import World
+
+from ..nodes.policy_bundle import make_bundle
 
 SEEDS = range(10)
 LONGEST = ObservationSettings().waypoint_spacing
@@ -113,6 +115,6 @@ def test_policy_sees_and_does_alike_on_a_sparse_path_and_on_a_dense_one() -> Non
     for number in range(200):
         vehicle = on(dense, 1.0 + 0.4 * number)
         vehicle = VehicleState(number * 50_000_000, *(getattr(vehicle, name) for name in vehicle.__slots__[1:]))
-        picture = Picture(generator.integers(0, 256, (36, 36), dtype=np.uint8), 0.0)
-        states = [driver.decide(picture, vehicle).sight.observation.state for driver in drivers]
+        timed_frame = TimedFrame(generator.integers(0, 256, (36, 36), dtype=np.uint8), 0.0)
+        states = [driver.decide(timed_frame, vehicle).time_step.observation.state for driver in drivers]
         assert np.abs(states[0] - states[1]).max() < 0.01

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The instructions of a Dockerfile, for tests that look at them and for the script that carries them out."""
 
 from __future__ import annotations

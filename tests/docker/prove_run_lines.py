@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Carry out the Dockerfile's instructions without Docker, each stage in a copy of a Debian root, and run its command.
 
     debootstrap --variant=minbase bookworm /tmp/debian
@@ -17,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dockerfile import Instruction, Stage, expand, read
+from .dockerfile import Instruction, Stage, expand, read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -35,7 +36,8 @@ class Prover:
 
     def carry_out(self, stage: Stage) -> Path:
         """The root of a stage after all of its instructions."""
-        root = self.roots[stage.name] = self.asked.place / stage.name
+        root: Path = self.asked.place / stage.name
+        self.roots[stage.name] = root
         subprocess.run(["cp", "-a", str(self.asked.debian), str(root)], check=True)
         for path in (*TAKEN_ALONG, *self.asked.copy):
             (root / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)

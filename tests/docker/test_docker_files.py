@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The image and the compose file, read as text; ``prove_run_lines.py`` carries them out. Both work without Docker."""
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
-from dockerfile import Stage, expand, read
 
+from td3_driving.launching.child import MODULES
+from td3_driving.launching.train import _parser
+from td3_driving.runs.profiles import override
 from td3_driving.settings import Settings
-from td3_driving.starting.child import MODULES
-from td3_driving.starting.profiles import override
-from td3_driving.starting.train import _parser
+
+from ..shared.patience import HANG
+from .dockerfile import Stage, expand, read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKER = REPOSITORY / "docker"
@@ -93,23 +96,23 @@ def test_entry_point_and_command_are_programs_of_the_repository(stages: list[Sta
 
 @pytest.mark.parametrize("name", ["bridge.sh", "with_ros.sh"])
 def test_scripts_are_well_formed(name: str) -> None:
-    assert subprocess.run(["bash", "-n", DOCKER / name], capture_output=True, timeout=30).returncode == 0
+    assert subprocess.run(["bash", "-n", DOCKER / name], capture_output=True, timeout=HANG).returncode == 0
 
 
 def test_the_bridge_is_optional_and_needs_a_ros_image() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DISTRO"}
     script = str(DOCKER / "bridge.sh")
     for what in ("build", "finish", "runtime"):
-        answer = subprocess.run([script, what, ""], env=environment, capture_output=True, text=True, timeout=30)
+        answer = subprocess.run([script, what, ""], env=environment, capture_output=True, text=True, timeout=HANG)
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
-    answer = subprocess.run([script, "build", "0.9.15"], env=environment, capture_output=True, text=True, timeout=30)
+    answer = subprocess.run([script, "build", "0.9.15"], env=environment, capture_output=True, text=True, timeout=HANG)
     assert answer.returncode == 2 and "ros:humble-ros-base" in answer.stderr
 
 
 def test_commands_reach_the_program_through_the_script() -> None:
     environment = {**os.environ, "ROS_DISTRO": "none"}
     command = [str(DOCKER / "with_ros.sh"), "printf", "%s-", "a b", "c"]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30).stdout == "a b-c-"
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG).stdout == "a b-c-"
 
 
 def test_services_use_known_keys_and_belong_to_a_profile(services: dict[str, Any]) -> None:
@@ -161,7 +164,7 @@ def test_versions_agree(services: dict[str, Any]) -> None:
 
 def test_settings_and_programs_in_the_commands_exist(services: dict[str, Any]) -> None:
     bridge = words(services["bridge"])
-    assert bridge[:4] == ["python", "-m", "td3_driving.starting.child", "scenario"] and "scenario" in MODULES
+    assert bridge[:4] == ["python", "-m", "td3_driving.launching.child", "scenario"] and "scenario" in MODULES
     given = [word.replace(":=", "=") for word in bridge if re.match(r"(carla|simulator)\.", word)]
     settings = override(Settings(), given)
     assert (settings.carla.server, settings.carla.town) == ("attach", "Town01")
@@ -193,7 +196,7 @@ def test_hears(speaks: bool, domain_id: int) -> None:
         assert process.returncode == (0 if speaks else 1)
     finally:
         process.kill()
-        process.wait(10.0)
+        process.wait(HANG)
         context.try_shutdown()
 
 

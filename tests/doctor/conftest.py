@@ -1,4 +1,5 @@
-"""What the doctor's tests share: a writer of event files, samples of a healthy run, the seed author's runs."""
+# SPDX-License-Identifier: Apache-2.0
+"""What the doctor's tests share: a writer of event files, samples of a healthy run, published runs."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from td3_driving.doctor.engine import Engine
-from td3_driving.doctor.event_file import Scalar, masked_crc32c
+from td3_driving.doctor.event_file import masked_crc32c
 from td3_driving.doctor.expectations import Expectations
+from td3_driving.doctor.scalars import Scalar
 
 AUTHOR_RUNS = Path(__file__).resolve().parents[2] / "../shared/data/author_runs"
 
@@ -196,12 +198,12 @@ def _driving(rng: np.random.Generator, steps: int) -> Columns:
 
 @pytest.fixture
 def author_run() -> Callable[[str], Path]:
-    """``author_run(name)``: folder of one of the seed author's runs; skips where they are absent."""
+    """``author_run(name)``: folder of one of the published runs; skips without them."""
 
     def find(name: str) -> Path:
         folder = AUTHOR_RUNS / name
         if not folder.is_dir():
-            pytest.skip("the seed author's runs are not on this machine")
+            pytest.skip("the published runs are not on this machine")
         return folder
 
     return find

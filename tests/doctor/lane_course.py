@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run of the real trainer, with small networks, in an environment of one dimension: a lane seen as a bright bar.
 
 It is logged as the diagnostics node logs; tests put faults into it. Needs torch.
@@ -13,13 +14,13 @@ import torch
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.examine import examine
 from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.steps import Step, StepWindow
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.learning.networks import to_patches
-from td3_driving.learning.td3 import TD3
+from td3_driving.driving.reward import TERMS
+from td3_driving.learning.agent import LearningAgent
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.monitor.event_log import EventLog
-from td3_driving.monitor.steps import Step, StepWindow
 from td3_driving.settings import Settings, from_flat
 
 SIZE, STATE_DIM, STEPS, EPISODE_STEPS = 36, 2, 450, 30
@@ -56,7 +57,7 @@ class Lane:
         return frame, np.array([self.offset, self.speed], np.float32)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-        """``(parts of the reward, terminated, truncated)``."""
+        """``(terms of the reward, terminated, truncated)``."""
         self.age += 1
         if not self.dead:
             self.speed += 0.5 * (0.5 + 0.5 * float(action[1]) - self.speed)
@@ -65,16 +66,21 @@ class Lane:
             self.offset += 2.0 * float(self.rng.random() < self.kick)
         left = abs(self.offset) > 1.0
         pace = 1.0 - 2.0 * abs(self.speed - 0.5)
-        parts = np.array([0.3 * pace, 0.5 - abs(self.offset), -0.05 * abs(action[0]), -2.0 * left, 0.3 * pace])
+        terms = np.array([0.3 * pace, 0.5 - abs(self.offset), -0.05 * abs(action[0]), -2.0 * left, 0.3 * pace])
         if self.dead:
-            self.speed, parts = 0.0, np.array([0.0, 0.3, 0.0, 0.0, 0.0])
-        return parts, left, not left and self.age >= EPISODE_STEPS
+            self.speed, terms = 0.0, np.array([0.0, 0.3, 0.0, 0.0, 0.0])
+        return terms, left, not left and self.age >= EPISODE_STEPS
+
+
+def named(terms: np.ndarray) -> dict[str, float]:
+    """With the names that the package gives its terms."""
+    return dict(zip((term.name for term in TERMS), terms.tolist()))
 
 
 class Course:
     """A run of the lane under the trainer, logged as the diagnostics node logs."""
 
-    agent: type[TD3] = TD3
+    agent: type[LearningAgent] = LearningAgent
 
     def __init__(self, **changes: float) -> None:
         asked = {key.replace("__", "."): value for key, value in changes.items()}
@@ -92,19 +98,19 @@ class Course:
 
     def action(self, trainer: Trainer, step: int, frame: np.ndarray, state: np.ndarray) -> np.ndarray:
         if step <= self.settings.exploration.random_steps:
-            return self.rng.uniform(-1.0, 1.0, 2).astype(np.float32)
+            return np.asarray(self.rng.uniform(-1.0, 1.0, 2), np.float32)
         with torch.no_grad():
-            wanted = trainer.agent.actor(
-                to_patches(torch.from_numpy(frame)[None, None]), torch.from_numpy(state)[None]
-            )[0].numpy()
-        return np.clip(wanted + self.rng.normal(0.0, 0.1, 2), -1.0, 1.0).astype(np.float32)
+            actor = trainer.agent.actor
+            images = actor.encoder.prepare(torch.from_numpy(frame)[None, None])
+            wanted = actor(images, torch.from_numpy(state)[None])[0].numpy()
+        return np.asarray(np.clip(wanted + self.rng.normal(0.0, 0.1, 2), -1.0, 1.0), np.float32)
 
-    def reward(self, parts: np.ndarray) -> np.ndarray:
-        """The parts as the learner gets them."""
-        return parts
+    def reward(self, terms: np.ndarray) -> np.ndarray:
+        """The terms as the learner gets them."""
+        return terms
 
-    def logged_total(self, parts: np.ndarray) -> float:
-        return float(parts.sum())
+    def logged_total(self, terms: np.ndarray) -> float:
+        return float(terms.sum())
 
     def _privileged(self, state: np.ndarray, final: np.ndarray | None) -> list[np.ndarray | None]:
         """What a privileged critic knows of a step and of the end of an episode: the state, and nothing else."""
@@ -139,16 +145,15 @@ class Course:
             self._write(doctor, log, self.before_step(step), step)
             frame, state = self.lane.observe()
             action = self.action(trainer, step, frame, state)
-            parts, terminated, truncated = self.lane.step(action)
-            learned = self.reward(parts)
-            total += float(parts.sum())
+            terms, terminated, truncated = self.lane.step(action)
+            learned = self.reward(terms)
+            total += float(terms.sum())
             closing = self.lane.observe() if terminated or truncated else (None, None)
             place = ("lane", 1, step - 1, episode, step - 1 - begun, trainer.config_hash, 0)
             outcome = (float(learned.sum()), learned, terminated, truncated, *closing)
             trainer.receive(Experience(*place, frame, state, action, *outcome, *self._privileged(state, closing[1])))
-            series = window.add(
-                Step("lane", step, self.lane.age, parts, self.logged_total(parts), 10.0 * self.lane.speed), step
-            )
+            scored = Step("lane", step, self.lane.age, named(terms), self.logged_total(terms), 10.0 * self.lane.speed)
+            series = window.add(scored, step)
             if series is not None:
                 self._write(doctor, log, series, step)
                 self._write_points(trainer, doctor, log)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of rules share: columns of a run, and what the engine found in them."""
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ STEPS = range(100, 3100, 100)
 Points = list[tuple[int, float]]
 
 
-def found(engine: Engine, rule: int) -> list[Finding]:
+def found(engine: Engine, rule: str) -> list[Finding]:
     """The findings of one rule."""
     return [finding for finding in engine.findings() if finding.rule == rule]
 
 
-def severities(engine: Engine, rule: int) -> list[str]:
+def severities(engine: Engine, rule: str) -> list[str]:
     """Their severities."""
     return [finding.severity.value for finding in found(engine, rule)]
 

@@ -1,11 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several event files of one folder: a run that was gone on with, attempts from one start, writers side by side."""
 
 from __future__ import annotations
 
 import pytest
 
-from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.run import find_runs
+from td3_driving.doctor.scalars import Scalar
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The seed author's five runs. Nothing of them is part of the project; the tests skip where they are absent."""
+# SPDX-License-Identifier: Apache-2.0
+"""Five published runs of a similar system. They are not part of the project; the tests skip without them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import pytest
 
 from td3_driving.doctor.diagnosis import Verdict
 from td3_driving.doctor.examine import examine
-from td3_driving.doctor.sections import logged_table, regime_table
+from td3_driving.doctor.section_tables import logged_table, regime_table
 
 ASKED = {"train_freq": "50", "gradient_steps": "1", "actor_lr": "1e-3"}
 
@@ -38,17 +39,17 @@ def test_verdict_and_causes(author_run, name, asked, expected):
     assert [cause for cause in found if cause in expected] == expected
 
 
-def test_moments_of_the_seed_s_run(author_run):
+def test_moments_of_a_run(author_run):
     diagnosis = examine(author_run("18b"), ASKED)
-    first = {rule: diagnosis.finding(rule).first_step for rule in (3, 6, 18, 19)}
-    assert first == {3: 2600, 6: 2000, 18: 3100, 19: 3001}
-    assert diagnosis.finding(4).numbers["slope"] == pytest.approx(4.9, abs=0.15)
-    assert diagnosis.finding(10).numbers["measured"] == pytest.approx(1.0)
-    assert diagnosis.finding(18).numbers["samples"] == 9
+    first = {"return-bound": 2600, "frozen-policy": 2000, "dead-environment": 3100, "regime-break": 3001}
+    assert {rule: diagnosis.finding(rule).first_step for rule in first} == first
+    assert diagnosis.finding("growth-law").numbers["slope"] == pytest.approx(4.9, abs=0.15)
+    assert diagnosis.finding("updates-per-step").numbers["measured"] == pytest.approx(1.0)
+    assert diagnosis.finding("dead-environment").numbers["samples"] == 9
     assert {item.cause for item in diagnosis.refuted} >= {"reward_scale", "clipping_failed", "discount"}
 
 
-def test_the_seed_s_tables_are_reproduced(author_run):
+def test_the_tables_of_a_published_analysis_are_reproduced(author_run):
     history = examine(author_run("18b")).history
     rows = {
         row[0]: row[1:]
@@ -71,22 +72,22 @@ def test_the_corrected_reading_of_the_episodes(author_run):
 
 def test_the_discount_is_inferred_where_the_data_show_it(author_run):
     diagnosis = examine(author_run("21b"))
-    inferred = [finding.numbers for finding in diagnosis.findings if finding.rule == 13]
+    inferred = [finding.numbers for finding in diagnosis.findings if finding.rule == "inferred-settings"]
     assert inferred[0]["gamma"] == pytest.approx(0.99, abs=1e-4)
     assert inferred[1]["batch_size"] == 256
 
 
 def test_the_early_run_is_found_before_any_bound_is_passed(author_run):
     diagnosis = examine(author_run("18a"))
-    assert diagnosis.finding(3) is None
-    assert diagnosis.finding(2).numbers["ratio"] == pytest.approx(40, abs=1)
+    assert diagnosis.finding("return-bound") is None
+    assert diagnosis.finding("q-ratio").numbers["ratio"] == pytest.approx(40, abs=1)
 
 
 def test_alerts_that_fired_are_not_blind(author_run):
     diagnosis = examine(author_run("16"))
-    assert diagnosis.finding(16) is None
-    assert diagnosis.finding(17) is not None
+    assert diagnosis.finding("blind-alerts") is None
+    assert diagnosis.finding("alert-accounting") is not None
 
 
 def test_a_dead_stretch_after_each_evaluation(author_run):
-    assert examine(author_run("O")).finding(18).numbers["samples"] == 17
+    assert examine(author_run("O")).finding("dead-environment").numbers["samples"] == 17

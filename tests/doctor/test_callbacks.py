@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The callback for Stable-Baselines3, with the library itself."""
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def test_every_series_that_the_rules_read_is_there_and_nothing_is_changed(tmp_pa
     diagnosis = examine(tmp_path)
     history = diagnosis.history
     assert set(history.series) >= READ | ({"actor_q"} if kind == "SAC" else set())
-    assert diagnosis.finding(1) is None
+    assert diagnosis.finding("loss-identity") is None
     assert history.get("episode_length").values().tolist() == [200.0, 200.0, 200.0]
     assert history.get("q1").steps().tolist()[:2] == [200.0, 300.0]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import json
@@ -6,7 +7,7 @@ import os
 import pytest
 
 from td3_driving.doctor.cli import main
-from td3_driving.doctor.event_file import Scalar
+from td3_driving.doctor.scalars import Scalar
 
 
 @pytest.fixture

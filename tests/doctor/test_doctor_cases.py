@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nine runs of other people, reduced to their curves. They are not part of the project; the tests skip without them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import random
@@ -9,7 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar, masked_crc32c, read_scalars
+from td3_driving.doctor.event_file import masked_crc32c, read_scalars
+from td3_driving.doctor.examine import examine
+from td3_driving.doctor.report_json import as_mapping
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 FLOATS = st.floats(width=32, allow_nan=False)
 SAMPLES = st.lists(
@@ -124,3 +128,26 @@ def test_progress_counts_every_byte(tmp_path, encode, file_version):
     assert total == 60_000
     assert sum(counted) == path.stat().st_size
     assert len(counted) > 1
+
+
+def test_a_file_that_is_cut_short_is_told_as_that(tmp_path, write_events, healthy, samples):
+    """Tag by tag, as some tools export: the cut takes the losses away, and only them."""
+    found = sorted(samples(healthy()), key=lambda sample: "loss" in sample.tag or "value" in sample.tag)
+    left_out = ("agent/", "debug/", "run/finished", "train/episode_reward")
+    found = [sample for sample in found if not sample.tag.startswith(left_out)]
+    path = write_events(tmp_path / "events.out.tfevents.1", found)
+    lost = sum("loss" in sample.tag or "value" in sample.tag for sample in found)
+    kept = write_events(tmp_path / "kept", found[: len(found) - lost]).stat().st_size
+    path.write_bytes(path.read_bytes()[: kept + 7])
+    report = as_mapping(examine(path))
+    assert report["verdict"] == "INSUFFICIENT"
+    assert [cause["cause"] for cause in report["causes"]] == ["run_incomplete"]
+    assert report["run"]["damage"].startswith("cut short: ")
+    coverage = report["coverage"]["q_values"]
+    assert coverage["q1"]["status"] == coverage["critic_loss"]["status"] == "cut short"
+    (alive,) = [item for item in report["rules"] if item["rule"] == "learning-alive"]
+    assert (alive["status"], alive["reason"]) == ("not judged", "the losses may lie in the part that is lost")
+    # The same series without a cut: nothing was ever learned.
+    whole = as_mapping(examine(tmp_path / "kept"))
+    assert whole["causes"][0]["cause"] == "learning_not_started"
+    assert whole["coverage"]["q_values"]["q1"]["status"] == "missing"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults put into our own trainer, environment and logging; the doctor must name each of them first or second.
 
 The healthy twin of the same set-up must not be condemned.
@@ -11,12 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
-from lane_course import Course  # noqa: E402
-
 from td3_driving.doctor.diagnosis import Verdict  # noqa: E402
 from td3_driving.doctor.live import LiveDoctor  # noqa: E402
-from td3_driving.learning.td3 import TD3, ActorObjective  # noqa: E402
+from td3_driving.learning.agent import LearningAgent  # noqa: E402
+from td3_driving.learning.algorithms.base import ActorObjective, saturation_penalty  # noqa: E402
+from td3_driving.learning.algorithms.td3 import TD3  # noqa: E402
 from td3_driving.settings import from_flat  # noqa: E402
+
+from .lane_course import Course  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -24,40 +27,44 @@ pytestmark = pytest.mark.slow
 class ActorsFeatures(Course):
     """The critic is asked on the actor's features."""
 
-    class agent(TD3):
+    class rule(TD3):
         def actor_objective(self, now):
-            features = torch.cat([self.actor.encoder(now.patches), now.states], dim=1)
-            action, preactivation = self.actor.forward_with_preactivation(now.patches, now.states)
-            q = self.critic.first_value(features, action)
-            return ActorObjective(q, self._saturation_penalty(preactivation), action)
+            actor = self.networks.actor
+            features = torch.cat([actor.encoder(now.images), now.states], dim=1)
+            action, preactivation = actor.forward_with_preactivation(now.images, now.states)
+            q = self.networks.critic.first_value(features, action)
+            return ActorObjective(q, saturation_penalty(preactivation, self.rule), action)
+
+    def agent(self, settings, state_dim, seed):
+        return LearningAgent(settings, state_dim, seed, self.rule)
 
 
 class TargetWithoutEncoder(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def update_targets(self):
-            kept = [parameter.clone() for parameter in self.critic_target.part("cnn")]
+            kept = [parameter.clone() for parameter in self.networks.critic_target.part("cnn")]
             super().update_targets()
             with torch.no_grad():
-                for parameter, old in zip(self.critic_target.part("cnn"), kept):
+                for parameter, old in zip(self.networks.critic_target.part("cnn"), kept):
                     parameter.copy_(old)
 
 
 class FrozenActor(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.actor_optimizer.step = lambda: None
 
 
 class SaturatedTanh(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             torch.nn.init.constant_(self.actor.trunk[-1].bias, 20.0)
 
 
 class LearningRateTimesThousand(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             for optimizer in self.optimizers().values():
@@ -66,21 +73,21 @@ class LearningRateTimesThousand(Course):
 
 
 class TauOne(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def __init__(self, settings, *arguments):
             changed = from_flat({"learning.tau": 1.0}, settings)
             super().__init__(changed, *arguments)
 
 
 class UnclippedLargeRewards(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def __init__(self, settings, *arguments):
             super().__init__(
                 from_flat({"learning.critic_max_norm": 1e9, "learning.actor_max_norm": 1e9}, settings), *arguments
             )
 
-    def reward(self, parts):
-        return 1000.0 * parts
+    def reward(self, terms):
+        return 1000.0 * terms
 
 
 class TrainFreqIgnored(Course):
@@ -107,18 +114,18 @@ class PaidForLeaving(Course):
         self.lane.kick = 0.2
         return {}
 
-    def reward(self, parts):
-        parts[3] = -parts[3]
-        return parts
+    def reward(self, terms):
+        terms[3] = -terms[3]
+        return terms
 
 
 class PartsDoNotAddUp(Course):
-    def logged_total(self, parts):
-        return float(parts.sum()) + 0.1
+    def logged_total(self, terms):
+        return float(terms.sum()) + 0.1
 
 
 class NaNInTheBatch(Course):
-    class agent(TD3):
+    class agent(LearningAgent):
         def update(self, batch, reward_scale=1.0):
             if self.updates == 50:
                 batch.rewards[0] = np.nan
@@ -139,8 +146,8 @@ class AlertsOnClippedNorms(Course):
                 return
             super().feed(tag, step, value, now)
 
-    def reward(self, parts):
-        return 10_000.0 * parts
+    def reward(self, terms):
+        return 10_000.0 * terms
 
     def make_doctor(self):
         return self.Deaf(self.settings.flat())

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Healthy runs under the tags of other libraries, in the shape that they have on a task with negative rewards."""
 
 from __future__ import annotations
@@ -6,9 +7,9 @@ import numpy as np
 import pytest
 
 from td3_driving.doctor.diagnosis import Verdict
-from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.examine import examine
 from td3_driving.doctor.learning_curve import Learned
+from td3_driving.doctor.scalars import Scalar
 
 
 def pendulum_return(episode):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the doctor offers beside its verdict: tags to map, lines to add, a table of runs, a class to compare with."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import pytest
 
 from td3_driving.doctor.advice import LIBRARIES, OWN_LOOP, advice, library
 from td3_driving.doctor.cli import main
-from td3_driving.doctor.event_file import Scalar
+from td3_driving.doctor.scalars import Scalar
 
 MARKS = {
     "Stable-Baselines3": ["rollout/ep_rew_mean", "train/actor_loss", "time/fps"],

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Input that would hang, fill or mislead the machine: one sentence and exit code 2, in bounded memory.
 
 Every case runs in a process of its own, whose peak memory is read from the kernel.
@@ -12,9 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FILE_VERSION, masked_crc32c, scalar_event
 
-from td3_driving.doctor.event_file import Scalar
+from td3_driving.doctor.scalars import Scalar
+
+from ..shared.patience import HANG
+from .conftest import FILE_VERSION, blob, masked_crc32c, record, scalar_event
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel tells no peak memory")
 SOURCES = Path(__file__).resolve().parents[2] / "src/td3_driving"
@@ -34,7 +37,7 @@ def doctor(*arguments):
     """Exit code, standard error and peak memory [bytes] of the doctor in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCES), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", RUNNER, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANG)
     peak = int(done.stdout.rpartition("peak ")[2])
     return done.returncode, done.stderr, peak
 
@@ -74,6 +77,13 @@ def long_record(path):
     return path
 
 
+def many_empty_values(path):
+    """Records of 0.5 MB and of 8 MB, of summary values that hold nothing and take a hundred times their size."""
+    short, long = (record(blob(5, b"\x0a\x00" * count)) for count in (2**18 - 16, 2**22))
+    path.write_bytes(FILE_VERSION + short * 4 + long)
+    return path
+
+
 def many_columns(path):
     path.write_text(",".join(f"train/loss_{number}" for number in range(200_000)) + "\n1\n")
     return path
@@ -108,6 +118,7 @@ HOSTILE = {
     "too many records": lambda tmp: many_records_without_scalars(tmp / "events.out.tfevents.1"),
     "a table of words": lambda tmp: table_of_words(tmp / "progress.csv"),
     "a record without end": lambda tmp: long_record(tmp / "events.out.tfevents.1"),
+    "values that hold nothing": lambda tmp: many_empty_values(tmp / "events.out.tfevents.1"),
     "one line of a gigabyte": lambda tmp: sparse(tmp / "progress.csv", b"a,b\n"),
     "JSON of a gigabyte": lambda tmp: sparse(tmp / "result.json", b'{"a": "'),
     "W&B of zeros": lambda tmp: sparse(tmp / "run.wandb", b":W&B\xe1\xbe\x00"),

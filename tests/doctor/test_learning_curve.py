@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The classes of learning: each with a curve that belongs to it, and one that just does not."""
 
 from __future__ import annotations

@@ -1,17 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import pytest
 
-from td3_driving.doctor.live import ALERTS, LiveDoctor
+from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.rulebook import standard_rules
+from td3_driving.doctor.watches import CONFIG, GRADIENTS, LEDGER, LIVENESS
+from td3_driving.doctor.watches import Q_HEALTH as Q
 from td3_driving.settings import Settings
-
-Q, GRADIENTS, LEDGER, LIVENESS, CONFIG = (
-    "learner: q health",
-    "learner: gradients",
-    "reward: ledger",
-    "environment: liveness",
-    "config: honoured",
-)
 
 
 def replay(doctor, stream, until=None):
@@ -89,7 +85,7 @@ def test_a_fault_that_persists_alarms_again(doctor):
 def test_every_alert_series_is_written_every_time(doctor, healthy, samples):
     before = doctor.alerts()
     replay(doctor, samples(healthy()))
-    assert set(before) == set(doctor.alerts()) == set(ALERTS)
+    assert set(before) == set(doctor.alerts()) == set(standard_rules().alerts())
 
 
 def test_silence_is_stale(doctor, healthy, samples):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tags of other libraries, as these write them, and what the doctor takes them for."""
 
 from __future__ import annotations
@@ -136,12 +137,28 @@ def test_case_and_separators_do_not_matter(tag, rng):
     assert normal_form(changed.lower()) == normal_form(tag.lower())
 
 
+@pytest.mark.parametrize(
+    "tag", ["progress/speed_kmh", "progress speed-kmh", "progress-speed kmh", "progress/speed/kmh"]
+)
+def test_a_unit_is_no_part_of_the_name(tag):
+    assert normal_form(tag) == "progress speed" and Names().quantity(tag) == "speed"
+
+
 def test_no_normal_form_names_two_quantities():
     names = Names()
     for name, tags in TAGS.items():
         for tag in tags:
-            assert names.quantity(tag) == name
+            assert names.quantity(tag.replace("*", "own_term")) == name.replace("*", "own_term")
             assert NORMAL_FORMS.get(normal_form(tag), name) == name
+
+
+def test_any_term_of_the_reward_is_one_but_not_what_has_another_meaning():
+    names = Names()
+    assert names.quantity("reward/time_to_collision") == "term_time_to_collision"
+    assert names.quantity("rewards/time_to_collision_component") == "term_time_to_collision"
+    assert names.quantity("reward/total") == "reward_total" and names.quantity("reward/train") == "episode_return"
+    assert names.quantity("reward/Two Words") is None
+    assert Names({"term_headway": "mine"}).quantity("mine") == "term_headway"
 
 
 def test_of_two_tags_the_surest_is_taken():

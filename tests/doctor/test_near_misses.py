@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs that resemble known misjudgements get the verdict that they deserve."""
 
 from __future__ import annotations

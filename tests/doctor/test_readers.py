@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logs that are no event files: what each kind holds, made by hand here and worked out by hand."""
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ import struct
 import zlib
 
 import pytest
-from conftest import blob, varint
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.examine import examine
 from td3_driving.doctor.run import find_run, find_runs
 from td3_driving.doctor.run_log import RunLog
+from td3_driving.doctor.scalars import Scalar
+
+from .conftest import blob, varint
 
 
 def read(path):

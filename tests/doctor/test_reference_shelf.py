@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reference shelf: profiles by hand, bands that are sound, and a run that is placed."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Rule 46: what the drives at the end of a run say about the camera."""
+# SPDX-License-Identifier: Apache-2.0
+"""What the drives at the end of a run say about the camera."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rule_harness import found, severities
 
 from td3_driving.doctor.diagnosis import Source, Verdict, conclude
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.examine import examine
 from td3_driving.doctor.rules.camera import FILE, LARGEST, camera_note, final_samples
+from td3_driving.doctor.scalars import Scalar
 from td3_driving.doctor.summary import headline, next_steps
+
+from .rule_harness import found, severities
 
 
 def record(answer: str, seen: float = 100.0, blind: float = 99.9) -> dict[str, Any]:
@@ -77,21 +79,21 @@ ASKED = {"train_freq": 4, "gradient_steps": 1, "steps": 6000}
 
 def test_a_camera_that_is_ignored_is_the_first_thing_said_and_leaves_the_verdict(examined, healthy, tmp_path) -> None:
     engine = examined(with_record(healthy, tmp_path, "no"), **ASKED)
-    assert severities(engine, 46) == ["warn"]
+    assert severities(engine, "camera-ignored") == ["warn"]
     diagnosis = conclude(engine, Source("run", "run"))
     assert diagnosis.verdict is Verdict.GO
     said = "driving score 100.0 with its camera, 99.9 with a black one"
     assert headline(diagnosis) == (
-        f"The policy does NOT need its camera: {said}. Nothing critical was found. 1 warning: 46 camera ignored."
+        f"The policy does NOT need its camera: {said}. Nothing critical was found. 1 warning: camera-ignored."
     )
     (cause,) = diagnosis.causes
-    assert (cause.cause, cause.confidence, cause.rules) == ("camera_ignored", "proven", (46,))
+    assert (cause.cause, cause.confidence, cause.rules) == ("camera_ignored", "proven", ("camera-ignored",))
     assert "state vector" in next_steps(diagnosis)[0]
 
 
 def test_a_policy_that_needs_its_camera_is_told_in_passing(examined, healthy, tmp_path) -> None:
     engine = examined(with_record(healthy, tmp_path, "yes", blind=3.1), **ASKED)
-    (finding,) = found(engine, 46)
+    (finding,) = found(engine, "camera-ignored")
     assert finding.severity.value == "info" and finding.numbers == {"seen": 100.0, "black": 3.1}
     assert finding.first_step == 8000
     diagnosis = conclude(engine, Source("run", "run"))
@@ -101,21 +103,21 @@ def test_a_policy_that_needs_its_camera_is_told_in_passing(examined, healthy, tm
 @pytest.mark.parametrize("answer", ["unclear", "not asked"])
 def test_drives_that_cannot_tell_are_not_judged(examined, healthy, tmp_path, answer) -> None:
     engine = examined(with_record(healthy, tmp_path, answer), **ASKED)
-    assert found(engine, 46) == [] and camera_note(engine.findings()) == ""
-    assert "evaluation.final_routes" in engine.rule(46).missing()
+    assert found(engine, "camera-ignored") == [] and camera_note(engine.findings()) == ""
+    assert "evaluation.final_routes" in engine.rule("camera-ignored").missing()
 
 
 def test_no_drives_at_all(examined, healthy) -> None:
     engine = examined(healthy(), **ASKED)
-    assert found(engine, 46) == [] and engine.rule(46).missing()
+    assert found(engine, "camera-ignored") == [] and engine.rule("camera-ignored").missing()
     assert conclude(engine, Source("run", "run")).verdict is Verdict.GO
 
 
 def test_a_run_folder_is_read_with_its_record(tmp_path, healthy, samples, write_events) -> None:
     write_events(tmp_path / "events.out.tfevents.1.a", samples(healthy()))
-    assert examine(tmp_path).finding(46) is None
+    assert examine(tmp_path).finding("camera-ignored") is None
     write(tmp_path, record("no"))
-    finding = examine(tmp_path).finding(46)
+    finding = examine(tmp_path).finding("camera-ignored")
     assert finding is not None and finding.severity.value == "warn"
     write(tmp_path, {**record("no"), "step": "soon"})
     with pytest.raises(Unusable, match="a damaged record of final drives"):

@@ -1,10 +1,12 @@
-"""Rules 40-43 and 3: values that leave the ground, each with a run that only resembles it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about values that leave the ground, each with a run that only resembles it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rule_harness import every, found, severities
+
+from .rule_harness import every, found, severities
 
 STEPS = range(500, 100_500, 500)
 COUNT = len(STEPS)
@@ -22,36 +24,36 @@ def navigation(q, loss, spread=50.0):
 class TestExplosion:
     def test_loss_and_q_grow_together_to_the_end(self, examined):
         columns = navigation(-50.0 * 10 ** (2.5 * SHARE), 100.0 * 10 ** (5 * SHARE))
-        assert severities(examined(columns), 40) == ["critical"]
-        assert found(examined(columns), 40)[0].causes == ("critic_divergence",)
+        assert severities(examined(columns), "value-explosion") == ["critical"]
+        assert tuple(found(examined(columns), "value-explosion")[0].causes) == ("critic_divergence",)
 
     def test_growth_that_settles_is_learning(self, examined):
         grown = 1.0 - np.exp(-8 * SHARE)
-        assert found(examined(navigation(0.5 + 300.0 * grown, 0.3 + 50.0 * grown)), 40) == []
+        assert found(examined(navigation(0.5 + 300.0 * grown, 0.3 + 50.0 * grown)), "value-explosion") == []
 
     def test_growth_that_the_returns_share_is_learning(self, examined):
         q = 1.0 * 10 ** (2.5 * SHARE)
         columns = {"losses/qf1_values": column(q), "losses/qf_loss": column(0.01 * q**2)}
         columns["charts/episodic_return"] = column(2.0 * q)
         columns["charts/episodic_length"] = column(100.0)
-        assert found(examined(columns), 40) == []
+        assert found(examined(columns), "value-explosion") == []
 
     def test_values_of_sparse_rewards_may_grow_late(self, examined):
         q = 1.0 / (1.0 + np.exp((0.8 - SHARE) / 0.04))
-        assert found(examined(navigation(q, 0.1 * q**2 + 1e-5, spread=0.3)), 40) == []
+        assert found(examined(navigation(q, 0.1 * q**2 + 1e-5, spread=0.3)), "value-explosion") == []
 
     def test_exploded_and_recovered(self, examined):
         peak = np.exp(-(((SHARE - 0.5) / 0.03) ** 2))
         columns = navigation(20.0 + 1e5 * peak, 5.0 + 1e9 * peak)
-        assert severities(examined(columns), 40) == ["warn"]
-        assert "recovered" in found(examined(columns), 40)[0].evidence
+        assert severities(examined(columns), "value-explosion") == ["warn"]
+        assert "recovered" in found(examined(columns), "value-explosion")[0].evidence
 
     def test_a_loss_alone_that_no_bounded_value_explains(self, examined):
         returns = {"rollout/ep_rew_mean": column(10.0 + SHARE), "rollout/ep_len_mean": column(100.0)}
         exploded = {"train/loss": column(10 ** (8 * SHARE)), "rollout/exploration_rate": column(0.05), **returns}
-        assert severities(examined(exploded), 40) == ["critical"]
+        assert severities(examined(exploded), "value-explosion") == ["critical"]
         # Values up to 11 miss each other by 22 at most: a squared error of 484.
-        assert found(examined({**exploded, "train/loss": column(4.0 * 10 ** (2 * SHARE))}), 40) == []
+        assert found(examined({**exploded, "train/loss": column(4.0 * 10 ** (2 * SHARE))}), "value-explosion") == []
 
 
 class TestReturnBound:
@@ -64,34 +66,34 @@ class TestReturnBound:
 
     def test_means_of_returns_bound_q(self, examined):
         columns = {"train/actor_loss": column(-(10 ** (6 * SHARE))), "train/critic_loss": column(10 ** (9 * SHARE))}
-        assert severities(examined({**columns, **self.RETURNS(300.0)}), 3) == ["critical"]
+        assert severities(examined({**columns, **self.RETURNS(300.0)}), "return-bound") == ["critical"]
 
     @pytest.mark.parametrize(("top", "expected"), [(300.0, "warn"), (0.0, "critical")])
     def test_exploded_and_recovered_is_a_warning_if_it_learned(self, examined, top, expected):
         peak = np.exp(-(((SHARE - 0.5) / 0.03) ** 2))
         columns = {"train/actor_loss": column(-20.0 - 1e6 * peak), "train/critic_loss": column(1.0 + 1e9 * peak)}
         engine = examined({**columns, **self.RETURNS(top)})
-        assert severities(engine, 3) == [expected]
+        assert severities(engine, "return-bound") == [expected]
 
     def test_an_entropy_bonus_may_add_to_q(self, examined):
         columns = {"train/ent_coef": column(0.2), "train/actor_loss": column(-450.0 - SHARE)}
-        assert found(examined({**columns, **self.RETURNS(230.0)}), 3) == []
+        assert found(examined({**columns, **self.RETURNS(230.0)}), "return-bound") == []
 
 
 class TestDeadCritic:
     def test_an_error_far_above_the_spread_of_q(self, examined):
         noise = np.random.default_rng(0).normal(size=COUNT)
         engine = examined(navigation(-0.1 + 0.004 * noise, 700.0 + 60.0 * noise, spread=0.5))
-        assert severities(engine, 41) == ["critical"]
-        assert found(engine, 41)[0].causes == ("critic_dead",)
+        assert severities(engine, "dead-critic") == ["critical"]
+        assert tuple(found(engine, "dead-critic")[0].causes) == ("critic_dead",)
 
     def test_a_critic_that_follows_its_targets(self, examined):
         noise = np.random.default_rng(0).normal(size=COUNT)
-        assert found(examined(navigation(-0.1 + 30.0 * SHARE, 700.0 + 60.0 * noise, spread=40.0)), 41) == []
+        assert found(examined(navigation(-0.1 + 30.0 * SHARE, 700.0 + 60.0 * noise, spread=40.0)), "dead-critic") == []
 
     def test_an_error_of_the_size_of_the_spread(self, examined):
         noise = np.random.default_rng(0).normal(size=COUNT)
-        assert found(examined(navigation(-0.1 + 0.004 * noise, 700.0 + 60.0 * noise, spread=30.0)), 41) == []
+        assert found(examined(navigation(-0.1 + 0.004 * noise, 700.0 + 60.0 * noise, spread=30.0)), "dead-critic") == []
 
     def test_a_value_that_says_nothing_where_the_returns_say_much(self, examined):
         columns = {
@@ -100,9 +102,9 @@ class TestDeadCritic:
             "rollout/ep_rew_mean": column(-1250.0 + 10.0 * np.sin(40 * SHARE)),
             "rollout/ep_len_mean": column(200.0),
         }
-        assert severities(examined(columns), 41) == ["critical"]
+        assert severities(examined(columns), "dead-critic") == ["critical"]
         columns["train/actor_loss"] = column(350.0)
-        assert found(examined(columns), 41) == []
+        assert found(examined(columns), "dead-critic") == []
 
 
 class TestAboveAllReturns:
@@ -117,16 +119,16 @@ class TestAboveAllReturns:
 
     def test_promises_of_what_never_came(self, examined):
         engine = examined(self.run(45.0 + 5.0 * SHARE, -60.0 + 8.0 * np.sin(50 * SHARE)))
-        assert severities(engine, 42) == ["critical"]
-        assert found(engine, 42)[0].causes == ("overestimation",)
+        assert severities(engine, "q-above-returns") == ["critical"]
+        assert tuple(found(engine, "q-above-returns")[0].causes) == ("overestimation",)
 
     @pytest.mark.parametrize("aq", [-15.0, 0.5, 12.0])
     def test_values_near_the_returns(self, examined, aq):
-        assert found(examined(self.run(aq + SHARE, -60.0 + 8.0 * np.sin(50 * SHARE))), 42) == []
+        assert found(examined(self.run(aq + SHARE, -60.0 + 8.0 * np.sin(50 * SHARE))), "q-above-returns") == []
 
     def test_what_an_episode_once_brought_is_no_promise_too_far(self, examined):
         returns = np.where(SHARE > 0.95, 60.0, -60.0)
-        assert found(examined(self.run(45.0 + 5.0 * SHARE, returns)), 42) == []
+        assert found(examined(self.run(45.0 + 5.0 * SHARE, returns)), "q-above-returns") == []
 
 
 class TestScaledRewards:
@@ -147,9 +149,9 @@ class TestScaledRewards:
     @pytest.mark.parametrize(
         ("rule", "scale", "returns", "expected"),
         [
-            (41, 0.01, "learned", []),
-            (3, 10.0, "learned", ["warn", "warn"]),
-            (3, 10.0, "flat", ["critical", "critical"]),
+            ("dead-critic", 0.01, "learned", []),
+            ("return-bound", 10.0, "learned", ["warn", "warn"]),
+            ("return-bound", 10.0, "flat", ["critical", "critical"]),
         ],
     )
     def test_by_a_factor(self, examined, rule, scale, returns, expected):
@@ -160,11 +162,11 @@ class TestScaledRewards:
     def test_by_an_offset(self, examined):
         """Pendulum with (r + 8) / 8: Q is positive, the logged returns are not."""
         engine = examined(self.run(self.RISE(1.0, 85.0), self.RISE(-1250.0, -150.0)))
-        assert severities(engine, 42) == ["warn"]
+        assert severities(engine, "q-above-returns") == ["warn"]
 
     def test_still_growing_is_no_scale(self, examined):
         q = 20.0 * 10 ** (3 * SHARE)
-        assert "critical" in severities(examined(self.run(q, self.RISE(-1250.0, -150.0))), 3)
+        assert "critical" in severities(examined(self.run(q, self.RISE(-1250.0, -150.0))), "return-bound")
 
 
 class TestValuesWithoutReward:
@@ -180,25 +182,26 @@ class TestValuesWithoutReward:
 
     def test_q_grows_from_nothing(self, examined):
         engine = examined(self.run(500.0 * (1.0 - np.exp(-5.0 * SHARE)) + 20.0))
-        assert severities(engine, 43) == ["critical"]
+        assert severities(engine, "values-without-reward") == ["critical"]
 
     def test_what_the_network_began_with_is_no_growth(self, examined):
-        assert found(examined(self.run(0.3 + 0.05 * SHARE)), 43) == []
+        assert found(examined(self.run(0.3 + 0.05 * SHARE)), "values-without-reward") == []
 
     def test_one_reward_is_a_reward(self, examined):
         q = 500.0 * (1.0 - np.exp(-5.0 * SHARE)) + 20.0
-        assert found(examined(self.run(q, np.where(SHARE == 1.0, 900.0, 0.0))), 43) == []
+        assert found(examined(self.run(q, np.where(SHARE == 1.0, 900.0, 0.0))), "values-without-reward") == []
 
 
 def test_growth_of_the_loss_counts_relative_to_q(examined):
     q = 4.0 + 300.0 * (1.0 - np.exp(-5.0 * SHARE))
     columns = {"train/q1_value": column(q), "train/critic_loss": column(5e-4 * q**2)}
-    assert found(examined(columns), 29) == []
+    assert found(examined(columns), "critic-stability") == []
     columns["train/critic_loss"] = column(5e-4 * q**2 * 10 ** (3 * SHARE))
-    assert severities(examined(columns), 29) == ["warn"]
+    assert severities(examined(columns), "critic-stability") == ["warn"]
 
 
 def test_a_run_too_short_is_not_judged(examined):
     engine = examined({"loss": every(1.0, range(1, 5)), "Av. Q": every(0.1, range(1, 5))})
-    assert [found(engine, rule) for rule in (40, 41, 42, 43)] == [[], [], [], []]
-    assert engine.rule(40).missing() == "too few points"
+    for rule in ("value-explosion", "dead-critic", "q-above-returns", "values-without-reward"):
+        assert found(engine, rule) == []
+    assert engine.rule("value-explosion").missing() == "too few points"

@@ -1,14 +1,16 @@
-"""Rules 39 and 44, and when a flat curve condemns a run."""
+# SPDX-License-Identifier: Apache-2.0
+"""Whether it learned, copied episodes, and when a flat curve condemns a run."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rule_harness import found, severities
 
 from td3_driving.doctor.diagnosis import Source, Verdict, conclude
 from td3_driving.doctor.learning import learning_of
 from td3_driving.doctor.learning_curve import Learned
+
+from .rule_harness import found, severities
 
 
 def run(count, returns, lengths=200.0, spacing=200, first=200, **more):
@@ -41,12 +43,12 @@ def verdict(engine):
 class TestBudget:
     def test_flat_over_many_steps(self, examined):
         engine = examined(run(150, flat(150)))
-        assert found(engine, 39)[0].causes == ("never_learned",)
+        assert tuple(found(engine, "learning")[0].causes) == ("never_learned",)
         assert verdict(engine) is Verdict.NO_GO
 
     def test_flat_over_few_is_early(self, examined):
         engine = examined(run(40, flat(40)))
-        assert found(engine, 39) == []
+        assert found(engine, "learning") == []
         assert verdict(engine) is Verdict.INSUFFICIENT
         assert learning_of(engine.history).early
 
@@ -63,7 +65,7 @@ class TestBudget:
 
     def test_a_clear_rise_needs_no_budget(self, examined):
         engine = examined(run(40, np.where(np.arange(40) < 15, -1250.0, -200.0) + 0.1 * flat(40)))
-        assert severities(engine, 39) == ["info"]
+        assert severities(engine, "learning") == ["info"]
         assert verdict(engine) is Verdict.GO
 
 
@@ -86,7 +88,7 @@ class TestFloors:
     def test_a_constant_return_above_zero_may_be_a_ceiling(self, examined):
         engine = examined(run(150, 500.0, lengths=500.0, spacing=500))
         assert learning_of(engine.history).kind is Learned.UNKNOWN
-        assert found(engine, 39) == []
+        assert found(engine, "learning") == []
 
     def test_a_ceiling_that_was_climbed_is_learned(self, examined):
         values = np.minimum(20.0 + 8.0 * np.arange(150), 500.0)
@@ -119,14 +121,14 @@ class TestWholeRuns:
     def test_learned_and_lost(self, examined):
         values = np.where(np.arange(150) < 40, -1250.0, np.where(np.arange(150) < 100, -200.0, -1300.0))
         engine = examined(run(150, values + 0.05 * flat(150)))
-        assert found(engine, 39)[0].causes == ("learned_and_lost",)
+        assert tuple(found(engine, "learning")[0].causes) == ("learned_and_lost",)
         assert verdict(engine) is Verdict.NO_GO
 
     def test_a_resumed_run_is_not_condemned_for_being_level(self, examined):
         values = 290.0 + 5.0 * np.random.default_rng(0).normal(size=150)
         engine = examined(run(150, values, first=1_000_000))
         assert learning_of(engine.history).kind is Learned.HELD
-        assert severities(engine, 39) == ["info"]
+        assert severities(engine, "learning") == ["info"]
 
     def test_evaluations_may_say_what_training_hides(self, examined):
         evaluated = np.where(np.arange(150) < 40, -1250.0, -150.0) + 0.1 * flat(150)
@@ -146,7 +148,7 @@ class TestWholeRuns:
         values = np.where(np.arange(150) < 40, -1250.0, np.where(np.arange(150) < 110, -200.0, -650.0))
         diagnosis = conclude(examined(run(150, values + 0.05 * flat(150))), Source("run", "run"))
         assert diagnosis.verdict is Verdict.GO
-        assert [item.rule for item in diagnosis.warnings] == [39]
+        assert [item.rule for item in diagnosis.warnings] == ["learning"]
 
 
 class TestCopiedEpisodes:
@@ -157,16 +159,16 @@ class TestCopiedEpisodes:
 
     def test_the_same_return_to_the_digit(self, examined):
         engine = examined(run(60, self.values(6.244318)))
-        assert severities(engine, 44) == ["critical"]
-        assert found(engine, 44)[0].causes == ("environment_dead",)
+        assert severities(engine, "copied-episodes") == ["critical"]
+        assert tuple(found(engine, "copied-episodes")[0].causes) == ("environment_dead",)
 
     def test_counted_rewards_repeat(self, examined):
-        assert found(examined(run(60, self.values(1.0))), 44) == []
+        assert found(examined(run(60, self.values(1.0))), "copied-episodes") == []
 
     def test_seven_may_be_chance(self, examined):
         values = 10.0 + np.random.default_rng(0).normal(size=60)
         values[-7:] = 6.244318
-        assert found(examined(run(60, values)), 44) == []
+        assert found(examined(run(60, values)), "copied-episodes") == []
 
 
 class TestAxes:
@@ -190,7 +192,7 @@ class TestCutShort:
         values = np.where(np.arange(60) < 20, -1250.0, -200.0) + 0.05 * flat(60)
         diagnosis = conclude(examined(run(60, values), steps=100_000), Source("run", "run"))
         assert diagnosis.verdict is Verdict.GO
-        assert [item.rule for item in diagnosis.warnings] == [33]
+        assert [item.rule for item in diagnosis.warnings] == ["completeness"]
 
     def test_what_was_not_is_not_known(self, examined):
         assert verdict(examined(run(60, flat(60)), steps=100_000)) is Verdict.INSUFFICIENT
@@ -244,7 +246,7 @@ def test_means_that_repeat_to_the_digit(examined, dead, expected):
     values = [-0.1, 0.87, -19.9, -33.1, -21.4] + [dead] * 7
     columns = {"AverageEpRet": [(500 * k, v) for k, v in enumerate(values, 1)]}
     columns["EpLen"] = [(500 * k, 200.0) for k in range(1, 13)]
-    assert severities(examined(columns), 44) == expected
+    assert severities(examined(columns), "copied-episodes") == expected
 
 
 def test_a_series_that_begins_late_makes_no_resumed_run(examined):
@@ -261,5 +263,5 @@ def test_a_plan_of_steps_is_not_held_against_a_count_of_updates(examined):
         "Av. Q": [(k, 0.1 * (k % 5)) for k in range(1, 1500, 10)],
     }
     engine = examined(columns, total_timesteps=5000)
-    assert found(engine, 33) == []
-    assert "environment steps" in engine.rule(33).missing()
+    assert found(engine, "completeness") == []
+    assert "environment steps" in engine.rule("completeness").missing()

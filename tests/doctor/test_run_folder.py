@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lies below a run and is no log does not make it several runs."""
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of other algorithms are told by their own tags, and are not asked for what they have not."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rule_harness import every
 
 from td3_driving.doctor.diagnosis import Source, Verdict, conclude
 from td3_driving.doctor.scope import BANDIT, DQN, OFF_POLICY, ON_POLICY, SUPERVISED, UNKNOWN, scope_of
 from td3_driving.doctor.summary import not_judged
+
+from .rule_harness import every
 
 STEPS = range(1000, 101_000, 1000)
 RETURNS = {"rollout/ep_rew_mean": every(lambda step: 20 + step / 300, STEPS), "rollout/ep_len_mean": every(200, STEPS)}
@@ -39,6 +41,16 @@ def test_the_algorithm_is_told_by_its_series(examined, tags, name, family):
     assert (found.name, found.family) == (name, family)
 
 
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("ddpg", "DDPG"), ("SAC", "SAC"), ("my_package.my_module:MyAlgorithm", "MyAlgorithm"), ("", "TD3")],
+)
+def test_the_algorithm_that_was_asked_for_names_the_run(examined, asked, name):
+    tags = ("train/actor_loss", "train/critic_loss", "train/q1_value", "train/q2_value")
+    found = scope_of(examined(columns(*tags), algorithm=asked).history)
+    assert (found.name, found.family) == (name, OFF_POLICY)
+
+
 def test_supervised_and_bandit(examined):
     assert scope_of(examined(columns("train/loss", "val/loss", "val/accuracy")).history).family == SUPERVISED
     assert scope_of(examined(columns("regret")).history).family == BANDIT
@@ -64,7 +76,7 @@ def test_a_supervised_run_is_judged_by_its_loss(examined):
 def test_the_size_of_the_policy_s_steps(examined, divergence, rising, expected):
     tags = ("train/clip_fraction", "train/value_loss", "train/policy_gradient_loss")
     run = {**columns(*tags), **(RETURNS if rising else {}), "train/approx_kl": every(divergence, STEPS)}
-    found = [item.severity.value for item in examined(run).findings() if item.rule == 45]
+    found = [item.severity.value for item in examined(run).findings() if item.rule == "policy-steps"]
     assert found == ([expected] if expected else [])
 
 
@@ -72,7 +84,7 @@ def test_large_steps_are_a_cause_only_where_nothing_was_learned(examined):
     run = {"train/approx_kl": every(1.0, STEPS), "train/clip_fraction": every(0.7, STEPS)}
     run["train/value_loss"] = every(lambda step: 1.0 + step % 7, STEPS)
     severity = {item.rule: item.severity.value for item in examined({**run, **RETURNS}).findings()}
-    assert severity[45] == "warn"
+    assert severity["policy-steps"] == "warn"
     flat = {"rollout/ep_rew_mean": every(lambda step: 20 + step % 3, STEPS)}
     severity = {item.rule: item.severity.value for item in examined({**run, **flat}).findings()}
-    assert severity[45] == "critical"
+    assert severity["policy-steps"] == "critical"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pedals, and the account of a wait."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way an episode can end, and which of them cuts the bootstrap."""
 
 import numpy as np
@@ -9,6 +10,7 @@ from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import EpisodeSettings
 
+NAMES = ("efficiency", "safety", "own_term")
 ROUTE = Route(np.array([(0.0, 0.0), (100.0, 0.0)]))
 SETTINGS = EpisodeSettings(max_steps=50, standstill_steps=10)
 
@@ -58,12 +60,14 @@ def test_record_by_hand() -> None:
     record = EpisodeRecord(0, scenario=0, seed=1, route_length=100.0, start_s=20.0, last_s=20.0)
     for s, speed, lateral in ((24.0, 4.0, -0.8), (30.0, 6.0, 0.5)):
         vehicle = VehicleState(0, 0.0, 0.0, 0.0, 0.0, speed, 0.0, 0.0)
-        record.add(RewardTerms(1.0, 0.5, -0.25, 0.0, 0.5), vehicle, RoutePlace(s, lateral, 0.0))
+        record.add(RewardTerms(NAMES, np.array([1.0, 0.5, -0.25])), vehicle, RoutePlace(s, lateral, 0.0))
     assert record.length == 2
     assert record.max_lateral == pytest.approx(0.8)
     assert record.mean_speed == pytest.approx(5.0)
     assert record.route_completion == pytest.approx(10.0 / 80.0)
-    assert record.return_parts == pytest.approx([2.0, 1.0, -0.5, 0.0, 1.0])
+    assert record.term_returns.names == NAMES
+    assert record.term_returns.values == pytest.approx([2.0, 1.0, -0.5])
+    assert record.episode_return == pytest.approx(2.5)
 
 
 def test_an_episode_without_steps_has_no_completion_and_no_speed() -> None:

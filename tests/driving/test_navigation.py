@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a vehicle without exact localisation knows of its route: waypoints, turns, and how wrong its position is."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images, frames and stacks against values one can read off."""
 
 from typing import Any

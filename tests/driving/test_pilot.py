@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bookkeeping of a driven episode: what the learner gets of it."""
 
 import numpy as np
@@ -40,12 +41,12 @@ def pilot() -> Pilot:
 def drive(made: Pilot, numbers: range) -> list[Scored]:
     scored = []
     for number in numbers:
-        sight = made.see(frame(number), vehicle(number))
-        result = made.score(sight, collided=False)
+        time_step = made.see(frame(number), vehicle(number))
+        result = made.score(time_step, collided=False)
         if result is not None:
             scored.append(result)
         if result is None or result.exit_reason is None:
-            made.act(sight)
+            made.act(time_step)
     return scored
 
 
@@ -56,7 +57,7 @@ def test_one_experience_per_step_with_the_frame_it_started_from() -> None:
     assert [e.frame[0, 0] for e in sent] == [0, 1, 2]
     assert [e.step_index for e in sent] == [e.sequence for e in sent] == [0, 1, 2]
     assert all(e.final_frame is None and e.policy_version == 7 and e.session_id == 99 for e in sent)
-    assert all(e.reward == pytest.approx(float(e.reward_parts.sum())) for e in sent)
+    assert all(e.reward == pytest.approx(float(e.reward_terms.sum())) for e in sent)
     assert sent[0].state[4:6].tolist() == [0.0, 0.0]
     assert sent[1].state[4:6] == pytest.approx(ACTION)
 
@@ -76,7 +77,7 @@ def test_a_collision_terminates_and_costs() -> None:
     scored = made.score(made.see(frame(1), vehicle(1)), collided=True)
     assert scored is not None and scored.exit_reason is ExitReason.COLLISION
     assert scored.experience.terminated and not scored.experience.truncated
-    assert scored.terms.safety == -10.0
+    assert scored.terms["safety"] == -10.0
 
 
 def test_the_last_step_of_a_run_is_cut_not_terminated() -> None:
@@ -111,15 +112,15 @@ def test_driving_off_the_route_is_seen() -> None:
     made.act(made.see(frame(0), vehicle(0)))
     scored = made.score(made.see(frame(1), vehicle(1, y=-2.5)), collided=False)
     assert scored is not None and scored.exit_reason is ExitReason.OFF_LANE
-    assert scored.sight.place.lateral == pytest.approx(-2.5)
+    assert scored.time_step.place.lateral == pytest.approx(-2.5)
 
 
 def test_a_step_is_scored_once_however_often_one_asks() -> None:
     made = pilot()
     made.act(made.see(frame(0), vehicle(0)))
-    sight = made.see(frame(1), vehicle(1))
-    assert made.score(sight, collided=False) is not None
-    assert made.score(sight, collided=False) is None
-    made.act(sight)
+    time_step = made.see(frame(1), vehicle(1))
+    assert made.score(time_step, collided=False) is not None
+    assert made.score(time_step, collided=False) is None
+    made.act(time_step)
     following = made.score(made.see(frame(2), vehicle(2)), collided=False)
     assert following is not None and following.experience.step_index == following.experience.sequence == 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the critic knows, by hand: the lane, the vehicle ahead, and the five nearest."""
 
 import math

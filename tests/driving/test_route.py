@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A straight and a bend whose distances one can work out by hand, and properties over random polylines."""
 
 import math

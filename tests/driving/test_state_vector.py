@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state vectors of both contracts against values worked out by hand."""
 
 import math
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from td3_driving.driving.navigation import Manoeuvre, Navigation, Navigator
 from td3_driving.driving.observation import ObservationError
-from td3_driving.driving.pilot import Eyes
+from td3_driving.driving.pilot import ObservationBuilder
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import LANE, STATE_BOUND, encode_state, state_dim, state_elements
 from td3_driving.driving.vehicle_state import VehicleState
@@ -44,10 +45,10 @@ def test_odometry_that_is_not_finite_is_refused(bad: float, field: str) -> None:
         "yaw_rate": 0.0,
     }
     vehicle = VehicleState(**{**values, field: bad})  # type: ignore[arg-type]
-    eyes = Eyes(Settings(observation=MAP))
-    eyes.start(STRAIGHT)
+    builder = ObservationBuilder(Settings(observation=MAP))
+    builder.start(STRAIGHT)
     with pytest.raises(ObservationError):
-        eyes.see(np.zeros((36, 48), dtype=np.uint8), vehicle)
+        builder.see(np.zeros((36, 48), dtype=np.uint8), vehicle)
 
 
 finite = st.floats(-1e6, 1e6)
@@ -108,10 +109,10 @@ def lane_told(localisation: LocalisationSettings) -> float:
     settings = Settings(observation=SENSORS, localisation=localisation)
     frame, rows, deviations = np.zeros((36, 48), dtype=np.uint8), [], []
     for seed in range(100):
-        eyes = Eyes(settings)
-        eyes.start(STRAIGHT, seed)
+        builder = ObservationBuilder(settings)
+        builder.start(STRAIGHT, seed)
         for s, y, yaw in zip(np.linspace(2.0, 150.0, 50), rng.normal(0.0, 0.5, 50), rng.normal(0.0, 0.05, 50)):
-            seen = eyes.see(frame, VehicleState(0, float(s), float(y), 0.0, float(yaw), 8.0, 0.0, 0.0))
+            seen = builder.see(frame, VehicleState(0, float(s), float(y), 0.0, float(yaw), 8.0, 0.0, 0.0))
             values = np.append(seen.observation.state, 1.0)
             rows.append(np.outer(values, values)[np.triu_indices(len(values))])
             deviations.append(y)
@@ -142,9 +143,9 @@ def test_the_error_of_the_position_is_that_of_the_episode_and_none_on_a_vehicle(
     vehicle = VehicleState(0, 10.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0)
 
     def first(seed: int, simulated: bool) -> list[float]:
-        eyes = Eyes(settings, simulated)
-        eyes.start(STRAIGHT, seed)
-        return eyes.see(frame, vehicle).observation.state.tolist()
+        builder = ObservationBuilder(settings, simulated)
+        builder.start(STRAIGHT, seed)
+        return builder.see(frame, vehicle).observation.state.tolist()
 
     assert first(1, True) == first(1, True) != first(2, True)
     assert first(1, False) == first(2, False) == sensed(vehicle).tolist()

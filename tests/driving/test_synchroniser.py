@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of image and odometry by stamp, and the account of what found no partner."""
 
 import pytest

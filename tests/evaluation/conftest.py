@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Made-up episodes for the tests of the evaluation."""
 
 from __future__ import annotations
@@ -7,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import Settings, from_flat
+
+from ..shared import tiny
 
 DT = 0.05
 EMPTY = {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reference drivers, policies from run folders, and the drive itself in the embedded world."""
 
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.agents import DriverAgent, View, driver_agent
-from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.learned import LearnedAgent, learned_agent, weights_of
 from td3_driving.evaluation.summary import summarise
+from td3_driving.learning.algorithms import make_actor
 from td3_driving.learning.best import best_score, keep_if_better
 from td3_driving.learning.checkpoint import CheckpointError
-from td3_driving.learning.networks import initialise, make_actor
+from td3_driving.learning.networks import initialise
 from td3_driving.learning.trainer import Trainer
 from td3_driving.learning.weights import take_snapshot
+from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import ObservationSettings, Settings
-from td3_driving.starting.profiles import parameter_file
+
+from ..shared.constant_policy import constant_policy
 
 Conf = Callable[..., Settings]
 
@@ -66,7 +70,7 @@ def test_idm_follows_the_nearest_and_needs_to_know_the_others() -> None:
 
 def test_lane_keeper_drives_a_straight_road_without_fault(settings: Conf) -> None:
     conf = settings()
-    results = list(evaluate(conf, driver_agent("lane_keeper", conf), Plan(routes=2)))
+    results = list(evaluate(conf, driver_agent("lane_keeper", conf), EvaluationPlan(routes=2)))
     assert [result.ended for result in results] == [ExitReason.GOAL] * 2
     assert results[0].seed != results[1].seed
     metrics = summarise(results)
@@ -78,7 +82,7 @@ def test_parked_is_blocked_and_random_is_worse_than_the_lane_keeper(settings: Co
     conf = settings(episode__max_steps=300)
     scores = {}
     for name in ("lane_keeper", "random", "parked"):
-        results = list(evaluate(conf, driver_agent(name, conf), Plan(routes=1, ending="violation")))
+        results = list(evaluate(conf, driver_agent(name, conf), EvaluationPlan(routes=1, ending="violation")))
         scores[name] = summarise(results)["driving_score"]
         if name == "parked":
             assert results[0].ended is ExitReason.STANDSTILL and len(results[0].log.actions) == 100
@@ -89,7 +93,7 @@ class Witness:
     """Drives like the lane keeper and keeps the stamps of the views."""
 
     name = "witness"
-    eyes: ObservationSettings | None = None
+    observation_settings: ObservationSettings | None = None
 
     def __init__(self, settings: Settings) -> None:
         self.stamps: list[int] = []
@@ -106,8 +110,8 @@ class Witness:
 def test_under_delay_the_agent_sees_the_past_and_waits_at_a_stop(settings: Conf) -> None:
     conf = settings(episode__max_steps=50)
     prompt, late = Witness(conf), Witness(conf)
-    (first,) = evaluate(conf, prompt, Plan(routes=1, ending="violation"))
-    (second,) = evaluate(conf, late, Plan(routes=1, ending="violation", delay=0.2))
+    (first,) = evaluate(conf, prompt, EvaluationPlan(routes=1, ending="violation"))
+    (second,) = evaluate(conf, late, EvaluationPlan(routes=1, ending="violation", delay=0.2))
     assert late.stamps == prompt.stamps[:-4]
     assert first.log.actions[0][1] > 0.0
     assert [action.tolist() for action in second.log.actions[:4]] == [[0.0, -1.0]] * 4
@@ -115,7 +119,7 @@ def test_under_delay_the_agent_sees_the_past_and_waits_at_a_stop(settings: Conf)
 
 def test_a_lost_frame_holds_the_action_and_the_losses_repeat_themselves(settings: Conf) -> None:
     conf = settings(episode__max_steps=200)
-    plan = Plan(routes=1, ending="violation", drop=0.2)
+    plan = EvaluationPlan(routes=1, ending="violation", drop=0.2)
     runs = []
     for _ in range(2):
         witness = Witness(conf)
@@ -128,9 +132,9 @@ def test_a_lost_frame_holds_the_action_and_the_losses_repeat_themselves(settings
 def test_plans_out_of_range_are_refused(settings: Conf) -> None:
     for wrong in ({"routes": 0}, {"ending": "never"}, {"drop": 1.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Plan(**wrong)
+            EvaluationPlan(**wrong)
     with pytest.raises(ValueError, match="no multiple of a frame"):
-        next(evaluate(settings(), driver_agent("parked", settings()), Plan(delay=0.01)))
+        next(evaluate(settings(), driver_agent("parked", settings()), EvaluationPlan(delay=0.01)))
     with pytest.raises(ValueError, match="'idle' is not one of lane_keeper"):
         driver_agent("idle", settings())
 
@@ -138,20 +142,10 @@ def test_plans_out_of_range_are_refused(settings: Conf) -> None:
 # Policies.
 
 
-def constant_policy(settings: Settings, steer: float, drive: float, version: int = 0) -> bytes:
-    """Weights of an actor that always takes the same action."""
-    actor = make_actor(settings, state_dim(settings.observation))
-    with torch.no_grad():
-        for parameter in actor.parameters():
-            parameter.zero_()
-        actor.trunk[-1].bias[:] = torch.atanh(torch.tensor([steer, drive]))
-    return take_snapshot(actor, version, 0, settings.digest()).data
-
-
 def test_a_learned_policy_drives_as_its_weights_say(settings: Conf) -> None:
     conf = settings(episode__max_steps=60)
     agent = LearnedAgent("constant", conf, constant_policy(conf, 0.0, 0.3))
-    (result,) = evaluate(conf, agent, Plan(routes=1, ending="violation"))
+    (result,) = evaluate(conf, agent, EvaluationPlan(routes=1, ending="violation"))
     np.testing.assert_allclose(result.log.action_array, [[0.0, 0.3]] * 60, atol=1e-6)
     assert result.ended is ExitReason.TIME_LIMIT
     # 3 s at 0.3 * 8,500 N / 1,845 kg less the rolling resistance of 0.147 m/s^2 are 5.56 m; drag is small.
@@ -190,7 +184,7 @@ def test_a_run_folder_gives_its_newest_or_its_best_policy(settings: Conf, tmp_pa
     assert keep_if_better(tmp_path / "checkpoints", best, conf.digest(), {"driving_score": 10.0})
     agent = learned_agent(tmp_path)
     assert agent.name == f"{tmp_path.name} (best)"
-    (result,) = evaluate(conf, agent, Plan(routes=1, ending="violation"))
+    (result,) = evaluate(conf, agent, EvaluationPlan(routes=1, ending="violation"))
     np.testing.assert_allclose(result.log.action_array, [[0.0, 0.25]] * 40, atol=1e-6)
     assert weights_of(tmp_path, conf, "latest")[0] == weights_of(tmp_path, conf, "000000000")[0] == weights
 

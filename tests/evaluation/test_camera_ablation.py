@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other frames for an agent, and what its scores then say about its camera."""
 
 from collections.abc import Callable
@@ -12,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation import camera_ablation
-from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.agents import EvaluatedAgent, View
 from td3_driving.evaluation.camera_ablation import ABLATIONS, Noise, Shuffled, ablated, camera_need, cameras
-from td3_driving.evaluation.drive import Plan
+from td3_driving.evaluation.drive import EvaluationPlan
 from td3_driving.evaluation.table import Entry, rows, with_needs
 from td3_driving.evaluation.tour import Tour
 from td3_driving.settings import ObservationSettings, Settings
@@ -99,7 +100,7 @@ def test_the_camera_as_it_is_comes_first_and_once() -> None:
     with pytest.raises(ValueError, match="camera: 'blak' is not one of seen, black, frozen, noise, shuffled"):
         cameras(["blak"])
     with pytest.raises(ValueError, match="camera: 'blak'"):
-        Plan(camera="blak")
+        EvaluationPlan(camera="blak")
 
 
 # Agents in a world of their own: the car drifts 0.15 m to the left in every step of 1 m unless it is steered back.
@@ -112,14 +113,14 @@ class Follower:
     """Steers to the white column of its frame; where there is none, it goes straight on."""
 
     name = "follower"
-    eyes: ObservationSettings | None = ObservationSettings()
+    observation_settings: ObservationSettings | None = ObservationSettings()
 
     def start(self, route: Route, seed: int) -> None:
         """Nothing to remember."""
 
     def decide(self, view: View) -> np.ndarray:
-        assert view.grey is not None
-        columns = np.flatnonzero((view.grey == 255).all(axis=0))
+        assert view.frame is not None
+        columns = np.flatnonzero((view.frame == 255).all(axis=0))
         offset = 0.0 if len(columns) != 1 else (float(columns[0]) - WIDTH // 2) / 10.0
         return np.array([offset, 0.0], dtype=np.float32)
 
@@ -133,9 +134,9 @@ class Oblivious(Follower):
         return np.array([view.vehicle.y, 0.0], dtype=np.float32)
 
 
-def drive(agent: Agent, conf: Settings, camera: str, route: Route) -> Entry:
+def drive(agent: EvaluatedAgent, conf: Settings, camera: str, route: Route) -> Entry:
     """One route of a tour in which a white line lies in the middle of the lane, ten columns for a metre."""
-    tour = Tour(conf, agent, Plan(routes=1, ending="violation", camera=camera))
+    tour = Tour(conf, agent, EvaluationPlan(routes=1, ending="violation", camera=camera))
     tour.start(route)
     x, y, index = 0.0, 0.0, 0
     while True:
@@ -166,7 +167,7 @@ def test_frozen_frames_mislead_and_each_condition_is_asked_by_itself(
     conf, route = settings(), straight(100.0)
     seen, frozen = (drive(Follower(), conf, camera, route) for camera in ("seen", "frozen"))
     assert [entry.need.answer for entry in with_needs([seen, frozen])] == ["yes", "yes"]
-    late = Entry("follower", Plan(routes=1, ending="violation", delay=0.1), "toy", seen.results, camera=True)
+    late = Entry("follower", EvaluationPlan(routes=1, ending="violation", delay=0.1), "toy", seen.results, camera=True)
     assert [entry.need.answer for entry in with_needs([seen, late, frozen])] == ["yes", "not asked", "yes"]
     blind = Entry("idm", seen.plan, "toy", seen.results, camera=False)
     assert with_needs([blind])[0].need.answer == "no camera"
@@ -177,7 +178,7 @@ def test_an_episode_begins_with_a_fresh_ablation(straight: Callable[[float], Rou
 
     class Witness(Follower):
         def decide(self, view: View) -> np.ndarray:
-            seen.append(view.grey)
+            seen.append(view.frame)
             return np.zeros(2, dtype=np.float32)
 
     agent = ablated(Witness(), "frozen")
@@ -187,4 +188,4 @@ def test_an_episode_begins_with_a_fresh_ablation(straight: Callable[[float], Rou
         for shade in (value, value + 1):
             agent.decide(View(vehicle, np.full((2, 2), shade, dtype=np.uint8), None))
     assert [int(frame[0, 0]) for frame in seen] == [10, 10, 20, 20]
-    assert agent.name == "follower" and agent.eyes is Witness.eyes
+    assert agent.name == "follower" and agent.observation_settings is Witness.observation_settings

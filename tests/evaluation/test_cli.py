@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command ``td3-driving evaluate``."""
 
 import json
@@ -10,8 +11,8 @@ from PIL import Image
 from td3_driving.cli import main
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.trainer import Trainer
+from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import parameter_file
 
 FAST = ("--map", "straight", "--routes", "1", "--ending", "violation", "--set", "episode.max_steps=60")
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time to collision of boxes at constant velocity."""
 
 import math

@@ -1,4 +1,5 @@
-"""The referee: ends, scores and metrics of made-up episodes."""
+# SPDX-License-Identifier: Apache-2.0
+"""The scorer of episodes: ends, scores and metrics of made-up episodes."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ import pytest
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.evaluation.episode import EpisodeResult, Others, Referee, Seen
+from td3_driving.evaluation.episode import EpisodeResult, EpisodeScorer, FrameEvents, Others
 from td3_driving.evaluation.leaderboard import LABELS, NAMES, document
 from td3_driving.evaluation.summary import METRICS, per_kilometre, summarise
 from td3_driving.settings import Settings
@@ -20,18 +21,20 @@ Conf = Callable[..., Settings]
 Lane = Callable[[float], Route]
 
 
-def judge(settings: Settings, route: Route, frames: Iterable[Seen], ending: str = "leaderboard") -> EpisodeResult:
-    referee = Referee(settings, ending, route, 1.75)
+def judge(
+    settings: Settings, route: Route, frames: Iterable[FrameEvents], ending: str = "leaderboard"
+) -> EpisodeResult:
+    scorer = EpisodeScorer(settings, ending, route, 1.75)
     for index, seen in enumerate(frames):
-        ended = referee.watch(seen, COAST if index else None)
+        ended = scorer.watch(seen, COAST if index else None)
         if ended is not None:
-            return referee.result(0, 7, ended)
-    return referee.result(0, 7, ExitReason.RUN_END)
+            return scorer.result(0, 7, ended)
+    return scorer.result(0, 7, ExitReason.RUN_END)
 
 
-def drive(along: Make, length: float, **changes: float) -> list[Seen]:
+def drive(along: Make, length: float, **changes: float) -> list[FrameEvents]:
     """At 10 m/s along the route, half a metre per frame."""
-    return [Seen(along(index, 0.5 * index, **changes)) for index in range(round(2 * length) + 2)]
+    return [FrameEvents(along(index, 0.5 * index, **changes)) for index in range(round(2 * length) + 2)]
 
 
 def test_a_clean_drive_to_the_goal_is_perfect(settings: Conf, along: Make, straight: Lane) -> None:
@@ -47,7 +50,7 @@ def test_a_clean_drive_to_the_goal_is_perfect(settings: Conf, along: Make, strai
 def test_leaving_the_lane_costs_its_share_of_the_route(settings: Conf, along: Make, straight: Lane) -> None:
     frames = drive(along, 100.0)
     for index in range(41, 81):
-        frames[index] = Seen(along(index, 0.5 * index, 3.0))
+        frames[index] = FrameEvents(along(index, 0.5 * index, 3.0))
     result = judge(settings(), straight(100.0), frames)
     assert result.ended is ExitReason.GOAL and not result.success
     assert result.infractions.outside_length == pytest.approx(20.0)
@@ -59,19 +62,19 @@ def test_leaving_the_lane_costs_its_share_of_the_route(settings: Conf, along: Ma
 
 
 def test_in_training_the_first_violation_is_the_end(settings: Conf, along: Make, straight: Lane) -> None:
-    frames = [Seen(along(index, 0.5 * index, 3.0 if index > 100 else 0.0)) for index in range(300)]
+    frames = [FrameEvents(along(index, 0.5 * index, 3.0 if index > 100 else 0.0)) for index in range(300)]
     result = judge(settings(), straight(100.0), frames, "violation")
     assert result.ended is ExitReason.OFF_LANE
     assert result.route_completion == pytest.approx(0.505)
     assert result.infractions.ended_by == "route_dev"
-    hit = [Seen(along(index, 0.5 * index), contacts=[5] if index == 50 else []) for index in range(300)]
+    hit = [FrameEvents(along(index, 0.5 * index), contacts=[5] if index == 50 else []) for index in range(300)]
     assert judge(settings(), straight(100.0), hit, "violation").ended is ExitReason.COLLISION
     assert judge(settings(), straight(100.0), hit).ended is ExitReason.GOAL
 
 
 def test_collisions_weigh_as_on_the_leaderboard(settings: Conf, along: Make, straight: Lane) -> None:
     contacts = {50: [5], 51: [5], 170: [6]}
-    frames = [Seen(along(index, 0.5 * index), contacts=contacts.get(index, [])) for index in range(300)]
+    frames = [FrameEvents(along(index, 0.5 * index), contacts=contacts.get(index, [])) for index in range(300)]
     result = judge(settings(), straight(100.0), frames)
     assert result.collisions == 2
     assert result.driving_score == pytest.approx(100.0 / 2.4)
@@ -81,7 +84,7 @@ def test_collisions_weigh_as_on_the_leaderboard(settings: Conf, along: Make, str
 
 
 def test_standing_still_for_three_minutes_is_blocked(settings: Conf, along: Make, straight: Lane) -> None:
-    result = judge(settings(), straight(100.0), (Seen(along(index, 10.0, speed=0.0)) for index in range(4000)))
+    result = judge(settings(), straight(100.0), (FrameEvents(along(index, 10.0, speed=0.0)) for index in range(4000)))
     assert result.ended is ExitReason.STANDSTILL
     assert len(result.log.actions) == 3600
     assert (result.route_completion, result.driving_score) == (0.0, 0.0)
@@ -92,14 +95,14 @@ def test_standing_still_for_three_minutes_is_blocked(settings: Conf, along: Make
 
 def test_a_crawling_vehicle_runs_out_of_time(settings: Conf, along: Make, straight: Lane) -> None:
     """300 s and 80 m at a tenth of 8 m/s are 400 s, 8,000 frames."""
-    result = judge(settings(), straight(80.0), (Seen(along(index, 0.0, speed=0.2)) for index in range(9000)))
+    result = judge(settings(), straight(80.0), (FrameEvents(along(index, 0.0, speed=0.2)) for index in range(9000)))
     assert result.ended is ExitReason.TIME_LIMIT
     assert len(result.log.actions) == 8000
 
 
 def test_slower_than_the_traffic_is_an_infraction_but_no_failure(settings: Conf, along: Make, straight: Lane) -> None:
     others = Others(np.array([[0.0, 500.0, 0.0, 4.0, 2.0]] * 2), np.array([15.0, 25.0]))
-    frames = [Seen(along(index, 0.5 * index), others=others) for index in range(300)]
+    frames = [FrameEvents(along(index, 0.5 * index), others=others) for index in range(300)]
     result = judge(settings(), straight(100.0), frames)
     assert result.infractions.speed_ratios == [0.5] * 4
     assert result.success and result.penalty == pytest.approx(1.0 / 1.8)

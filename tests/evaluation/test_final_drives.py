@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drives at the end of a training."""
 
 import json
@@ -17,12 +18,14 @@ from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.evaluation import final_drives
 from td3_driving.evaluation.agents import driver_agent
-from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.final_drives import Drives, drive, main, record, sentence
 from td3_driving.learning.trainer import Trainer
+from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import Settings, SettingsError, from_flat
-from td3_driving.starting.profiles import parameter_file
+
+from ..shared.patience import HANG
 
 Conf = Callable[..., Settings]
 
@@ -37,7 +40,7 @@ def run_of(folder: Path, conf: Settings) -> Path:
 def result(settings: Conf) -> EpisodeResult:
     """The lane keeper's drive on an empty straight road: a score of 100."""
     conf = settings()
-    (one,) = evaluate(conf, driver_agent("lane_keeper", conf), Plan(routes=1))
+    (one,) = evaluate(conf, driver_agent("lane_keeper", conf), EvaluationPlan(routes=1))
     return one
 
 
@@ -91,7 +94,9 @@ def test_a_run_folder_gets_its_record_and_the_same_one_again(
 
 
 def test_the_routes_are_not_those_of_the_command_nor_of_the_course(settings: Conf) -> None:
-    chosen = [Plan(seed=seed).seeds for seed in (0, Settings().evaluation.seed, Settings().evaluation.final_seed)]
+    chosen = [
+        EvaluationPlan(seed=seed).seeds for seed in (0, Settings().evaluation.seed, Settings().evaluation.final_seed)
+    ]
     assert len({seed for seeds in chosen for seed in seeds}) == 30
 
 
@@ -119,7 +124,7 @@ def test_what_hangs_is_ended() -> None:
     code = "import time; from td3_driving.evaluation.final_drives import ended_after\n"
     code += "with ended_after(0.2): time.sleep(600)"
     sources = Path(final_drives.__file__).resolve().parents[2]
-    answer = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(sources)}, timeout=120)
+    answer = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(sources)}, timeout=HANG)
     assert answer.returncode == -signal.SIGALRM
 
 

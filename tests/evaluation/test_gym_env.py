@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Gymnasium environment: its checker, and that it is the same task as ours."""
 
 from collections.abc import Callable, Iterator
@@ -8,8 +9,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from td3_driving.driving.seeding import episode_seed
-from td3_driving.evaluation.gym_env import DrivingEnv
-from td3_driving.learning.in_process import InProcessRun
+from td3_driving.in_process.gym_env import DrivingEnv
+from td3_driving.in_process.run import InProcessRun
 from td3_driving.settings import Settings
 
 Conf = Callable[..., Settings]
@@ -57,7 +58,7 @@ def test_it_is_the_task_that_is_trained_on_here(settings: Conf, tmp_path: Path) 
         np.testing.assert_array_equal(observed["state"], experience.state)
         observed, reward, terminated, truncated, info = environment.step(experience.action)
         assert reward == experience.reward
-        assert info["reward_parts"].sum() == pytest.approx(reward)
+        assert sum(info["reward_terms"].values()) == pytest.approx(reward)
         assert terminated == experience.terminated
         assert truncated == experience.truncated or step is stepped[-1], "only the end of the run is no end here"
     environment.close()

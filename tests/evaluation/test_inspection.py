@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the elements of the state are worth, and where a policy looks."""
 
 import base64
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 from td3_driving.driving.state_vector import state_dim
-from td3_driving.evaluation.drive import Plan
+from td3_driving.evaluation.drive import EvaluationPlan
 from td3_driving.evaluation.inspection import importance_figure, inspect, looks_html
 from td3_driving.evaluation.learned import LearnedAgent
-from td3_driving.evaluation.occlusion import GREY, Look, Moments, _places, data_url, looks, occlusion, overlays
+from td3_driving.evaluation.occlusion import GREY, Moments, OcclusionMap, _places, data_url, looks, occlusion, overlays
 from td3_driving.evaluation.state_importance import (
-    Element,
+    ElementImportance,
     StateImportance,
     StateMemory,
     acting_by,
@@ -98,7 +99,7 @@ def test_a_policy_that_drives_by_its_speed_loses_by_the_speed_alone(settings: Co
     told: list[str] = []
     with acting_by(agent, by_speed):
         one, two = (
-            state_importance(conf, agent, Plan(routes=1, ending="violation"), agent.state_names, told.append)
+            state_importance(conf, agent, EvaluationPlan(routes=1, ending="violation"), agent.state_names, told.append)
             for _ in range(2)
         )
     assert one == two, "the same seeds give the same numbers"
@@ -114,11 +115,11 @@ def test_a_policy_that_drives_by_its_speed_loses_by_the_speed_alone(settings: Co
 def test_wrong_names_are_refused(settings: Conf) -> None:
     conf = settings(**SHORT | {"episode__max_steps": 10})
     with pytest.raises(ValueError, match="2 names for the 13 elements"):
-        state_importance(conf, agent_of(conf), Plan(routes=1, ending="violation"), ["a", "b"])
+        state_importance(conf, agent_of(conf), EvaluationPlan(routes=1, ending="violation"), ["a", "b"])
 
 
 def test_figure_and_document_show_the_drops() -> None:
-    importance = StateImportance(90.0, (Element("speed", 30.0), Element("yaw rate", 90.0)))
+    importance = StateImportance(90.0, (ElementImportance("speed", 30.0), ElementImportance("yaw rate", 90.0)))
     (bars,) = importance_figure(importance).data
     assert list(bars.y) == ["yaw rate", "speed"] and list(bars.x) == [0.0, 60.0], "the greatest on top"
     assert importance.document()["elements"][0] == {"element": "speed", "driving_score": 30.0, "drop": 60.0}
@@ -179,24 +180,24 @@ def test_pictures_share_one_scale_and_survive_as_png() -> None:
     dark = np.zeros((4, 120), dtype=np.uint8)
     strong, weak = np.zeros((4, 120)), np.zeros((4, 120))
     strong[0, 0], weak[0, 0] = 0.4, 0.2
-    first, second = overlays([Look(0, dark, strong), Look(1, dark, weak)])
+    first, second = overlays([OcclusionMap(0, dark, strong), OcclusionMap(1, dark, weak)])
     assert first.shape == (8, 240, 3) and first.dtype == np.uint8
     assert first[0, 0].tolist() == [160, 71, 0] and second[0, 0].tolist() == [80, 35, 0], "three quarters of the colour"
     assert not first[:, 2:].any() and (first[1, 1] == first[0, 0]).all()
-    (calm,) = overlays([Look(0, dark + 9, np.zeros((4, 120)))])
+    (calm,) = overlays([OcclusionMap(0, dark + 9, np.zeros((4, 120)))])
     assert (calm == 9).all()
     url = data_url(first)
     back = cv2.imdecode(np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(back[..., ::-1], first)
-    assert "Where &lt;it&gt; looks" in looks_html("<it>", (Look(0, dark, strong),))
+    assert "Where &lt;it&gt; looks" in looks_html("<it>", (OcclusionMap(0, dark, strong),))
 
 
 def test_a_real_drive_gives_looks_of_the_policys_own_frames(settings: Conf) -> None:
     conf = settings(**SHORT | {"episode__max_steps": 40})
     agent = agent_of(conf)
-    seen = looks(conf, agent, Plan(routes=3, ending="violation"))
+    seen = looks(conf, agent, EvaluationPlan(routes=3, ending="violation"))
     assert len(seen) == 6 and [look.step for look in seen] == sorted({look.step for look in seen})
     assert all(look.frame.shape == look.change.shape == (36, 36) for look in seen)
     assert all((look.change >= 0.0).all() for look in seen) and any(look.change.any() for look in seen)
-    nothing = inspect(conf, agent, Plan(routes=1), state=False, camera=False, tell=pytest.fail)
+    nothing = inspect(conf, agent, EvaluationPlan(routes=1), state=False, camera=False, tell=pytest.fail)
     assert nothing.importance is None and nothing.looks == ()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A slow and lossy way from the camera to the driver."""
 
 import numpy as np

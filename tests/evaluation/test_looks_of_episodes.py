@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is shown drawn appearances: trainings that ask for them, and evaluations only when somebody asks."""
 
 import argparse
@@ -11,18 +12,18 @@ import pytest
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.pilot import Pilot
 from td3_driving.driving.seeding import evaluation_seed
-from td3_driving.evaluation import cli
 from td3_driving.evaluation.drive import Stage
-from td3_driving.learning.in_process import Scene
+from td3_driving.in_process.run import PilotedWorld
+from td3_driving.launching import evaluate as cli
+from td3_driving.launching.evaluation import Evaluation, evaluation_settings
+from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
-from td3_driving.starting.evaluation import Evaluation, evaluation_settings
-from td3_driving.starting.profiles import parameter_file
 
 SEED = 5
 
 
-def pictures(scene: Scene, settings: Settings, seed: int) -> list[np.ndarray]:
+def pictures(scene: PilotedWorld, settings: Settings, seed: int) -> list[np.ndarray]:
     """The first three camera images of an episode that a car at rest sees."""
     pilot = Pilot(settings, "test", 0, stand_still)
     scene.start(pilot, seed)
@@ -42,7 +43,7 @@ def test_a_training_sees_another_look_in_every_episode_and_the_same_for_the_same
 ) -> None:
     plain = settings()
     drawn = settings(appearance__randomise=True, appearance__noisy=1.0)
-    usual, first, second = Scene(plain), Scene(drawn), Scene(drawn)
+    usual, first, second = PilotedWorld(plain), PilotedWorld(drawn), PilotedWorld(drawn)
     pictures(second, drawn, SEED + 1)
     nominal, one, again = (
         pictures(scene, wanted, SEED) for scene, wanted in zip((usual, first, second), (plain, drawn, drawn))
@@ -58,8 +59,8 @@ def test_the_routes_of_evaluations_in_between_look_nominal(settings: Callable[..
     plain = settings()
     drawn = settings(appearance__randomise=True, evaluation__interval=100, evaluation__routes=1)
     seed = evaluation_seed(drawn.evaluation.seed, 0)
-    expected = pictures(Scene(plain), plain, seed)
-    assert all(np.array_equal(*pair) for pair in zip(pictures(Scene(drawn), drawn, seed), expected))
+    expected = pictures(PilotedWorld(plain), plain, seed)
+    assert all(np.array_equal(*pair) for pair in zip(pictures(PilotedWorld(drawn), drawn, seed), expected))
 
 
 @pytest.mark.parametrize("randomise", [False, True])
@@ -69,15 +70,15 @@ def test_an_evaluation_shows_what_its_settings_say_whenever_somebody_begins_to_l
     wanted = settings(appearance__randomise=randomise)
     early, late = Stage(wanted, 0), Stage(wanted, 0)
     early.reset(0, SEED - 1)
-    early.image(early.world.tick())
+    early.images(early.world.tick())
     for stage in (early, late):
         stage.reset(0, SEED)
-    images = [stage.image(replace(stage.world.tick())).copy() for stage in (early, late)]
+    images = [stage.images(replace(stage.world.tick()))[0].copy() for stage in (early, late)]
     assert np.array_equal(*images)
     expected = episode_appearance(wanted.appearance, 0, SEED)
     assert (expected == NOMINAL) is not randomise
     for stage in (early, late):
-        assert stage._camera is not None and stage._camera.appearance == expected
+        assert stage._camera is not None and stage._camera.cameras[0].appearance == expected
         stage.close()
 
 
@@ -103,10 +104,10 @@ def test_a_run_with_drawn_looks_is_evaluated_in_the_nominal_one(
 def test_several_networks_in_one_training(settings: Callable[..., Settings]) -> None:
     several = settings(simulator__map="drawn:1-2")
     single = settings(simulator__map="drawn:2")
-    scene = Scene(several)
+    scene = PilotedWorld(several)
     first = pictures(scene, several, 0)
     second = pictures(scene, several, 1)
     back = pictures(scene, several, 0)
     assert np.array_equal(first[0], back[0])
-    assert np.array_equal(second[0], pictures(Scene(single), single, 1)[0])
+    assert np.array_equal(second[0], pictures(PilotedWorld(single), single, 1)[0])
     assert not np.array_equal(first[0], second[0])

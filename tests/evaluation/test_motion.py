@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures of lane keeping, comfort and smoothness."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixed changes of the picture, pixel by pixel."""
 
 import argparse
@@ -7,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from td3_driving.evaluation import cli
-from td3_driving.evaluation.drive import Plan, Stage
+from td3_driving.evaluation.drive import EvaluationPlan, Stage
 from td3_driving.evaluation.perturbations import PERTURBATIONS, brighter, perturbation, salted, shifted
 from td3_driving.evaluation.table import Entry
+from td3_driving.launching import evaluate as cli
 from td3_driving.settings import AppearanceSettings, Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
 
@@ -84,7 +85,7 @@ def test_a_stage_shows_what_the_perturbation_makes_of_its_own_picture(settings: 
     for name in ("none", "dark", "shift_right", "pitch_down", "salt_pepper"):
         stage = Stage(conf, 0, name)
         stage.reset(0, 5)
-        pictures[name] = stage.image(stage.world.tick()).copy()
+        pictures[name] = stage.images(stage.world.tick())[0].copy()
         stage.close()
     plain = pictures["none"]
     assert np.array_equal(pictures["dark"], brighter(plain, 0.7))
@@ -95,7 +96,7 @@ def test_a_stage_shows_what_the_perturbation_makes_of_its_own_picture(settings: 
 
 def test_a_plan_refuses_a_perturbation_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="perturb: 'rain' is not one of none, bright, dark"):
-        Plan(perturbation="rain")
+        EvaluationPlan(perturbation="rain")
 
 
 def test_every_perturbation_is_a_column_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

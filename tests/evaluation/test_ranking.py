@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the reward is worth to reference drivers, on every map and with every density of traffic."""
 
 from collections.abc import Callable
@@ -8,10 +9,10 @@ import pytest
 
 from td3_driving.driving.drivers import Driver, LaneKeeper, RandomDriver, off_road, parked
 from td3_driving.driving.seeding import evaluation_seed
+from td3_driving.runs.profiles import load_profile, profile_path
 from td3_driving.settings import Settings
 from td3_driving.sim.rehearsal import RANKING_STEPS, drive_episode
 from td3_driving.sim.world import World
-from td3_driving.starting.profiles import load_profile, profile_path
 
 RANDOM_DRIVERS = 3
 
@@ -19,7 +20,7 @@ RANDOM_DRIVERS = 3
 def mean_return(settings: Settings, world: World, make: Callable[[int], Driver], routes: int) -> float:
     seeds = [evaluation_seed(0, route) for route in range(routes)]
     records = [drive_episode(world, make(seed), settings, seed, RANKING_STEPS) for seed in seeds]
-    return float(np.mean([record.return_parts.sum() for record in records]))
+    return float(np.mean([record.episode_return for record in records]))
 
 
 @pytest.mark.parametrize("scenario", [0, 1, 2])

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Infractions and scores of the CARLA leaderboard 2.1."""
 
 import math

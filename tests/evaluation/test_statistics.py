@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interquartile mean and stratified bootstrap."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small settings and made-up messages for the tests of the learning core."""
 
 from __future__ import annotations
@@ -6,39 +7,18 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
-import tiny
 
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.settings import Settings, from_flat
+from td3_driving.settings import Settings
 
 STATE_DIM = 3
-SMALL = {
-    **tiny.LEARNER,
-    "observation.stack": 3,
-    "pacing.learning_starts": 20,
-    "pacing.train_freq": 5,
-    "pacing.gradient_steps": 2,
-    "pacing.checkpoint_period": 10**9,
-    "run.steps": 60,
-    "run.log_period": 10,
-}
 
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
     """All tests of this folder."""
-
-
-@pytest.fixture(scope="session")
-def small() -> Callable[..., Settings]:
-    """Settings of a tiny learner; keyword ``group__name`` overrides ``group.name``."""
-
-    def make(**changes: Any) -> Settings:
-        return from_flat(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
-
-    return make
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +40,7 @@ def message() -> Callable[..., Experience]:
             "state": np.full(STATE_DIM, tag, np.float32),
             "action": np.zeros(2, np.float32),
             "reward": reward,
-            "reward_parts": np.array([reward, 0.0, 0.0, 0.0, 0.0]),
+            "reward_terms": np.array([reward, 0.0, 0.0, 0.0, 0.0]),
             "privileged": np.full(privileged, tag + 0.5, np.float32),
         }
         if final:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The teacher in the loss of the actor, by hand."""
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from td3_driving.learning.agent import make_agent
 from td3_driving.learning.imitation import imitation_loss, imitation_weight
 from td3_driving.learning.replay import Batch
-from td3_driving.learning.td3 import TD3
-from td3_driving.learning.variants import make_agent
 from td3_driving.settings import LearningSettings, Settings
 
 Make = Callable[..., Settings]
@@ -82,26 +82,26 @@ def test_a_heavy_teacher_is_followed(small: Make, critic: str) -> None:
         network__critic=critic, learning__teacher="idm", learning__teacher_weight=1000.0,
         learning__teacher_decay=10**6, learning__policy_delay=1, learning__actor_mlp_lr=1e-2,
     )  # fmt: skip
-    agent = TD3(settings, STATE_DIM, 0)
+    agent = make_agent(settings, STATE_DIM, 0)
     losses = [float(agent.update(batch((0.5, -0.25)))["debug/imitation_loss"]) for _ in range(60)]
     assert losses[0] == pytest.approx(0.5**2 + 0.25**2, abs=0.05)
     assert losses[-1] < 0.01
     inputs = agent.to_device(batch(np.nan))
-    action = agent.actor(inputs.now.patches, inputs.now.states).mean(dim=0)
+    action = agent.actor(inputs.now.images, inputs.now.states).mean(dim=0)
     assert action.tolist() == pytest.approx([0.5, -0.25], abs=0.1)
 
 
 def test_the_imitation_is_in_proportion_to_the_q(small: Make) -> None:
     """Q is -3 everywhere and flat; then the gradient of the actor is that of weight * 3 * distance."""
     settings = small(learning__teacher="idm", learning__teacher_weight=0.5, learning__policy_delay=1)
-    agent = TD3(settings, STATE_DIM, 0)
+    agent = make_agent(settings, STATE_DIM, 0)
     for head in agent.critic.heads:
         head[-1].weight.data.zero_()
         head[-1].bias.data.fill_(-3.0)
     for group in agent.critic_optimizer.param_groups:
         group["lr"] = 0.0
     inputs = agent.to_device(batch((0.5, -0.25)))
-    objective = agent.actor_objective(inputs.now)
+    objective = agent.algorithm.actor_objective(inputs.now)
     assert objective.q.tolist() == pytest.approx([-3.0] * SIZE)
     parameters = list(agent.actor.parameters())
     weight = imitation_weight(settings.learning, 1)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -9,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from td3_driving.driving.experience import Experience
-from td3_driving.learning.intake import ExperienceIntake, Verdict
+from td3_driving.learning.intake import ExperienceIntake, IntakeVerdict
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
@@ -44,9 +45,9 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"action": np.array([0, 1.01], np.float32)}, r"outside -1 \.\. 1"),
     ({"action": np.array([0, np.inf], np.float32)}, "action is not finite"),
     ({"action": np.zeros(2)}, r"action is \(2,\) float64"),
-    ({"reward": 1.0, "reward_parts": np.array([0.5, 0.4, 0.0, 0.0, 0.0])}, "not the sum"),
-    ({"reward": float("nan"), "reward_parts": np.zeros(5)}, "reward nan is not the sum"),
-    ({"reward_parts": np.zeros(4)}, r"reward_parts is \(4,\)"),
+    ({"reward": 1.0, "reward_terms": np.array([0.5, 0.4, 0.0, 0.0, 0.0])}, "not the sum"),
+    ({"reward": float("nan"), "reward_terms": np.zeros(5)}, "reward nan is not the sum"),
+    ({"reward_terms": np.zeros(4)}, r"reward_terms is \(4,\)"),
     ({"terminated": True, "truncated": True}, "both terminated and truncated"),
     ({"final_frame": FRAME, "final_state": np.zeros(3, np.float32)}, "does not close the episode"),
     ({"final_frame": FRAME, "terminated": True}, "must come together"),
@@ -72,7 +73,7 @@ def test_refuses_what_cannot_be_right(small: Make, message: Message, change: dic
     settings = small()
     intake, memory = new(settings)
     outcome = intake.accept(message(settings, 0, **change))
-    assert outcome.verdict is Verdict.REJECTED
+    assert outcome.verdict is IntakeVerdict.REJECTED
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(outcome.reason)
     assert memory.inserted == 0
@@ -101,7 +102,7 @@ def test_what_the_teacher_did_goes_in(small: Make, message: Message) -> None:
 def test_a_reward_within_rounding_of_its_parts_goes_in(small: Make, message: Message) -> None:
     settings = small()
     intake, _ = new(settings)
-    assert intake.accept(message(settings, 0, reward=1.0, reward_parts=np.array([0.5, 0.4999995, 0, 0, 0]))).inserted
+    assert intake.accept(message(settings, 0, reward=1.0, reward_terms=np.array([0.5, 0.4999995, 0, 0, 0]))).inserted
 
 
 @pytest.mark.parametrize(("episode", "step"), [(0, 3), (0, 1), (0, 0), (1, 2)])
@@ -111,7 +112,7 @@ def test_refuses_an_order_that_cannot_be(small: Make, message: Message, episode:
     intake, _ = new(settings)
     for i in range(2):
         intake.accept(message(settings, i))
-    assert intake.accept(message(settings, 2, episode_id=episode, step_index=step)).verdict is Verdict.REJECTED
+    assert intake.accept(message(settings, 2, episode_id=episode, step_index=step)).verdict is IntakeVerdict.REJECTED
 
 
 def test_an_episode_given_up_has_no_last_transition(small: Make, message: Message) -> None:
@@ -128,7 +129,7 @@ def test_after_the_end_only_a_new_episode_can_begin(small: Make, message: Messag
     settings = small()
     intake, _ = new(settings)
     intake.accept(message(settings, 0, terminated=True))
-    assert intake.accept(message(settings, 1, step_index=1)).verdict is Verdict.REJECTED
+    assert intake.accept(message(settings, 1, step_index=1)).verdict is IntakeVerdict.REJECTED
     assert intake.accept(message(settings, 2, episode_id=1, step_index=0)).inserted
 
 
@@ -153,8 +154,8 @@ def test_a_late_message_is_no_longer_lost_and_not_inserted(small: Make, message:
     for sequence in (0, 3):
         intake.accept(message(settings, sequence))
     assert intake.counters.lost == 2
-    assert intake.accept(message(settings, 2)).verdict is Verdict.REJECTED
-    assert intake.accept(message(settings, 2)).verdict is Verdict.DUPLICATE
+    assert intake.accept(message(settings, 2)).verdict is IntakeVerdict.REJECTED
+    assert intake.accept(message(settings, 2)).verdict is IntakeVerdict.DUPLICATE
     assert (intake.counters.lost, intake.counters.received, intake.counters.sent) == (1, 4, 5)
 
 
@@ -177,7 +178,7 @@ def test_the_account_always_adds_up(small: Make, message: Message, course: list[
     for actor, sequence, spoilt in course:
         changes = {"config_hash": "x"} if spoilt else {}
         outcome = intake.accept(message(settings, sequence, actor_id=actor, **changes))
-        assert (outcome.verdict is Verdict.DUPLICATE) == (sequence in seen[actor])
+        assert (outcome.verdict is IntakeVerdict.DUPLICATE) == (sequence in seen[actor])
         if sequence >= 0:
             seen[actor].add(sequence)
     counters = intake.counters
@@ -199,7 +200,7 @@ def test_goes_on_from_its_state_and_from_a_newer_memory(small: Make, message: Me
     again.restore(state)
     assert (again.counters.inserted, again.counters.received, again.counters.lost) == (7, 7, 1)
     assert [again.accept(message(settings, i)).verdict for i in (6, 7, 8)] == [
-        Verdict.DUPLICATE,
-        Verdict.DUPLICATE,
-        Verdict.INSERTED,
+        IntakeVerdict.DUPLICATE,
+        IntakeVerdict.DUPLICATE,
+        IntakeVerdict.INSERTED,
     ]

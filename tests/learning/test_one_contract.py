@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One fact in one place: an element more in the table is an element more everywhere."""
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
-import tiny
 
 from td3_driving.deploy.contract import STATE, contract_of
 from td3_driving.driving import privileged, state_vector
-from td3_driving.driving.state_vector import STATE_BOUND, Element, state_dim, state_elements
-from td3_driving.learning.in_process import InProcessRun
+from td3_driving.driving.state_vector import STATE_BOUND, StateElement, state_dim, state_elements
+from td3_driving.in_process.run import InProcessRun
 from td3_driving.settings import LocalisationSettings, ObservationSettings, Settings
+
+from ..shared import tiny
 
 Make = Callable[..., Settings]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "observation.md"
-EXTRA = Element("fuel", "l", 10.0, "tank")
+EXTRA = StateElement("fuel", "l", 10.0, "tank")
 
 
 @pytest.fixture
@@ -79,12 +81,10 @@ def test_the_tables_of_the_page_are_those_of_the_code() -> None:
     assert maker.renewed(page.replace("yaw rate, left positive", "yaw")) == page
 
 
-def test_the_page_states_the_defaults_and_names_settings_that_exist() -> None:
+def test_the_page_argues_with_the_defaults_and_names_settings_that_exist() -> None:
     page, error = PAGE.read_text(encoding="utf-8"), LocalisationSettings()
-    assert f"| `position_noise` | {error.position_noise:g} m |" in page
-    assert f"| `position_bias` | {error.position_bias:g} m |" in page
-    assert f"| `heading_noise` | {error.heading_noise:g} rad |" in page
-    assert f"({error.correlation_time:g} s; 0 makes it white)" in page
+    assert f"With an error of {error.position_noise:g} m alone" in page
+    assert f"With a bias of {error.position_bias:g} m" in page
     assert f"clipped to ±{STATE_BOUND:g}" in page
     named = ("crop_top", "crop_bottom", "colour", "frame_width", "frame_height", "stack", "stack_stride")
     known = {spec.name for spec in fields(ObservationSettings)}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 import subprocess
 import sys
 
@@ -6,6 +7,8 @@ from hypothesis import strategies as st
 
 from td3_driving.learning.pacing import RateLimiter
 from td3_driving.settings import PacingSettings
+
+from ..shared.patience import HANG
 
 LIMITS = st.builds(
     PacingSettings,
@@ -45,4 +48,4 @@ def test_the_arithmetic_does_not_pull_in_torch() -> None:
     modules = "td3_driving.learning.pacing, td3_driving.learning.exploration"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     environment = {"PYTHONPATH": ":".join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=HANG).returncode == 0

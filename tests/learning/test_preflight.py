@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import Callable
@@ -6,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from td3_driving.learning.agent import LearningAgent
+from td3_driving.learning.algorithms.base import ActorObjective, Algorithm
+from td3_driving.learning.algorithms.td3 import TD3
 from td3_driving.learning.networks import CameraCritic, Inputs
 from td3_driving.learning.preflight import CheckResult, PreflightError, preflight
-from td3_driving.learning.td3 import TD3, ActorObjective
+from td3_driving.learning.trainer import AgentFactory
 from td3_driving.settings import Settings
 from td3_driving.settings_audit import tracked
 
@@ -29,6 +33,7 @@ def test_the_learner_as_it_is_passes(small: Make, algorithm: str, teacher: str, 
         "targets_equal_online",
         "gradient_path",
         "same_features",
+        "frozen_kept",
         "targets_cover_encoders",
         "settings_honoured",
     ]
@@ -39,11 +44,11 @@ class ByPass(TD3):
     """The wiring that ruins a run: Q of the features of the ACTOR's encoder."""
 
     def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
-        return self.critic.first_value(self._mistaken(now), actions)
+        return self.networks.critic.first_value(self._mistaken(now), actions)
 
     def _mistaken(self, now: Inputs) -> Tensor:
-        features = self.actor.encoder(now.patches)
-        if isinstance(self.critic, CameraCritic):
+        features = self.networks.actor.encoder(now.images)
+        if isinstance(self.networks.critic, CameraCritic):
             return torch.cat([features, now.states], dim=1)
         return torch.cat([features, now.privileged[:, features.shape[1] :]], dim=1)
 
@@ -52,66 +57,73 @@ class QuietByPass(ByPass):
     """The same without the gradient: the values alone are wrong."""
 
     def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
-        return self.critic.first_value(self._mistaken(now).detach(), actions)
+        return self.networks.critic.first_value(self._mistaken(now).detach(), actions)
 
 
 class OtherRows(TD3):
     """The actor's loss asks for the values of other observations than those that the actor saw."""
 
     def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
-        return self.critic.first_value(self.critic.features(now).roll(1, dims=0).detach(), actions)
-
-
-class ForgottenEncoder(TD3):
-    """Targets whose encoders stay where they were."""
-
-    @torch.no_grad()
-    def update_targets(self) -> None:
-        pairs = ((self.actor.trunk, self.actor_target.trunk), (self.critic.heads, self.critic_target.heads))
-        for online, target in pairs:
-            for source, sink in zip(online.parameters(), target.parameters(), strict=True):
-                sink.lerp_(source, self._rule.tau)
-
-
-class SharedTarget(TD3):
-    """A target that is the trained network itself."""
-
-    def __init__(self, settings: Settings, state_dim: int, seed: int) -> None:
-        super().__init__(settings, state_dim, seed)
-        self.critic_target = self.critic
+        critic = self.networks.critic
+        return critic.first_value(critic.features(now).roll(1, dims=0).detach(), actions)
 
 
 class DeafToPenalty(TD3):
     """An update that does not read one of its settings."""
 
     def actor_objective(self, now: Inputs) -> ActorObjective:
-        action = self.actor(now.patches, now.states)
+        action = self.networks.actor(now.images, now.states)
         q = self.actor_q(now, action)
         return ActorObjective(q, torch.zeros_like(q), action)
 
 
-class DeafToTeacher(TD3):
+class ForgottenEncoder(LearningAgent):
+    """Targets whose encoders stay where they were."""
+
+    @torch.no_grad()
+    def update_targets(self) -> None:
+        networks = self.networks
+        pairs = ((self.actor.trunk, networks.actor_target.trunk), (self.critic.heads, networks.critic_target.heads))
+        for online, target in pairs:
+            for source, sink in zip(online.parameters(), target.parameters(), strict=True):
+                sink.lerp_(source, self._rule.tau)
+
+
+class SharedTarget(LearningAgent):
+    """A target that is the trained network itself."""
+
+    def __init__(self, settings: Settings, state_dim: int, seed: int) -> None:
+        super().__init__(settings, state_dim, seed)
+        self.networks.critic_target = self.networks.critic
+
+
+class DeafToTeacher(LearningAgent):
     """An update that leaves the teacher out."""
 
-    @property
-    def teacher_weight(self) -> float:
-        return 0.0
+    def __init__(self, settings: Settings, state_dim: int, seed: int) -> None:
+        super().__init__(settings, state_dim, seed)
+        self.terms = []
+
+
+def with_rule(kind: type[Algorithm]) -> AgentFactory:
+    """Agents of the rule ``kind``, whatever the settings name."""
+    return lambda settings, state_dim, seed: LearningAgent(settings, state_dim, seed, kind)
 
 
 @pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize(
     ("wiring", "failing"),
     [
-        (ByPass, {"gradient_path", "same_features"}),
-        (QuietByPass, {"same_features"}),
-        (OtherRows, {"same_features"}),
+        (with_rule(ByPass), {"gradient_path", "same_features"}),
+        (with_rule(QuietByPass), {"same_features"}),
+        (with_rule(OtherRows), {"same_features"}),
         (ForgottenEncoder, {"targets_cover_encoders"}),
         (SharedTarget, {"targets_equal_online"}),
-        (DeafToPenalty, {"settings_honoured"}),
+        (with_rule(DeafToPenalty), {"settings_honoured"}),
         (DeafToTeacher, {"settings_honoured"}),
     ],
 )
-def test_a_wrong_wiring_refuses_to_train(small: Make, wiring: type[TD3], failing: set[str], critic: str) -> None:
+def test_a_wrong_wiring_refuses_to_train(small: Make, wiring: AgentFactory, failing: set[str], critic: str) -> None:
     with pytest.raises(PreflightError) as refusal:
         preflight(small(network__critic=critic, learning__teacher="idm"), STATE_DIM, factory=wiring)
     found = {part.split(":")[0] for part in str(refusal.value).split("; ")}

@@ -1,14 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
 """The measured step of the targets: tau as asked for, whatever the code claims about itself."""
 
 from pathlib import Path
 
 import pytest
-import tiny
 
+from td3_driving.learning.agent import LearningAgent
 from td3_driving.learning.preflight import made_up_experience
-from td3_driving.learning.td3 import TD3
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings, from_flat
+
+from ..shared import tiny
 
 SETTINGS = {
     "run.log_period": 20,
@@ -18,7 +20,7 @@ SETTINGS = {
 }
 
 
-def steps(folder: Path, tau: float, critic: str, factory: type[TD3] = TD3) -> dict[str, float]:
+def steps(folder: Path, tau: float, critic: str, factory: type[LearningAgent] = LearningAgent) -> dict[str, float]:
     settings: Settings = from_flat({**SETTINGS, "learning.tau": tau, "network.critic": critic})
     trainer = Trainer(settings, folder, 26, factory)
     for experience in made_up_experience(settings, 26, 20):
@@ -38,9 +40,9 @@ def test_every_part_of_every_target_goes_tau_of_the_way(tmp_path: Path, tau: flo
 
 
 def test_a_target_without_its_encoder_is_seen(tmp_path: Path) -> None:
-    class Forgetful(TD3):
+    class Forgetful(LearningAgent):
         def update_targets(self) -> None:
-            for online, target in self.target_pairs():
+            for online, target in self.networks.pairs().values():
                 for ours, theirs in zip(online.part("mlp"), target.part("mlp")):
                     theirs.data.lerp_(ours.data, self._rule.tau)
 

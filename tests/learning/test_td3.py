@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -7,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from td3_driving.learning.agent import LearningAgent, make_agent
 from td3_driving.learning.gradients import clip_and_measure, global_norm
 from td3_driving.learning.replay import Batch
-from td3_driving.learning.td3 import TD3, return_bound
-from td3_driving.learning.variants import DDPG, SAC, make_agent
+from td3_driving.learning.return_bound import return_bound
 from td3_driving.settings import Settings
 
 Make = Callable[..., Settings]
@@ -47,9 +48,9 @@ def batch_of(size: int = 8, seed: int = 0, **changes: Any) -> Batch:
     return Batch(**(values | changes))
 
 
-def force_critics(agent: TD3, q1: float, q2: float, target1: float, target2: float) -> None:
+def force_critics(agent: LearningAgent, q1: float, q2: float, target1: float, target2: float) -> None:
     """Let the heads answer constants."""
-    for critic, values in ((agent.critic, (q1, q2)), (agent.critic_target, (target1, target2))):
+    for critic, values in ((agent.critic, (q1, q2)), (agent.networks.critic_target, (target1, target2))):
         for head, value in zip(critic.heads, values, strict=True):
             head[-1].weight.data.zero_()
             head[-1].bias.data.fill_(value)
@@ -57,7 +58,7 @@ def force_critics(agent: TD3, q1: float, q2: float, target1: float, target2: flo
 
 def test_target_takes_the_smaller_q_and_stops_at_termination(small: Make) -> None:
     """r + gamma min(5, 3) = 1 + 0.9 * 3; at a termination the discount is 0 and the reward stands alone."""
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     force_critics(agent, 0, 0, 5.0, 3.0)
     discounts = np.array([0.9, 0.0], np.float32)
     inputs = agent.to_device(batch_of(2, rewards=np.ones(2, np.float32), discounts=discounts))
@@ -66,7 +67,7 @@ def test_target_takes_the_smaller_q_and_stops_at_termination(small: Make) -> Non
 
 def test_losses_and_means_by_hand(small: Make) -> None:
     """q1 = 2, q2 = 1, target 0.5 + 0.9 * 1: losses (0.6)^2 and (0.4)^2."""
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     force_critics(agent, 2.0, 1.0, 1.0, 4.0)
     report = agent.update(batch_of(rewards=np.full(8, 0.5, np.float32)))
     expected = {
@@ -85,7 +86,7 @@ def test_losses_and_means_by_hand(small: Make) -> None:
 
 def test_target_clamp_is_the_return_bound(small: Make) -> None:
     settings = small(learning__target_clamp=True, learning__gamma=0.5, reward__safety=1.0)
-    agent = TD3(settings, STATE_DIM, 0)
+    agent = make_agent(settings, STATE_DIM, 0)
     bound = (1.0 + 1.0 + 0.2 + 1.0 + 1.0) / 0.5
     assert return_bound(settings) == pytest.approx(bound)
     force_critics(agent, 0, 0, 1e6, 1e6)
@@ -94,17 +95,17 @@ def test_target_clamp_is_the_return_bound(small: Make) -> None:
 
 
 def test_reward_scale_divides(small: Make) -> None:
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     plain, scaled = agent.to_device(batch_of()), agent.to_device(batch_of(), reward_scale=4.0)
     torch.testing.assert_close(scaled.rewards * 4.0, plain.rewards)
 
 
 def test_smoothing_noise_is_clipped_and_the_action_stays_in_range(small: Make) -> None:
-    agent = TD3(small(learning__target_noise=2.0, learning__target_noise_clip=0.25), STATE_DIM, 0)
-    agent.actor_target.trunk[-1].weight.data.zero_()
-    agent.actor_target.trunk[-1].bias.data = torch.tensor([0.0, 10.0])
+    agent = make_agent(small(learning__target_noise=2.0, learning__target_noise_clip=0.25), STATE_DIM, 0)
+    agent.networks.actor_target.trunk[-1].weight.data.zero_()
+    agent.networks.actor_target.trunk[-1].bias.data = torch.tensor([0.0, 10.0])
     seen: list[Tensor] = []
-    agent.critic_target.heads[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, -2:]))
+    agent.networks.critic_target.heads[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, -2:]))
     agent.target(agent.to_device(batch_of(64)))
     steer, drive = seen[0].T
     assert steer.abs().max() == pytest.approx(0.25)
@@ -113,24 +114,22 @@ def test_smoothing_noise_is_clipped_and_the_action_stays_in_range(small: Make) -
 
 
 def test_actor_and_targets_move_every_policy_delay(small: Make) -> None:
-    agent = TD3(small(learning__policy_delay=3), STATE_DIM, 0)
+    agent = make_agent(small(learning__policy_delay=3), STATE_DIM, 0)
     for update in range(1, 7):
-        before = flat(agent.actor), flat(agent.critic), flat(agent.critic_target)
+        watched = agent.actor, agent.critic, agent.networks.critic_target
+        before = [flat(network) for network in watched]
         report = agent.update(batch_of(seed=update))
-        moved = [
-            not torch.equal(old, new)
-            for old, new in zip(before, (flat(agent.actor), flat(agent.critic), flat(agent.critic_target)), strict=True)
-        ]
+        moved = [not torch.equal(old, flat(network)) for old, network in zip(before, watched, strict=True)]
         assert moved == [update % 3 == 0, True, update % 3 == 0]
         assert ("train/actor_loss" in report) == (update % 3 == 0)
     assert (agent.updates, agent.policy_updates) == (6, 2)
 
 
 def test_soft_update_is_a_step_of_tau(small: Make) -> None:
-    agent = TD3(small(learning__tau=0.25, learning__policy_delay=1), STATE_DIM, 0)
-    before = flat(agent.critic_target)
+    agent = make_agent(small(learning__tau=0.25, learning__policy_delay=1), STATE_DIM, 0)
+    before = flat(agent.networks.critic_target)
     agent.update(batch_of())
-    torch.testing.assert_close(flat(agent.critic_target), before + 0.25 * (flat(agent.critic) - before))
+    torch.testing.assert_close(flat(agent.networks.critic_target), before + 0.25 * (flat(agent.critic) - before))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -163,7 +162,7 @@ def test_learns_a_bandit(small: Make, algorithm: str) -> None:
         agent.update(batch_of(16, seed, actions=actions, rewards=rewards, discounts=np.zeros(16, np.float32)))
     inputs = agent.to_device(batch_of(32, 999))
     with torch.no_grad():
-        steer = agent.actor(inputs.now.patches, inputs.now.states)[:, 0]
+        steer = agent.actor(inputs.now.images, inputs.now.states)[:, 0]
     assert steer.mean() == pytest.approx(-0.5, abs=0.4)
 
 
@@ -172,7 +171,7 @@ def test_learning_rates_belong_to_their_parts(small: Make) -> None:
     camera = small().network.critic == "camera"
     names = ("actor_cnn_lr", "actor_mlp_lr", *(("critic_cnn_lr",) if camera else ()), "critic_mlp_lr")
     for frozen in names:
-        agent = TD3(small(**{f"learning__{frozen}": 0.0}, learning__policy_delay=1), STATE_DIM, 0)
+        agent = make_agent(small(**{f"learning__{frozen}": 0.0}, learning__policy_delay=1), STATE_DIM, 0)
         parts = {name: getattr(agent, name.split("_")[0]).part(name.split("_")[1]) for name in names}
         before = {name: [p.clone() for p in part] for name, part in parts.items()}
         agent.update(batch_of())
@@ -185,13 +184,13 @@ def test_learning_rates_belong_to_their_parts(small: Make) -> None:
 
 
 def test_learning_rates_are_read_from_the_optimizers(small: Make) -> None:
-    agent = TD3(small(learning__actor_cnn_lr=1e-5), STATE_DIM, 0)
+    agent = make_agent(small(learning__actor_cnn_lr=1e-5), STATE_DIM, 0)
     agent.actor_optimizer.param_groups[0]["lr"] = 0.125
     assert agent.learning_rates()["agent/actor_cnn_lr"] == 0.125
 
 
 def test_clipping_scales_to_the_bound_and_reports_both_norms(small: Make) -> None:
-    agent = TD3(small(network__critic="camera"), STATE_DIM, 0)
+    agent = make_agent(small(network__critic="camera"), STATE_DIM, 0)
     for parameter in agent.critic.parameters():
         parameter.grad = torch.zeros_like(parameter)
     agent.critic.part("cnn")[0].grad.flatten()[0] = 3.0
@@ -212,7 +211,7 @@ def test_clipping_scales_to_the_bound_and_reports_both_norms(small: Make) -> Non
 
 
 def test_zero_gradients_survive_clipping(small: Make) -> None:
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     for parameter in agent.actor.parameters():
         parameter.grad = torch.zeros_like(parameter)
     assert float(clip_and_measure(agent.actor, 1.0, "actor")["gradients/actor_norm_post_clip"]) == 0.0
@@ -221,22 +220,22 @@ def test_zero_gradients_survive_clipping(small: Make) -> None:
 
 def test_saturation_penalty_by_hand(small: Make) -> None:
     """Pre-activations 3 and -0.5: only the first lies beyond 1, by 2; the weight is 0.1."""
-    agent = TD3(small(learning__saturation_penalty=0.1), STATE_DIM, 0)
+    agent = make_agent(small(learning__saturation_penalty=0.1), STATE_DIM, 0)
     agent.actor.trunk[-1].weight.data.zero_()
     agent.actor.trunk[-1].bias.data = torch.tensor([3.0, -0.5])
-    objective = agent.actor_objective(agent.to_device(batch_of()).now)
+    objective = agent.algorithm.actor_objective(agent.to_device(batch_of()).now)
     assert objective.penalty.tolist() == pytest.approx([0.4] * 8)
     assert objective.loss.item() == pytest.approx(0.4 - objective.q.mean().item(), abs=1e-6)
 
 
 def test_the_actors_loss_is_the_negative_of_the_q_it_sees(small: Make) -> None:
-    agent = TD3(small(learning__policy_delay=1, learning__saturation_penalty=1.0), STATE_DIM, 0)
+    agent = make_agent(small(learning__policy_delay=1, learning__saturation_penalty=1.0), STATE_DIM, 0)
     report = agent.update(batch_of())
     assert float(report["train/actor_loss"]) == -float(report["debug/q1_for_actor_mean"])
 
 
 def test_ddpg_uses_the_first_head_alone_and_no_noise(small: Make) -> None:
-    agent = DDPG(small(learning__algorithm="ddpg"), STATE_DIM, 0)
+    agent = make_agent(small(learning__algorithm="ddpg"), STATE_DIM, 0)
     force_critics(agent, 1.0, 7.0, 5.0, 3.0)
     inputs = agent.to_device(batch_of(rewards=np.zeros(8, np.float32)))
     assert agent.target(inputs).tolist() == pytest.approx([4.5] * 8)
@@ -247,7 +246,7 @@ def test_ddpg_uses_the_first_head_alone_and_no_noise(small: Make) -> None:
 
 
 def test_sac_temperature_falls_while_the_entropy_is_above_its_aim(small: Make) -> None:
-    agent = SAC(small(learning__algorithm="sac", learning__policy_delay=1), STATE_DIM, 0)
+    agent = make_agent(small(learning__algorithm="sac", learning__policy_delay=1), STATE_DIM, 0)
     report = agent.update(batch_of())
     assert float(report["debug/entropy"]) > -2.0
     assert float(report["debug/temperature"]) < 1.0
@@ -255,7 +254,7 @@ def test_sac_temperature_falls_while_the_entropy_is_above_its_aim(small: Make) -
 
 def test_bfloat16_stays_close_to_float32(small: Make) -> None:
     reports = [
-        TD3(small(learning__precision=precision), STATE_DIM, 0).update(batch_of())
+        make_agent(small(learning__precision=precision), STATE_DIM, 0).update(batch_of())
         for precision in ("float32", "bfloat16")
     ]
     losses = [float(report["train/critic_loss"]) for report in reports]
@@ -266,7 +265,7 @@ def test_bfloat16_stays_close_to_float32(small: Make) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_a_missing_device_is_named(small: Make) -> None:
     with pytest.raises(ValueError, match="no CUDA device"):
-        TD3(small(learning__device="cuda"), STATE_DIM, 0)
+        make_agent(small(learning__device="cuda"), STATE_DIM, 0)
 
 
 def flat(module: torch.nn.Module) -> Tensor:

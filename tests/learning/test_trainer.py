@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import signal
@@ -16,6 +17,8 @@ from td3_driving.learning.preflight import made_up_experience
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.settings import Settings
+
+from ..shared.patience import HANG
 
 Make = Callable[..., Settings]
 Point = tuple[int, dict[str, float]]
@@ -175,7 +178,7 @@ def test_kill_9_leaves_a_readable_memory(tmp_path: Path) -> None:
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"ready\n"
     writer.send_signal(signal.SIGKILL)
-    writer.communicate(timeout=30)
+    writer.communicate(timeout=HANG)
     from td3_driving.settings import from_flat
 
     settings = from_flat({"observation.frame_height": 36, "observation.frame_width": 36, "replay.capacity": 300})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import json
@@ -8,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from td3_driving.learning.agent import make_agent
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from td3_driving.learning.inference import ActorPolicy
-from td3_driving.learning.networks import to_patches
-from td3_driving.learning.td3 import TD3
-from td3_driving.learning.variants import make_agent
 from td3_driving.learning.weights import WeightsError, load_into, take_snapshot, to_bytes
 from td3_driving.settings import Settings
 
@@ -32,7 +31,9 @@ def test_the_policy_acts_as_the_learners_actor(small: Make, algorithm: str) -> N
         snapshot = take_snapshot(agent.actor, version, 10, "hash")
         assert policy.load(snapshot.data, snapshot.sha256) == policy.version == version
         with torch.no_grad():
-            expected = agent.actor(to_patches(torch.from_numpy(frames[None])), torch.from_numpy(state[None]))[0].numpy()
+            expected = agent.actor(
+                agent.actor.encoder.prepare(torch.from_numpy(frames[None])), torch.from_numpy(state[None])
+            )[0].numpy()
         action = policy.act(frames, state)
         assert action == pytest.approx(expected, abs=1e-5)
         assert action.dtype == np.float32
@@ -49,9 +50,9 @@ def test_a_policy_without_weights_or_with_wrong_shapes_says_so(small: Make) -> N
 
 
 def test_broken_weights_are_refused_and_change_nothing(small: Make) -> None:
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     good = take_snapshot(agent.actor, 5, 0, "")
-    wide = TD3(small(network__hidden=32), STATE_DIM, 0)
+    wide = make_agent(small(network__hidden=32), STATE_DIM, 0)
     cases = {
         "SHA-256": (good.data[:-1] + b"x", good.sha256),
         "not readable": (b"nonsense", None),
@@ -67,7 +68,7 @@ def test_broken_weights_are_refused_and_change_nothing(small: Make) -> None:
 
 
 def test_weights_that_are_not_finite_never_leave(small: Make) -> None:
-    agent = TD3(small(), STATE_DIM, 0)
+    agent = make_agent(small(), STATE_DIM, 0)
     agent.actor.trunk[0].bias.data[0] = float("nan")
     with pytest.raises(WeightsError, match=r"trunk\.0\.bias is not finite"):
         take_snapshot(agent.actor, 0, 0, "")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The event file as TensorBoard's own reader sees it."""
 
 import math
@@ -17,7 +18,7 @@ def read(folder: Path) -> EventAccumulator:
 
 def test_scalars_texts_and_layout_are_read_back(tmp_path: Path) -> None:
     log = EventLog(tmp_path)
-    log.layout()
+    log.layout(["efficiency", "own_term"])
     log.text("config", "learning.gamma: 0.99")
     for step in (100, 200):
         log.scalars({"train/q1_value": step / 7.0, "train/actor_loss": math.nan}, step)
@@ -30,6 +31,8 @@ def test_scalars_texts_and_layout_are_read_back(tmp_path: Path) -> None:
     assert events.Tensors("config")[0].tensor_proto.string_val[0] == b"learning.gamma: 0.99"
     layout = layout_pb2.Layout.FromString(events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
     assert [category.title for category in layout.category] == list(DASHBOARDS)
+    (terms,) = (chart for category in layout.category for chart in category.chart if chart.title == "reward terms")
+    assert list(terms.multiline.tag) == ["reward/efficiency", "reward/own_term", "reward/total"]
 
 
 def test_a_continued_run_adds_a_file_and_keeps_the_first(tmp_path: Path) -> None:

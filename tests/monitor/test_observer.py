@@ -1,27 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the observer of a run writes, feeds and says."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from td3_driving.doctor.live import LiveDoctor, Status
+from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.status import Status
+from td3_driving.doctor.steps import Step
 from td3_driving.monitor.account import Account
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
-from td3_driving.monitor.steps import Step
 from td3_driving.settings import RunSettings, Settings
 
 SETTINGS = Settings(run=RunSettings(steps=10, log_period=5))
+TERMS = {"efficiency": 1.0, "own_term": 0.5}
 ACCOUNT = Account(3, "", 10, 10, 0, 0, 0, "", 9, 100, 4, 4)
 
 
 def observe(folder: Path, totals: list[float]) -> RunObserver:
     observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), EventLog(folder))
     for number, total in enumerate(totals, start=1):
-        parts = np.array([1.0, 0.5, 0.0, 0.0, 0.0])
-        observer.on_step(Step("actor_0", number, number, parts, total, speed=5.0), now=0.1 * number)
+        observer.on_step(Step("actor_0", number, number, TERMS, total, speed=5.0), now=0.1 * number)
     return observer
 
 
@@ -37,6 +38,7 @@ def test_every_series_reaches_the_event_file_at_its_step(tmp_path: Path) -> None
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert [e.step for e in events.Scalars("reward/total")] == [5, 10]
+    assert [e.value for e in events.Scalars("reward/own_term")] == [0.5, 0.5]
     assert [e.step for e in events.Scalars("train/q1_value")] == [5]
     assert [e.step for e in events.Scalars("train/episode_length")] == [7]
     assert [e.step for e in events.Scalars("run/finished")] == [10]
@@ -57,9 +59,8 @@ def test_a_single_step_that_does_not_add_up_is_an_error(tmp_path: Path) -> None:
 
 def ledger(steps: list[tuple[str, int]], folder: Path) -> Status:
     observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), EventLog(folder))
-    parts = np.array([1.0, 0.5, 0.0, 0.0, 0.0])
     for actor, number in steps:
-        observer.on_step(Step(actor, number, number, parts, 1.5, speed=5.0), now=0.1 * number)
+        observer.on_step(Step(actor, number, number, TERMS, 1.5, speed=5.0), now=0.1 * number)
     (status,) = [status for status in observer.statuses(now=1.0) if status.name == "reward: ledger"]
     observer.close()
     return status

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A simulator process and a client beside it, over real DDS in a domain of their own."""
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import rclpy
 from carla_msgs.msg import CarlaEgoVehicleControl
+from carla_msgs.srv import GetBlueprints
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -20,12 +22,12 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import nanoseconds
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.nodes.ros import qos
+
+from ..shared.patience import HANG
 
 EGO = "carla/ego_vehicle"
-TIMEOUT = 30.0
-"""Longest wait for anything [s]; a start on a busy machine takes most of it."""
 SMALL = {
     "simulator.map": "straight",
     "simulator.vehicles": 3,
@@ -36,7 +38,7 @@ SMALL = {
 }
 
 
-SIMULATOR = ("-m", "td3_driving.nodes.simulator")
+SIMULATOR = ("-m", "td3_driving.nodes.bridge.simulator")
 
 
 def start(
@@ -73,7 +75,7 @@ class Client:
         """Keep the messages of a topic in ``heard``."""
         self.node.create_subscription(kind, topic, self.heard[topic].append, profile)
 
-    def until(self, condition: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
+    def until(self, condition: Callable[[], Any], timeout: float = HANG) -> Any:
         """Spin until ``condition`` holds; its value. It must hold within ``timeout`` [s]."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
@@ -102,8 +104,14 @@ class Client:
         while not self.last:
             self.send()
             self.listen_for(0.2)
-        self.listen_for(0.3)
+        self.settle()
         return self.last
+
+    def settle(self) -> None:
+        """What was sent so far has taken effect and was heard of: the simulator answers calls after messages."""
+        for _ in range(2):
+            self.call(GetBlueprints, "carla/get_blueprints", GetBlueprints.Request(filter="vehicle.*"))
+        self.listen_for(0.3)
 
     def send(self, **command: Any) -> None:
         """One command."""
@@ -118,7 +126,7 @@ class Client:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """The answer of a service."""
-        client = self.node.create_client(kind, name)
+        client: Any = self.node.create_client(kind, name)
         self.until(client.service_is_ready)
         future = client.call_async(request)
         self.until(future.done)
@@ -143,7 +151,7 @@ def stop(process: subprocess.Popen[str], how: int = signal.SIGINT) -> tuple[int,
     if process.poll() is None:
         process.send_signal(how)
     try:
-        _, errors = process.communicate(timeout=TIMEOUT)
+        _, errors = process.communicate(timeout=HANG)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

@@ -1,4 +1,5 @@
-"""The deployed policy as a process of its own, in which importing torch fails, and a test beside it."""
+# SPDX-License-Identifier: Apache-2.0
+"""The drive node as a process of its own, in which importing torch fails, and a test beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bridge_harness import EGO, Client
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
@@ -21,8 +21,11 @@ from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import PolicyTick
 from td3_driving_msgs.srv import SwapBundle
 
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import nanoseconds, time_message
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import time_message
+
+from .bridge_harness import EGO, Client
 
 FRAME_NS = 50_000_000
 WIDTH, HEIGHT = 64, 36
@@ -33,7 +36,7 @@ class Blocked:
         if name.split(".")[0] in ("torch", "safetensors", "tensorboard"):
             raise ModuleNotFoundError(f"{name} is not there on a vehicle", name=name)
 sys.meta_path.insert(0, Blocked())
-from td3_driving.nodes.deploy_policy import main
+from td3_driving.nodes.vehicle.drive import main
 main()
 """
 PYTHON = os.environ.get("TD3_DRIVING_VEHICLE_PYTHON", sys.executable)
@@ -162,7 +165,7 @@ class Vehicle(Client):
 
     def swap_while_driving(self, path: Path) -> SwapBundle.Response:
         """Ask for another bundle while frames go on; each of them is waited for."""
-        client = self.node.create_client(SwapBundle, "drive/swap_bundle")
+        client: Any = self.node.create_client(SwapBundle, "drive/swap_bundle")
         self.until(client.service_is_ready)
         future = client.call_async(SwapBundle.Request(path=str(path)))
         for _ in range(1000):

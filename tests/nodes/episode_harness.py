@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An episode of the embedded simulator that the deployed node drives, and the same one as training drives it."""
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bridge_harness import EGO, Client, start, stop
 from carla_msgs.msg import CarlaEgoVehicleControl
-from deploy_harness import TICK, change_state, start_drive
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -19,6 +18,7 @@ from td3_driving_msgs.msg import PolicyTick
 from td3_driving_msgs.srv import ResetEpisode
 
 from td3_driving.deploy.driver import fingerprint
+from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.navigation import LocalisationError
@@ -28,10 +28,14 @@ from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.learning.in_process import Scene
+from td3_driving.in_process.run import PilotedWorld
 from td3_driving.learning.inference import ActorPolicy
-from td3_driving.nodes.conversions import image_array, nanoseconds, quaternion, route_points, vehicle_state
+from td3_driving.nodes.ros.conversions import quaternion, route_points
 from td3_driving.settings import LocalisationSettings, Settings
+
+from ..shared.patience import HANG
+from .bridge_harness import EGO, Client, start, stop
+from .deploy_harness import TICK, change_state, start_drive
 
 IMAGE, ODOMETRY, ROUTE, COMMAND = (
     f"{EGO}/{name}" for name in ("rgb_front/image", "odometry", "waypoints", "vehicle_control_cmd")
@@ -71,14 +75,14 @@ def training_policy_drives(
         actions.append(policy.act(observation.stack, observation.state))
         return actions[-1], version
 
-    scene, pilot = Scene(settings), Pilot(settings, "test", 0, choose)
+    scene, pilot = PilotedWorld(settings), Pilot(settings, "test", 0, choose)
     scene.start(pilot, seed)
     while len(actions) < frames:
-        frame, sight = scene.look(pilot)
-        scored = pilot.score(sight, bool(frame.collisions))
+        frame, time_step = scene.look(pilot)
+        scored = pilot.score(time_step, bool(frame.collisions))
         if scored is not None and scored.exit_reason is not None:
             break
-        scene.act(pilot, sight)
+        scene.act(pilot, time_step)
     assert pilot.record is not None
     return np.stack(actions), pilot.record
 
@@ -177,7 +181,7 @@ class Episode:
             client.until(lambda: client.node.count_publishers(COMMAND) >= 2 and client.node.count_publishers(TICK) >= 1)
             assert change_state(client, "configure")
             begin = self._begin()
-            ticks = client.until(lambda: self._after(begin), timeout=60.0 + 0.5 * self._frames)
+            ticks = client.until(lambda: self._after(begin), timeout=HANG)
         finally:
             stop(self._node, signal.SIGINT)
             client.listen_for(0.3)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gate process over real DDS, on a bench of made-up inputs.
 
 Time is simulated and goes on frame by frame, when everybody has answered: however busy the machine is, a budget is a
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -26,14 +28,15 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from td3_driving_msgs.msg import GateStatus
 
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import header, nanoseconds, time_message
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import header, time_message
+
+from ..shared.patience import HANG
 
 EGO = "carla/ego_vehicle"
 COMMAND = f"{EGO}/vehicle_control_cmd"
 FRAME_NS = 50_000_000
-TIMEOUT = 60.0
-"""Longest wall time for anything; a start on a busy machine takes most of it [s]."""
 SILENT = (GateStatus.WAITING, GateStatus.DISENGAGED)
 FOREIGN = "foreign"
 """Frame of the commands of somebody else."""
@@ -48,7 +51,7 @@ def process(domain: int, *command: str, **environment: str) -> subprocess.Popen[
 def gate_process(domain: int, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The gate, on simulated time unless ``arguments`` say otherwise."""
     given = ("-p", "use_sim_time:=true", *arguments)
-    return process(domain, "-m", "td3_driving.nodes.gate", "--ros-args", *given, **environment)
+    return process(domain, "-m", "td3_driving.nodes.vehicle.gate", "--ros-args", *given, **environment)
 
 
 class Bench:
@@ -95,7 +98,7 @@ class Bench:
         """What the gate said last."""
         return self.statuses[-1]
 
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = HANG) -> Any:
         """Spin until ``condition`` holds; its value. It must hold within ``timeout`` [s] of wall time."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
@@ -106,7 +109,7 @@ class Bench:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """The answer of a service."""
-        client = self.node.create_client(kind, name)
+        client: Any = self.node.create_client(kind, name)
         self.until(client.service_is_ready, f"service {name}")
         future = client.call_async(request)
         self.until(future.done, f"answer of {name}")
@@ -117,10 +120,15 @@ class Bench:
         """The answer of one of the gate's services."""
         return self.call(Trigger, name, Trigger.Request())
 
-    def heard_since(self, count: int) -> bool:
-        """Whether the gate spoke of the present frame since there were ``count`` statuses, and commanded if it may."""
+    def heard_since(self, count: int, *inputs: str) -> bool:
+        """Whether the gate spoke of the present frame since there were ``count`` statuses, and commanded if it may.
+
+        Args:
+            inputs: that it had of this frame when it spoke: ``camera``, ``odometry``, ``command``. It speaks between
+                them, too, and the next frame must not come before it has all of this one.
+        """
         told = [s for s in self.statuses[count:] if nanoseconds(s.header.stamp) == self.now]
-        if not told:
+        if not told or any(getattr(told[-1], f"{name}_age") > 0.0 for name in inputs if name not in self.silent):
             return False
         return told[-1].mode in SILENT or self._commands()
 
@@ -164,13 +172,13 @@ class MadeUp(Bench):
         for _ in range(frames):
             self.now, self.frames = self.now + FRAME_NS, self.frames + 1
             self.send_inputs()
-            count = len(self.statuses)
-            self.until(lambda count=count: self.heard_since(count), "word of the gate on this frame")
+            seen = partial(self.heard_since, len(self.statuses), "camera", "odometry")
+            self.until(seen, "word of the gate on this frame")
             if "command" not in self.silent:
                 sent = CarlaEgoVehicleControl(header=header(self.now, ""), throttle=self.throttle, steer=self.steer)
                 count = len(self.statuses)
                 self.policy.publish(sent)
-                self.until(lambda count=count: self.heard_since(count), "word of the gate on this command")
+                self.until(partial(self.heard_since, count, "command"), "word of the gate on this command")
         return self.status
 
     def meet(self) -> None:

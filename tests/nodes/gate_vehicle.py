@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gate in a vehicle that is the embedded simulator, each a process of its own over real DDS.
 
 The vehicle is the bus between them: sensors reach policy and gate through it, and it can spoil them. Time goes on as in
@@ -9,12 +10,11 @@ from __future__ import annotations
 import copy
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bridge_harness
 from carla_msgs.msg import CarlaEgoVehicleControl
-from gate_bench import COMMAND, EGO, TIMEOUT, Bench, end, gate_process, process
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
@@ -24,9 +24,14 @@ from std_msgs.msg import String
 from td3_driving_msgs.msg import GateStatus
 from td3_driving_msgs.srv import ResetEpisode
 
-from td3_driving.nodes import qos
-from td3_driving.nodes.bridge_messages import spoil
-from td3_driving.nodes.conversions import header, nanoseconds, time_message
+from td3_driving.driving.decoding import nanoseconds
+from td3_driving.nodes.bridge.messages import spoil
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import header, time_message
+
+from ..shared.patience import HANG
+from . import bridge_harness
+from .gate_bench import COMMAND, EGO, Bench, end, gate_process, process
 
 SPEED = 8.0
 """At which faults strike [m/s]."""
@@ -62,7 +67,7 @@ class Vehicle(Bench):
         listen(Odometry, f"sim/{EGO}/odometry", self._states.append, qos.BRIDGE)
         listen(PathMessage, f"sim/{EGO}/waypoints", self._route.publish, qos.BRIDGE_LATCHED_ONE)
         listen(CarlaEgoVehicleControl, "policy/command", self._answers.append, qos.BRIDGE)
-        road = {"route": "100 -1.75 700 -1.75", "vehicles": 0, "control_timeout": 60.0}
+        road: dict[str, Any] = {"route": "100 -1.75 700 -1.75", "vehicles": 0, "control_timeout": 60.0}
         self.simulator = bridge_harness.start(domain, ("-r", "__ns:=/sim"), **road)
         self.gate = gate_process(domain, *gate_arguments)
         self.policy: subprocess.Popen[str] | None = None
@@ -85,7 +90,7 @@ class Vehicle(Bench):
 
     def meet(self) -> None:
         """Everybody is there and hears everybody; the simulator waits for the answer to its last frame."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + HANG
         while not (self._images and self._states):
             ended = [process.poll() for process in (self.simulator, self.gate)]
             assert ended == [None, None], f"a process ended with {ended}"
@@ -98,7 +103,7 @@ class Vehicle(Bench):
 
     def meet_policy(self) -> None:
         """The policy answers the present frame, which is shown to it until it does."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + HANG
         while not self.answered():
             assert time.monotonic() < deadline, "the policy does not answer"
             self.send_inputs()
@@ -140,7 +145,7 @@ class Vehicle(Bench):
                 self.foreign(self.now)
             if self.policy is not None and "camera" not in self.silent:
                 self.until(self.answered, "command of the policy")
-            self.until(lambda count=count: self._followed(count), "word of the gate on this frame")
+            self.until(partial(self._followed, count), "word of the gate on this frame")
             self._actuate()
         return self.status
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills the simulator of a training run, and looks for steps that cannot have happened."""
 
 from __future__ import annotations
@@ -6,11 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from run_harness import TIMEOUT, Ear, Run
 from td3_driving_msgs.msg import Experience
 
 from td3_driving.driving.decoding import nanoseconds
-from td3_driving.nodes import qos
+from td3_driving.nodes.ros import qos
+
+from ..shared.patience import HANG
+from .run_harness import Ear, Run
 
 
 @dataclass(frozen=True)
@@ -71,5 +74,5 @@ def kill_simulators(run: Run, ear: Ear, count: int, steps_between: int, seconds_
         run.until(lambda: time.monotonic() - killed_at >= seconds_between, "the time to kill", ear)  # noqa: B023
         killed_at = time.monotonic()
         victim = run.kill("simulator")
-        run.until(lambda: run.pid("simulator") not in (None, victim), "a new simulator", ear, TIMEOUT)  # noqa: B023
+        run.until(lambda: run.pid("simulator") not in (None, victim), "a new simulator", ear, HANG)  # noqa: B023
     return count

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the layouts for RViz, Foxglove and PlotJuggler ask of the graph: topics, fields of messages, QoS."""
 
 from __future__ import annotations
@@ -146,7 +147,10 @@ def leaf_type(message_type: str, field: str) -> str:
 
 
 def _element(kind: str, index: int) -> str:
-    """Type of one element of ``kind[N]``, which must have it."""
+    """Type of one element of ``kind[N]``, which must have it, or of ``sequence<kind>``."""
+    listed = re.fullmatch(r"sequence<(.+)>", kind)
+    if listed is not None:
+        return listed[1]
     element, size = re.fullmatch(r"(.+)\[(\d+)\]", kind).groups()  # type: ignore[union-attr]
     if index >= int(size):
         raise KeyError(f"[{index}] of {kind}")

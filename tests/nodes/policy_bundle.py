@@ -1,18 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles of small policies for tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import tiny
 import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from td3_driving.deploy.contract import contract_of
-from td3_driving.learning.export import export_policy
-from td3_driving.learning.networks import initialise, make_actor
+from td3_driving.export.to_bundle import export_policy
+from td3_driving.learning.algorithms import make_actor
+from td3_driving.learning.networks import initialise
 from td3_driving.learning.weights import take_snapshot
 from td3_driving.settings import Settings, from_flat
+
+from ..shared import tiny
 
 SMALL = {
     "simulator.map": "curves",
@@ -36,7 +39,7 @@ def small_settings(**changes: Any) -> Settings:
 
 def random_weights(settings: Settings, seed: int = 0) -> bytes:
     """Weights of an actor that has learned nothing."""
-    actor = make_actor(settings, contract_of(settings).state_size)
+    actor: Any = make_actor(settings, contract_of(settings).state_size)
     initialise(actor, torch.Generator().manual_seed(seed))
     return take_snapshot(actor, 7, 0, settings.digest()).data
 
@@ -58,7 +61,7 @@ def lane_following_weights(settings: Settings) -> bytes:
     elements = contract_of(settings).as_mapping()["inputs"]["state"]["elements"]
     point = [element["name"] for element in elements].index(name)
     steer = gain * elements[point]["divided_by"]
-    actor = make_actor(settings, contract_of(settings).state_size)
+    actor: Any = make_actor(settings, contract_of(settings).state_size)
     initialise(actor, torch.Generator().manual_seed(0))
     hidden, output = actor.trunk[0], actor.trunk[-1]
     features = settings.network.features

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts real training runs for tests: the real processes, over real DDS, with small numbers."""
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import rclpy
-import tiny
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from td3_driving_msgs.msg import LearnerStatus, RewardComponents
+from td3_driving_msgs.msg import LearnerStatus, RewardTerms
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from td3_driving.nodes import qos
-from td3_driving.starting.domain import DOMAINS, Domain, DomainTaken, claim_domain
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.learning.replay import ReplayMemory
+from td3_driving.nodes.ros import qos
+from td3_driving.runs.profiles import load_profile
+
+from ..shared import tiny
+from ..shared.patience import HANG
 
 SMALL = {
     "run.steps": 300,
@@ -38,22 +42,11 @@ SMALL = {
     "pacing.train_freq": 10,
     "pacing.gradient_steps": 5,
     "pacing.checkpoint_period": 20,
-    "pacing.stall_timeout": 30,
-    "simulator.control_timeout": 30,
+    "pacing.stall_timeout": 600,
+    "simulator.control_timeout": 600,
     "evaluation.final_routes": 0,
 }
 """Settings of a run that takes seconds, beside the defaults; each test says what it changes."""
-TIMEOUT = 600.0
-"""Wall time after which a run is taken to hang; beside other work it may well take minutes [s]."""
-
-
-def private_domain() -> Domain:
-    """A claimed ROS domain that nobody on this machine uses; the first ones are left to people."""
-    first = 10 + os.getpid() % (len(DOMAINS) - 10)
-    for number in [*range(first, len(DOMAINS)), *range(10, first)]:
-        with suppress(DomainTaken):
-            return claim_domain(number)
-    raise DomainTaken("no free ROS domain on this machine")
 
 
 class Ear:
@@ -65,11 +58,11 @@ class Ear:
         self.node = Node("ear", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self.rewards: list[RewardComponents] = []
+        self.rewards: list[RewardTerms] = []
         self.accounts: list[LearnerStatus] = []
         self.statuses: dict[str, DiagnosticStatus] = {}
         self.errors: list[DiagnosticStatus] = []
-        self.node.create_subscription(RewardComponents, "/td3/reward", self.rewards.append, qos.REWARD)
+        self.node.create_subscription(RewardTerms, "/td3/reward", self.rewards.append, qos.REWARD)
         self.node.create_subscription(LearnerStatus, "/td3/learner_status", self.accounts.append, qos.STATUS)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
 
@@ -142,7 +135,7 @@ class Run:
         """What the run has printed so far."""
         return Path(self._log.name).read_text(errors="replace")
 
-    def wait(self, ear: Ear | None = None, timeout: float = TIMEOUT) -> int:
+    def wait(self, ear: Ear | None = None, timeout: float = HANG) -> int:
         """The exit code of the run, while ``ear`` goes on listening; fails with its output when it does not end."""
         deadline = time.monotonic() + timeout
         while (code := self.process.poll()) is None:
@@ -160,7 +153,7 @@ class Run:
         except subprocess.TimeoutExpired:
             return
 
-    def until(self, condition: Callable[[], bool], what: str, ear: Ear, timeout: float = TIMEOUT) -> None:
+    def until(self, condition: Callable[[], bool], what: str, ear: Ear, timeout: float = HANG) -> None:
         """Handle what ``ear`` hears until ``condition`` holds, which must be before the run ends."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -196,10 +189,10 @@ class Run:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(40.0)
+            return self.process.wait(HANG)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            return self.process.wait(10.0)
+            return self.process.wait(HANG)
 
     def __enter__(self) -> Run:
         return self
@@ -213,3 +206,9 @@ class Run:
         events = EventAccumulator(str(self.folder), size_guidance={"scalars": 0})
         events.Reload()
         return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def reopen(run: Run) -> ReplayMemory:
+    """The replay memory that the run left on disk."""
+    settings = load_profile(run.folder / "config.yaml")
+    return ReplayMemory(settings, state_dim(settings.observation), run.folder / "replay")

@@ -1,4 +1,5 @@
-"""A stand-in for the deployed policy: a lane keeper that publishes ``policy/command``, and misbehaves on request.
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for the drive node: a lane keeper that publishes ``policy/command``, and misbehaves on request.
 
 ``test/mode`` (std_msgs/String, latched) says how: ``drive``, ``nan`` (steering that is no number), ``flip`` (full
 steering, to the other side with every command).
@@ -15,11 +16,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from td3_driving.driving import decoding
 from td3_driving.driving.action import to_command
 from td3_driving.driving.drivers import LaneKeeper, Situation
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.nodes import conversions, qos
+from td3_driving.nodes.ros import conversions, qos
 
 EGO = "carla/ego_vehicle"
 TARGET_SPEED = 8.0
@@ -47,7 +49,7 @@ class ScriptedPolicy(Node):
         self._mode = message.data
 
     def _on_odometry(self, message: Odometry) -> None:
-        vehicle = conversions.vehicle_state(message)
+        vehicle = decoding.vehicle_state(message)
         self._vehicle = vehicle if vehicle.finite() else self._vehicle
 
     def _on_image(self, message: Image) -> None:
@@ -55,7 +57,7 @@ class ScriptedPolicy(Node):
             return
         situation = Situation(self._vehicle, self._route.locate(self._vehicle), self._route)
         command = to_command(self._keeper.act(situation))
-        sent = conversions.control_message(command, conversions.nanoseconds(message.header.stamp))
+        sent = conversions.control_message(command, decoding.nanoseconds(message.header.stamp))
         if self._mode == "nan":
             sent.steer = math.nan
         elif self._mode == "flip":

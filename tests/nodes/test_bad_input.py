@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What training does with bad input: a bridge that lies, over real DDS, against the real policy and learner."""
 
 from __future__ import annotations
@@ -16,20 +17,25 @@ from carla_msgs.msg import CarlaEgoVehicleControl
 from derived_object_msgs.msg import ObjectArray
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
-from run_harness import Ear, Run
 from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import EpisodeSummary, Guard
 from td3_driving_msgs.srv import ResetEpisode
 
 from td3_driving.driving.episode import ExitReason
-from td3_driving.nodes import qos
-from td3_driving.nodes.conversions import time_message
-from td3_driving.starting.profiles import load_profile
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import time_message
+from td3_driving.runs.profiles import load_profile
+
+from .run_harness import Ear, Run
 
 WIDTH, HEIGHT = 64, 36
 STEP_NS = 50_000_000
 EGO = "/carla/ego_vehicle"
-SETTINGS: dict[str, object] = {"diagnostics.stale_after": 1.0, "pacing.stall_timeout": 20.0, "run.steps": 150}
+SETTINGS: dict[str, object] = {"diagnostics.stale_after": 60.0, "run.steps": 150}
+LASTING: dict[str, object] = {**SETTINGS, "diagnostics.stale_after": 0.5, "pacing.stall_timeout": 60.0}
+"""Where a lie goes on until the run ends: what comes soon anyway need not be waited for long."""
+GIVING_UP: dict[str, object] = {"pacing.stall_timeout": 40.0}
+"""Where a wait is in vain; all others of a start are over by then."""
 
 
 class LyingBridge:
@@ -149,8 +155,7 @@ def test_a_truthful_bridge_is_driven_to_the_end(tmp_path: Path, domain_id: int, 
     ],
 )
 def test_a_lasting_lie_ends_the_run_with_its_reason(tmp_path: Path, domain_id: int, lie: str, said: str) -> None:
-    changes = {**SETTINGS, "diagnostics.stale_after": 0.5}
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, LASTING, "--simulator", "none") as run:
         LyingBridge(ear, lie, at=40)
         assert run.wait(ear) == 1
         assert said in run.output and "faults in a row" in run.output, run.output[-4000:]
@@ -158,11 +163,12 @@ def test_a_lasting_lie_ends_the_run_with_its_reason(tmp_path: Path, domain_id: i
         assert 0 < ear.accounts[-1].inserted < 40 and ear.accounts[-1].rejected == 0
 
 
-KNOWING: dict[str, object] = {**SETTINGS, "network.critic": "privileged", "learning.teacher": "idm"}
+KNOWING: dict[str, object] = {"network.critic": "privileged", "learning.teacher": "idm"}
 
 
 def test_a_critic_that_nobody_tells_of_the_others_says_what_is_missing(tmp_path: Path, domain_id: int) -> None:
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, KNOWING, "--simulator", "none") as run:
+    changes = {**SETTINGS, **KNOWING, **GIVING_UP}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
         bridge = LyingBridge(ear, "", at=0)
         assert run.wait(ear) == 1
         assert bridge.frames == 0, "nothing may begin"
@@ -173,7 +179,7 @@ def test_a_critic_that_nobody_tells_of_the_others_says_what_is_missing(tmp_path:
 
 @pytest.mark.parametrize("lie", ["", "no objects"])
 def test_objects_that_stop_coming_are_named(tmp_path: Path, domain_id: int, lie: str) -> None:
-    changes = {**KNOWING, "diagnostics.stale_after": 0.5}
+    changes = {**KNOWING, **(LASTING if lie else SETTINGS)}
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
         LyingBridge(ear, lie, at=40, objects=True)
         assert run.wait(ear) == (1 if lie else 0), run.output[-4000:]
@@ -187,8 +193,7 @@ def test_objects_that_stop_coming_are_named(tmp_path: Path, domain_id: int, lie:
 def test_a_clock_that_goes_back_costs_an_episode_and_nothing_else(tmp_path: Path, domain_id: int, back: int) -> None:
     """The world behind such a clock is another one: no step may lead from the old one into it."""
     ends: list[EpisodeSummary] = []
-    changes = {**SETTINGS, "diagnostics.stale_after": 20.0, "pacing.stall_timeout": 60.0}
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes, "--simulator", "none") as run:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
         ear.node.create_subscription(EpisodeSummary, "/td3/episode", ends.append, qos.EPISODE)
         LyingBridge(ear, "clock goes back", 40, back)
         assert run.wait(ear) == 0, run.output[-4000:]
@@ -218,7 +223,7 @@ def test_a_step_over_frames_that_nobody_answered_is_none(tmp_path: Path, domain_
 
 
 def test_nobody_waits_for_ever_for_a_simulator_that_is_not_there(tmp_path: Path, domain_id: int) -> None:
-    with Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+    with Run(tmp_path, domain_id, {**SETTINGS, **GIVING_UP}, "--simulator", "none") as run:
         assert run.wait() == 1
         assert "waiting for the simulator's service td3/reset_episode" in run.output
         assert "gave up waiting" in run.output and "Traceback" not in run.output

@@ -1,21 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scripts behind make build: paths of wheels, what is rebuilt, what is refused."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import environment
 import pytest
+import wheel_paths
+import workspace
+
+from ..shared.patience import HANG
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "tools"))
 
-import environment  # noqa: E402
-import pin  # noqa: E402
-import wheel_paths  # noqa: E402
-import workspace  # noqa: E402
 
 FOREIGN = (
     'INCLUDES "/opt/python/cp311-cp311/include/python3.11;/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy"'
@@ -82,25 +82,6 @@ def test_digest_follows_contents_and_names(tmp_path: Path) -> None:
     assert len({first, second, workspace.digest_of(tmp_path)}) == 3
 
 
-def test_every_requirement_is_pinned_for_every_python() -> None:
-    folder = REPOSITORY / "requirements"
-    pins = [line.split(";") for line in (folder / "constraints.txt").read_text().splitlines() if "==" in line]
-    pinned = {pin[0].split("==")[0].lower().replace("_", "-"): pin for pin in pins}
-    for file in pin.FILES:
-        for line in (folder / file).read_text().splitlines():
-            name = line.split("<")[0].strip().lower().replace("_", "-")
-            assert not name or name.startswith("#") or name in pinned, line
-
-
-def test_pins_differ_only_where_the_pythons_do() -> None:
-    resolved = {"3.10": {"numpy": "2.2", "rich": "15"}, "3.11": {"numpy": "2.4", "rich": "15"}}
-    assert pin.pins(resolved) == [
-        'numpy==2.2; python_version == "3.10"',
-        'numpy==2.4; python_version == "3.11"',
-        "rich==15",
-    ]
-
-
 def build(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """tools/build.sh in a copy of the tools, so that it cannot touch this workspace."""
     (path / "tools").mkdir()
@@ -108,7 +89,7 @@ def build(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     (path / "tools" / "workspace.py").write_text("print('built')")
     plain = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "PYTHON")}
     command = ["bash", str(path / "tools" / "build.sh")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**plain, **variables})
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANG, env={**plain, **variables})
 
 
 def fake_python(path: Path, version: str) -> Path:

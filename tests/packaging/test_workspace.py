@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What colcon and the links of the repository make of the packages."""
 
 from __future__ import annotations
@@ -8,27 +9,18 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ..shared.other_python import printed_by
+from ..shared.patience import HANG
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "td3_driving"
-CORE = (
-    "driving",
-    "learning",
-    "doctor",
-    "deploy",
-    "sim",
-    "starting",
-    "view",
-    "bags",
-    "carla",
-    "evaluation",
-    "conformance",
-)
-WITHOUT_TORCH = ("driving", "deploy", "sim", "doctor", "starting", "view", "carla", "evaluation")
+WITH_ROS = ("nodes",)
+WITH_TORCH = ("learning", "export")
 ROS_MODULES = re.compile(r"rclpy|rcl_interfaces|launch|launch_ros|builtin_interfaces|.*_msgs$")
 COMPAT = sorted(path.parent for path in (REPOSITORY / "src" / "compat").glob("*/package.xml"))
 
@@ -38,15 +30,22 @@ def colcon_types(*base_paths: Path) -> dict[str, str]:
     pytest.importorskip("colcon_core", reason="colcon is not in this environment")
     command = [sys.executable, "-m", "colcon", "--log-base", os.devnull, "--log-level", "error", "list"]
     answer = subprocess.run(
-        [*command, "--base-paths", *map(str, base_paths)], capture_output=True, text=True, timeout=60, check=True
+        [*command, "--base-paths", *map(str, base_paths)], capture_output=True, text=True, timeout=HANG, check=True
     )
     rows = [line.split("\t") for line in answer.stdout.splitlines()]
     return {name: kind.strip("()") for name, _, kind in rows}
 
 
-def modules(folders: tuple[str, ...]) -> Iterator[Path]:
+def modules(folders: Iterable[str]) -> Iterator[Path]:
     for folder in folders:
         yield from sorted((PACKAGE / "td3_driving" / folder).rglob("*.py"))
+
+
+def folders_but(left_out: tuple[str, ...]) -> list[str]:
+    """All packages but some."""
+    found = {path.name for path in (PACKAGE / "td3_driving").iterdir() if any(path.glob("*.py"))}
+    assert found >= set(left_out)
+    return sorted(found - set(left_out))
 
 
 def imported(path: Path) -> set[str]:
@@ -101,11 +100,13 @@ def test_versions_agree() -> None:
     assert stated is not None
     for package in ("td3_driving", "td3_driving_msgs"):
         assert ET.parse(REPOSITORY / "src" / package / "package.xml").getroot().findtext("version") == stated[1]
+    released = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
+    assert released[:1] in ([], [stated[1]]), "the newest version in the changelog is that of the packages"
 
 
 def test_every_ros_package_that_is_imported_is_a_dependency() -> None:
     declared = {element.text for element in ET.parse(PACKAGE / "package.xml").getroot().iter("exec_depend")}
-    used = {name for path in modules(("nodes",)) for name in imported(path) if ROS_MODULES.fullmatch(name)}
+    used = {name for path in modules(WITH_ROS) for name in imported(path) if ROS_MODULES.fullmatch(name)}
     assert used <= declared
 
 
@@ -116,27 +117,21 @@ def test_every_interface_is_built(package: Path) -> None:
 
 
 def test_core_knows_no_ros() -> None:
-    offenders = {str(path): imported(path) for path in modules(CORE)}
+    offenders = {str(path): imported(path) for path in modules(folders_but(WITH_ROS))}
     assert {path: names for path, names in offenders.items() if any(map(ROS_MODULES.fullmatch, names))} == {}
 
 
-def test_only_learning_knows_torch() -> None:
+def test_only_learning_and_export_know_torch() -> None:
     """But for the doctor's callback, which is imported by those alone who have Stable-Baselines3."""
     callback = PACKAGE / "td3_driving/doctor/callbacks.py"
-    assert [str(path) for path in modules(WITHOUT_TORCH) if "torch" in imported(path) and path != callback] == []
+    assert [
+        str(path) for path in modules(folders_but(WITH_TORCH)) if "torch" in imported(path) and path != callback
+    ] == []
 
 
 @pytest.mark.parametrize(
-    "module", ["td3_driving.driving.observation", "td3_driving.doctor.cli", "td3_driving.starting.train"]
+    "module", ["td3_driving.driving.observation", "td3_driving.doctor.cli", "td3_driving.launching.train"]
 )
 def test_what_a_vehicle_or_a_person_runs_loads_neither_torch_nor_ros(module: str) -> None:
     code = f"import sys, {module}; print([name for name in ('torch', 'rclpy') if name in sys.modules])"
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
-    )
-    assert answer.stdout.strip() == "[]"
+    assert printed_by(code, PACKAGE).strip() == "[]"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How episodes look: drawn within their ranges, the same for the same seed, nominal unless asked for."""
 
 import math
@@ -24,6 +25,8 @@ from td3_driving.sim.sensor import Optics
 from td3_driving.sim.surfaces import INDEX, NOMINAL_COLOURS, NOMINAL_LOOK, Light, Look, family
 from td3_driving.sim.world import World
 
+from ..shared import pictures
+
 WIDTH, HEIGHT, FOV = 256, 144, 90.0
 FOCAL = WIDTH / 2.0
 WANTED = AppearanceSettings(randomise=True)
@@ -46,8 +49,7 @@ def camera(world: World) -> Iterator[Camera]:
 
 
 def shot(world: World, camera: Camera) -> np.ndarray:
-    frame = world.tick()
-    return camera.render(frame.ego, frame.vehicles)[..., :3].copy()
+    return pictures.shot(world, camera)[..., :3]
 
 
 def test_nobody_who_does_not_ask_for_it_gets_another_look() -> None:

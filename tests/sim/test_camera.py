@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the camera shows, and where."""
 
 import math
@@ -10,6 +11,8 @@ from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.camera import MOUNT_X, MOUNT_Z, Camera, CameraError
 from td3_driving.sim.traffic import CLASSES
 from td3_driving.sim.world import World
+
+from ..shared.pictures import shot
 
 WIDTH, HEIGHT, FOV = 256, 144, 90.0
 FOCAL = WIDTH / (2.0 * math.tan(math.radians(FOV) / 2.0))
@@ -25,11 +28,6 @@ def camera(world: World) -> Iterator[Camera]:
     camera = Camera(world.roads, WIDTH, HEIGHT, FOV)
     yield camera
     camera.close()
-
-
-def shot(world: World, camera: Camera) -> np.ndarray:
-    frame = world.tick()
-    return camera.render(frame.ego, frame.vehicles).copy()
 
 
 def test_format(world: World, camera: Camera) -> None:

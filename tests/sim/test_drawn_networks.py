@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Road networks drawn from seeds: whole, different from each other, and fit to drive on."""
 
 import math

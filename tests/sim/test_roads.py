@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Road networks: our own, CARLA's, and broken ones."""
 
 import math

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Blur and noise, pixel by pixel."""
 
 import numpy as np
 import pytest
 
-from td3_driving.sim.sensor import MAX_BLUR, PERFECT, Optics, Sensor
+from td3_driving.sim.sensor import MAX_BLUR, PERFECT, ImageSensor, Optics
 
 FIRST = 5_000_000_000
 
@@ -16,7 +17,7 @@ def test_blur_spreads_a_point_over_nine_pixels() -> None:
     # Three taps of variance s^2 are s^2/2, 1 - s^2, s^2/2: with s = 0.6 these are 0.18, 0.64, 0.18.
     image = picture()
     image[20, 30] = 250
-    Sensor(Optics(blur=0.6), 40, 60).expose(image, FIRST)
+    ImageSensor(Optics(blur=0.6), 40, 60).expose(image, FIRST)
     taps = np.array([0.18, 0.64, 0.18])
     assert image[19:22, 29:32, 0].astype(float) == pytest.approx(250.0 * np.outer(taps, taps), abs=0.51)
     image[19:22, 29:32, :3] = 0
@@ -26,13 +27,13 @@ def test_blur_spreads_a_point_over_nine_pixels() -> None:
 
 def test_blur_leaves_a_plain_picture_alone() -> None:
     image = picture(77)
-    Sensor(Optics(blur=MAX_BLUR), 40, 60).expose(image, FIRST)
+    ImageSensor(Optics(blur=MAX_BLUR), 40, 60).expose(image, FIRST)
     assert (image[..., :3] == 77).all()
 
 
 def test_noise_has_the_spread_that_was_asked_for_and_no_mean() -> None:
     image = picture(128)
-    Sensor(Optics(noise=6.0, seed=3), 40, 60).expose(image, FIRST)
+    ImageSensor(Optics(noise=6.0, seed=3), 40, 60).expose(image, FIRST)
     noise = image[..., :3].astype(float) - 128.0
     # 7200 values: the mean is known to 6 / sqrt(7200) = 0.07, the deviation to 0.05.
     assert abs(noise.mean()) < 0.3
@@ -43,20 +44,20 @@ def test_noise_has_the_spread_that_was_asked_for_and_no_mean() -> None:
 def test_noise_stops_at_black_and_white() -> None:
     for value in (0, 255):
         image = picture(value)
-        Sensor(Optics(noise=20.0), 40, 60).expose(image, FIRST)
+        ImageSensor(Optics(noise=20.0), 40, 60).expose(image, FIRST)
         assert np.abs(image[..., :3].astype(int) - value).max() < 100, "nothing runs over"
         assert (image[..., :3] != value).mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_noise_follows_from_seed_and_time_alone() -> None:
-    def exposed(sensor: Sensor, stamp: int) -> bytes:
+    def exposed(sensor: ImageSensor, stamp: int) -> bytes:
         image = picture(128)
         sensor.expose(image, stamp)
         return image.tobytes()
 
-    first, second = (Sensor(Optics(noise=6.0, seed=3), 40, 60, FIRST) for _ in range(2))
-    later = Sensor(Optics(noise=6.0, seed=3), 40, 60, 2 * FIRST)
-    other = Sensor(Optics(noise=6.0, seed=4), 40, 60, FIRST)
+    first, second = (ImageSensor(Optics(noise=6.0, seed=3), 40, 60, FIRST) for _ in range(2))
+    later = ImageSensor(Optics(noise=6.0, seed=3), 40, 60, 2 * FIRST)
+    other = ImageSensor(Optics(noise=6.0, seed=4), 40, 60, FIRST)
     frames = [exposed(first, FIRST + 50_000_000 * step) for step in range(40)]
     assert len(set(frames)) > 30, "it changes from frame to frame"
     assert exposed(second, FIRST + 50_000_000 * 7) == frames[7]

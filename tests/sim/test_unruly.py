@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Traffic that brakes hard and pushes in, and cars at the road side."""
 
 import math
@@ -11,7 +12,7 @@ from td3_driving.sim.parked import ASIDE, FROM_EGO, FROM_ENDS, Parked
 from td3_driving.sim.roads import load_map
 from td3_driving.sim.traffic import Obstacle, Traffic
 from td3_driving.sim.unruly import BRAKING_TIME, HARD_BRAKING, Unruly, Whims
-from td3_driving.sim.world import Frame, World
+from td3_driving.sim.world import World, WorldFrame
 
 DT = 0.05
 FAR_AWAY = (1e6, 0.0)
@@ -87,7 +88,7 @@ def test_who_pushes_in_goes_before_the_ego_but_not_into_it() -> None:
     assert entered(1.0, inside) == 0
 
 
-def fingerprint(frame: Frame) -> tuple[bytes, ...]:
+def fingerprint(frame: WorldFrame) -> tuple[bytes, ...]:
     vehicles = frame.vehicles
     return tuple(column.tobytes() for column in (vehicles.ids, vehicles.x, vehicles.y, vehicles.speed, vehicles.kind))
 

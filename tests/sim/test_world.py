@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The world: time, resets, commands, contacts, markings."""
 
 import math
@@ -8,13 +9,13 @@ import pytest
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.routes import RouteError
 from td3_driving.sim.vehicle import Control
-from td3_driving.sim.world import SCENARIO_VEHICLES, Frame, World, stamp_ns
+from td3_driving.sim.world import SCENARIO_VEHICLES, World, WorldFrame, stamp_ns
 
 EMPTY = SimulatorSettings(map="straight", vehicles=0, route="100 -1.75 400 -1.75")
 BROKEN_LINE, SOLID_LINE = 1, 2
 
 
-def fingerprint(frame: Frame) -> tuple[object, ...]:
+def fingerprint(frame: WorldFrame) -> tuple[object, ...]:
     vehicles = frame.vehicles
     return frame.number, frame.elapsed, frame.ego, vehicles.x.tobytes(), vehicles.y.tobytes(), frame.lane_invasions
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files for diagnostic aggregators name the statuses that the nodes send, all of them, and no others."""
 
 from __future__ import annotations
@@ -26,15 +27,28 @@ def sent(folder: Path) -> set[str]:
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
-    """Texts that are called a name, or are the first argument of a status."""
+    """Texts that are called a name, or are the first argument of a status, also by way of a constant."""
+    constants = dict(_constants(tree))
     for node in ast.walk(tree):
         named: ast.expr | None = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             named = node.args[0] if node.func.id in ("Status", "Watch", "_worst") else None
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
             named = node.value
+        if isinstance(named, ast.Name):
+            named = constants.get(named.id)
         if isinstance(named, ast.Constant) and isinstance(named.value, str) and NAME.fullmatch(named.value):
             yield named.value
+
+
+def _constants(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Names that something is assigned to, one by one or several at once, and what that is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = zip(target.elts, value.elts) if several else [(target, value)]  # type: ignore[attr-defined]
+            yield from ((name.id, given) for name, given in pairs if isinstance(name, ast.Name))
 
 
 def analyzers(file: str) -> list[dict[str, Any]]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames of REP 105: what they compose to, and where the jumps go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where things land in the image, against pixels worked out by hand."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.view.camera_model import NEAR, CameraModel, clipped, rotation_matrix
 from td3_driving.view.overlay import draw
-from td3_driving.view.scene import Gate, Scene
+from td3_driving.view.scene import GateState, Scene
 from td3_driving.view.shapes import RED, Box
 
 OPTICAL = rotation_matrix(-0.5, 0.5, -0.5, 0.5)
@@ -78,7 +79,7 @@ def grey() -> np.ndarray:
 
 
 def scene() -> Scene:
-    made = Scene(action=(0.0, 0.0), gate=Gate("ERROR", "emergency stop"))
+    made = Scene(action=(0.0, 0.0), gate=GateState("ERROR", "emergency stop"))
     made.take_route(np.column_stack((np.arange(0.0, 50.0), np.zeros(50), np.zeros(50))))
     made.take_vehicle(vehicle())
     return made

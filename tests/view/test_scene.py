@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a scene shows, with numbers that one can work out by hand."""
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.view.scene import BARS_LEFT, LIFT, Gate, Scene
-from td3_driving.view.shapes import BLUE, GREEN, RED, YELLOW, Box, Line, Shape, Text
+from td3_driving.view.scene import BARS_LEFT, LIFT, GateState, Scene
+from td3_driving.view.shapes import BLUE, GREEN, RED, YELLOW, Box, Polyline, Shape, Text
 
 ROUTE = np.column_stack((np.arange(0.0, 101.0), np.zeros(101), np.zeros(101)))
 
@@ -23,7 +24,7 @@ def by_name(scene: Scene) -> dict[str, Shape]:
 
 
 def full_scene() -> Scene:
-    scene = Scene(action=(0.0, 0.5), reward=0.931, q_value=12.34, gate=Gate("OK", "active"))
+    scene = Scene(action=(0.0, 0.5), reward=0.931, q_value=12.34, gate=GateState("OK", "active"))
     scene.take_route(ROUTE)
     scene.take_vehicle(at(10.0, 1.5))
     return scene
@@ -45,7 +46,7 @@ def test_lane_error_leads_from_the_vehicle_to_the_route() -> None:
     scene = full_scene()
     assert scene.lateral_error == pytest.approx(1.5)
     line = by_name(scene)["lane error"]
-    assert isinstance(line, Line)
+    assert isinstance(line, Polyline)
     assert line.points == pytest.approx(np.array(((10.0, 1.5, LIFT), (10.0, 0.0, LIFT))))
 
 
@@ -68,18 +69,18 @@ def test_bars_point_right_for_a_right_wheel_and_ahead_for_throttle() -> None:
     scene = full_scene()
     scene.action = (1.0, 0.5)
     steer, drive = by_name(scene)["steer"], by_name(scene)["drive"]
-    assert isinstance(steer, Line) and isinstance(drive, Line)
+    assert isinstance(steer, Polyline) and isinstance(drive, Polyline)
     assert steer.points[1] - steer.points[0] == pytest.approx((0.0, -2.0, 0.0))
     assert drive.points[1] - drive.points[0] == pytest.approx((1.0, 0.0, 0.0))
     assert steer.points[0] == pytest.approx((10.0, 1.5 + BARS_LEFT, LIFT))
     assert (steer.colour, drive.colour) == (YELLOW, GREEN)
     scene.action = (0.0, -1.0)
     brake = by_name(scene)["drive"]
-    assert isinstance(brake, Line)
+    assert isinstance(brake, Polyline)
     assert brake.points[1] - brake.points[0] == pytest.approx((-2.0, 0.0, 0.0))
     assert brake.colour == RED
     whole = by_name(scene)["drive range"]
-    assert isinstance(whole, Line)
+    assert isinstance(whole, Polyline)
     assert whole.points[:, 0] == pytest.approx((8.0, 12.0))
 
 
@@ -87,7 +88,7 @@ def test_heights_follow_the_road() -> None:
     scene = full_scene()
     scene.take_vehicle(at(10.0, 1.5, z=8.0))
     path, value = by_name(scene)["predicted path"], by_name(scene)["value"]
-    assert isinstance(path, Line) and isinstance(value, Text)
+    assert isinstance(path, Polyline) and isinstance(value, Text)
     assert path.points[:, 2] == pytest.approx(8.0 + LIFT)
     assert (value.z, path.colour) == (11.5, BLUE)
 
@@ -100,7 +101,7 @@ def test_readings_and_their_dashes() -> None:
 def test_gate_has_the_colour_of_its_level() -> None:
     scene = full_scene()
     for level, colour in (("OK", GREEN), ("WARN", YELLOW), ("ERROR", RED)):
-        scene.gate = Gate(level, "emergency stop")
+        scene.gate = GateState(level, "emergency stop")
         text = by_name(scene)["gate"]
         assert isinstance(text, Text)
         assert (text.text, text.colour) == ("gate: emergency stop", colour)
@@ -108,7 +109,7 @@ def test_gate_has_the_colour_of_its_level() -> None:
 
 def test_letters_that_viewers_lack_are_replaced() -> None:
     scene = full_scene()
-    scene.gate = Gate("ERROR", "Kamera “vorn” – still")
+    scene.gate = GateState("ERROR", "Kamera “vorn” – still")
     text = by_name(scene)["gate"]
     assert isinstance(text, Text)
     assert text.text == "gate: Kamera ?vorn? ? still"

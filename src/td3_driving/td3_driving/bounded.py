@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Typed, bounded fields: what every group of settings is made of."""
 
 from __future__ import annotations
@@ -5,10 +6,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from dataclasses import asdict, field, fields
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 Scalar = bool | int | float | str
+IMPORT_PATH = "my_package.my_module:MyName"
+"""Form of an import path, for error messages."""
 
 
 class SettingsError(ValueError):
@@ -23,6 +27,29 @@ def number(default: int | float, low: float, high: float, meaning: str, unit: st
 def choice(default: str, options: tuple[str, ...], meaning: str) -> Any:
     """A text field that must be one of ``options``."""
     return field(default=default, metadata={"options": options, "meaning": meaning, "unit": ""})
+
+
+def named(default: str, known: Iterable[str], meaning: str) -> Any:
+    """A text field that is one of the ``known`` names or an import path, see :mod:`td3_driving.plugins`."""
+    return field(default=default, metadata={"known": tuple(known), "meaning": meaning, "unit": ""})
+
+
+def plugins(meaning: str) -> Any:
+    """A text field with the import paths of a user's objects, separated by commas; empty: none.
+
+    A list of texts is taken as well: ROS parameters and YAML files have them.
+    """
+    return field(default="", metadata={"plugins": True, "meaning": meaning, "unit": ""})
+
+
+def import_paths(value: str) -> list[str]:
+    """The paths in the value of a field made by :func:`plugins`."""
+    return [path.strip() for path in value.split(",") if path.strip()]
+
+
+def is_import_path(value: str) -> bool:
+    """Whether ``value`` has the form ``package.module:Name``."""
+    return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", value) is not None
 
 
 def flag(default: bool, meaning: str) -> Any:
@@ -47,16 +74,35 @@ class Bounded:
 def check(owner: str, name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> Any:
     """Return ``value`` in the type of ``default``, or raise :class:`SettingsError` naming value and range."""
     wanted = type(default)
+    if "plugins" in metadata:
+        value = _paths(owner, name, value)
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
         raise SettingsError(f"{owner}.{name}: {value!r} is of type {type(value).__name__}, {wanted.__name__} is needed")
     if "options" in metadata and value not in metadata["options"]:
         raise SettingsError(f"{owner}.{name}: {value!r} is not one of {', '.join(metadata['options'])}")
+    if "known" in metadata and value not in metadata["known"] and not is_import_path(value):
+        known = ", ".join(metadata["known"])
+        raise SettingsError(f"{owner}.{name}: {value!r} is not one of {known}, nor an import path {IMPORT_PATH}")
     if "low" in metadata and not metadata["low"] <= value <= metadata["high"]:
         unit = f" {metadata['unit']}" if metadata["unit"] else ""
         raise SettingsError(f"{owner}.{name}: {value!r} is outside {metadata['low']} .. {metadata['high']}{unit}")
     return value
+
+
+def _paths(owner: str, name: str, value: Any) -> Any:
+    """Import paths in one form: ``a:B,c:D``."""
+    if isinstance(value, (list, tuple)) and all(isinstance(path, str) for path in value):
+        value = ",".join(value)
+    if not isinstance(value, str):
+        return value
+    paths = import_paths(value)
+    for path in paths:
+        if not is_import_path(path) or paths.count(path) > 1:
+            fault = "is named twice" if is_import_path(path) else f"is no import path of the form {IMPORT_PATH}"
+            raise SettingsError(f"{owner}.{name}: {path!r} {fault}")
+    return ",".join(paths)
 
 
 def flattened(settings: Any) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``td3-driving``: every command of the project that needs no ROS command line."""
 
 from __future__ import annotations
@@ -9,17 +10,25 @@ from importlib import import_module
 from td3_driving import __version__
 
 COMMANDS = {
-    "train": ("td3_driving.starting.train", "train a policy over ROS 2 nodes and judge the run"),
+    "train": ("td3_driving.launching.train", "train a policy over ROS 2 nodes and judge the run"),
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
-    "evaluate": ("td3_driving.evaluation.cli", "drive fixed routes with policies and reference drivers"),
-    "conformance": ("td3_driving.nodes.conformance", "check a running simulator against the CARLA bridge"),
+    "evaluate": ("td3_driving.launching.evaluate", "drive fixed routes with policies and reference drivers"),
+    "carla-server": ("td3_driving.carla_server.cli", "stand in for a CARLA server, for scripts and CI without a GPU"),
+    "conformance": ("td3_driving.nodes.conformance.command", "check a running simulator against the CARLA bridge"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
-    "fit-pedals": ("td3_driving.deploy.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
+    "fit-pedals": ("td3_driving.export.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
     "bundle": ("td3_driving.deploy.bundle_cli", "check a bundle and say what it is"),
-    "deploy": ("td3_driving.starting.deploy", "drive a vehicle by a bundle, through the command gate"),
-    "export": ("td3_driving.learning.export", "pack a trained policy into a bundle for a vehicle"),
+    "deploy": ("td3_driving.launching.deploy", "drive a vehicle by a bundle, through the command gate"),
+    "export": ("td3_driving.export.to_bundle", "pack a trained policy into a bundle for a vehicle"),
 }
 """Name of each command: the module whose ``main(arguments)`` it is, and what it does."""
+EXTRAS = {
+    **dict.fromkeys(("torch", "safetensors"), "learning"),
+    **dict.fromkeys(("cryptography", "onnx", "onnxruntime"), "deploy"),
+    **dict.fromkeys(("carla", "msgpack", "panda3d", "PIL"), "sim"),
+    "gymnasium": "gym",
+}
+"""Modules that a plain ``pip install`` leaves out, and the extra of the package that brings them."""
 
 
 def usage() -> str:
@@ -33,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        its exit code; 2 when there is no such command.
+        its exit code; 2 when there is no such command, or when what it needs is not installed.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["-h"], ["--help"]):
@@ -45,8 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] not in COMMANDS:
         print(f"error: unknown command {given[0]!r}\n\n{usage()}" if given else usage(), file=sys.stderr)
         return 2
-    module, _ = COMMANDS[given[0]]
-    return int(import_module(module).main(given[1:]))
+    try:
+        module, _ = COMMANDS[given[0]]
+        return int(import_module(module).main(given[1:]))
+    except ModuleNotFoundError as error:
+        reason = remedy(error.name or "")
+        if not reason:
+            raise
+        print(f"error: td3-driving {given[0]} needs {error.name}, which is not installed: {reason}", file=sys.stderr)
+        return 2
+
+
+def remedy(module: str) -> str:
+    """How to install a module that is missing; empty for one that every installation has."""
+    name = module.split(".")[0]
+    if name in EXTRAS:
+        return f"pip install 'td3_driving[{EXTRAS[name]}]', or [all]"
+    if name in ("rclpy", "launch", "launch_ros") or name.endswith(("_msgs", "_srvs")):
+        return "source a ROS 2 and a built workspace, or run make build and put tools/env.sh before the command"
+    return ""
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of a run: typed, bounded, with its unit and meaning.
 
 A setting is one field of one of the frozen dataclasses below. Values come from a profile (``config/*.yaml``), then from
@@ -7,8 +8,8 @@ of the run reads it from there. Nothing is defaulted anywhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Mapping, get_type_hints
 
 from td3_driving.bounded import (
     Bounded,
@@ -20,12 +21,34 @@ from td3_driving.bounded import (
     flag,
     flattened,
     group_values,
+    named,
     number,
+    plugins,
+    text,
 )
+from td3_driving.plugins import load
 from td3_driving.settings_operation import CarlaSettings, StagedSettings
+from td3_driving.settings_reward import RewardSettings, reward_settings
 from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
 
-__all__ = ["GROUPS", "Bounded", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
+__all__ = ["GROUPS", "Bounded", "RewardSettings", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
+
+DRIVER_OF = "td3_driving.driving.drivers:reference_driver"
+ELEMENTS_OF = "td3_driving.driving.state_vector:own_elements"
+CAMERAS_OF = "td3_driving.driving.cameras:own_cameras"
+"""Who checks the import paths of a user's objects. That needs these settings, so import paths lead there."""
+
+ALGORITHMS = {
+    "td3": "td3_driving.learning.algorithms.td3:TD3",
+    "ddpg": "td3_driving.learning.algorithms.ddpg:DDPG",
+    "sac": "td3_driving.learning.algorithms.sac:SAC",
+}
+"""Update rules that have a name, and their import paths."""
+ENCODERS = {
+    "nature": "td3_driving.learning.encoders:NatureEncoder",
+    "small": "td3_driving.learning.encoders:SmallEncoder",
+}
+"""Encoders that have a name, and their import paths."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,8 @@ class ObservationSettings(Bounded):
     route_spacing: float = number(2.0, 0.5, 20.0, "state map: distance between two route points", "m")
     waypoints: int = number(3, 1, 20, "state sensors: waypoints ahead of the vehicle")
     waypoint_spacing: float = number(20.0, 10.0, 100.0, "state sensors: distance between two waypoints", "m")
+    elements: str = plugins("import paths of own elements of the state vector, behind those of the package")
+    cameras: str = plugins("import paths of own cameras beside the front one; their planes follow its planes")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,6 +89,10 @@ class ObservationSettings(Bounded):
                 f"ObservationSettings: crop_top {self.crop_top} and crop_bottom {self.crop_bottom}"
                 " leave less than 0.1 of the image"
             )
+        if self.elements:
+            load(ELEMENTS_OF)(self.elements)
+        if self.cameras:
+            load(CAMERAS_OF)(self.cameras)
 
 
 @dataclass(frozen=True)
@@ -77,19 +106,6 @@ class LocalisationSettings(Bounded):
     position_bias: float = number(3.0, 0.0, 20.0, "standard deviation of an offset that stays for an episode", "m")
     heading_noise: float = number(0.05, 0.0, 0.5, "standard deviation of the compass", "rad")
     correlation_time: float = number(10.0, 0.0, 3600.0, "time within which the noise changes; 0 = white", "s")
-
-
-@dataclass(frozen=True)
-class RewardSettings(Bounded):
-    """Weights of the five reward components; each component lies in [-weight, weight]."""
-
-    target_speed: float = number(8.0, 1.0, 40.0, "speed that the efficiency component asks for", "m/s")
-    efficiency: float = number(1.0, 0.0, 100.0, "weight of driving at the target speed along the route")
-    lane_keeping: float = number(1.0, 0.0, 100.0, "weight of lateral deviation and heading error")
-    comfort: float = number(0.2, 0.0, 100.0, "weight of smooth steering and pedals at the target speed; none at rest")
-    safety: float = number(10.0, 0.0, 1000.0, "penalty of a collision, of leaving the lane and of wrong way")
-    progress: float = number(1.0, 0.0, 100.0, "weight of route length gained in the step")
-    lane_half_width: float = number(1.75, 0.5, 5.0, "lateral deviation at which lane keeping has no value left", "m")
 
 
 @dataclass(frozen=True)
@@ -121,9 +137,7 @@ class NetworkSettings(Bounded):
     critic: str = choice(
         "privileged", ("privileged", "camera"), "privileged: the critic knows lane and traffic; camera: it sees frames"
     )
-    encoder: str = choice(
-        "nature", ("nature", "small"), "convolution stack: NatureCNN, or a small one for 42x42 frames"
-    )
+    encoder: str = named("nature", ENCODERS, "turns frames into features; nature: NatureCNN, small: for low frames")
     features: int = number(512, 16, 4096, "width of the encoder's output")
     hidden: int = number(256, 16, 4096, "width of the hidden layers")
     hidden_layers: int = number(2, 1, 4, "number of hidden layers")
@@ -135,7 +149,7 @@ class NetworkSettings(Bounded):
 class LearningSettings(Bounded):
     """The update: TD3 as published, and its options."""
 
-    algorithm: str = choice("td3", ("td3", "ddpg", "sac"), "update rule")
+    algorithm: str = named("td3", ALGORITHMS, "update rule")
     gamma: float = number(0.99, 0.0, 0.9999, "discount factor")
     tau: float = number(0.005, 1e-5, 1.0, "step of the target networks towards the trained ones")
     batch_size: int = number(256, 2, 4096, "transitions per update")
@@ -148,7 +162,7 @@ class LearningSettings(Bounded):
     critic_mlp_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's heads")
     actor_max_norm: float = number(1.0, 1e-6, 1e9, "bound of the actor's global gradient norm")
     critic_max_norm: float = number(10.0, 1e-6, 1e9, "bound of the critic's global gradient norm")
-    teacher: str = choice("none", ("none", "idm"), "reference driver that shows the policy what to do")
+    teacher: str = text("none", "reference driver that shows the policy what to do, or its import path; none: nobody")
     teacher_weight: float = number(1.0, 0.0, 1000.0, "weight of the imitation of the teacher at the first update")
     teacher_weight_end: float = number(0.0, 0.0, 1000.0, "weight of the imitation after teacher_decay")
     teacher_decay: int = number(2000, 1, 10**9, "updates over which the weight of the imitation falls linearly")
@@ -162,6 +176,11 @@ class LearningSettings(Bounded):
     precision: str = choice("float32", ("float32", "bfloat16"), "number format of the convolutions and products")
     device: str = choice("cpu", ("cpu", "cuda"), "where the learner computes")
     threads: int = number(0, 0, 256, "CPU threads of the learner; 0 = one per core of the machine")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher != "none":
+            load(DRIVER_OF)(self.teacher, "learning.teacher")
 
 
 @dataclass(frozen=True)
@@ -220,7 +239,7 @@ class Settings:
     simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
     observation: ObservationSettings = field(default_factory=ObservationSettings)
     localisation: LocalisationSettings = field(default_factory=LocalisationSettings)
-    reward: RewardSettings = field(default_factory=RewardSettings)
+    reward: RewardSettings = field(default_factory=lambda: reward_settings("")())
     episode: EpisodeSettings = field(default_factory=EpisodeSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -240,7 +259,7 @@ class Settings:
     def digest(self) -> str:
         """SHA-256 of what makes two runs the same: neither length, so that a run can be extended, nor machine."""
         relevant = {key: value for key, value in self.flat().items() if not key.startswith(IRRELEVANT)}
-        return digest_of(relevant)
+        return digest_of({key: value for key, value in relevant.items() if value or key not in PLUGINS})
 
 
 IRRELEVANT = (
@@ -249,13 +268,26 @@ IRRELEVANT = (
     *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "reset_timeout", "restarts")),
 )
 """Settings, or beginnings of their names, that :meth:`Settings.digest` leaves out."""
-GROUPS: dict[str, type[Bounded]] = {name: type(getattr(Settings(), name)) for name in Settings.__dataclass_fields__}
+PLUGINS = ("reward.terms", "observation.elements", "observation.cameras")
+"""Settings that hold import paths. An empty one is left out of the digest: it changes nothing."""
+GROUPS: dict[str, type[Bounded]] = dict(get_type_hints(Settings))
+"""Class of each group; that of the reward has a weight for each term besides, see :func:`reward_settings`."""
+
+
+def groups_of(settings: Settings) -> dict[str, type[Bounded]]:
+    """Class of each group of ``settings``, with all of its fields."""
+    return {name: type(getattr(settings, name)) for name in GROUPS}
 
 
 def from_flat(values: Mapping[str, Any], base: Settings | None = None) -> Settings:
     """Settings from ``{"group.name": value}`` on top of ``base``.
 
     Raises:
-        SettingsError: a key is unknown, a value has the wrong type or is out of range.
+        SettingsError: a key is unknown, a value has the wrong type or is out of range, or an import path leads nowhere.
     """
-    return Settings(**group_values(values, (base or Settings()).flat(), GROUPS))
+    known = (base or Settings()).flat()
+    terms = RewardSettings(terms=values.get("reward.terms", known["reward.terms"])).terms
+    groups = GROUPS | {"reward": reward_settings(terms)}
+    weights = {f"reward.{spec.name}": spec.default for spec in fields(groups["reward"])}  # type: ignore[arg-type]
+    kept = {key: value for key, value in known.items() if key in weights or not key.startswith("reward.")}
+    return Settings(**group_values(values, weights | kept, groups))

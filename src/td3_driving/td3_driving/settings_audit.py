@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records which settings are read, so that one that nobody honours can be found."""
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from td3_driving.settings import GROUPS, Settings
 
 @dataclass
 class SettingsAudit:
-    """Keys ``group.name`` that were read since :func:`tracked`."""
+    """Keys ``group.name`` that were read since :func:`tracked`, of all ``keys`` that there are."""
 
+    keys: frozenset[str]
     reads: set[str] = field(default_factory=set)
 
     def unread(self, groups: Iterable[str]) -> list[str]:
         """Keys of ``groups`` that were never read, sorted."""
-        keys = {f"{group}.{spec.name}" for group in groups for spec in fields(GROUPS[group])}  # type: ignore[arg-type]
-        return sorted(keys - self.reads)
+        asked = tuple(f"{group}." for group in groups)
+        return sorted(key for key in self.keys - self.reads if key.startswith(asked))
 
 
 def tracked(settings: Settings) -> tuple[Settings, SettingsAudit]:
@@ -25,7 +27,7 @@ def tracked(settings: Settings) -> tuple[Settings, SettingsAudit]:
 
     Taking the hash or writing the settings out reads every key and honours none, so it does not count.
     """
-    audit = SettingsAudit()
+    audit = SettingsAudit(frozenset(settings.flat()))
     groups = {group: _tracked_group(group, getattr(settings, group), audit.reads) for group in GROUPS}
     observed = _TrackedSettings(**groups)
     object.__setattr__(observed, "_plain", settings)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups of settings that say where a run is made and in which stages, not what is learned."""
 
 from __future__ import annotations

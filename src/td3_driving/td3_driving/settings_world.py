@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups of settings of the embedded simulator: its world, and how that looks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m doctor_corpus make|near-misses|judge|shelf``: the corpus of the doctor.
 
 Run from ``tests/benchmarks`` with torch, gymnasium, stable-baselines3, skrl and tensorboard installed.

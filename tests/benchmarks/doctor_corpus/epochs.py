@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logs of whole epochs: SpinningUp's ``progress.txt`` and RLlib's ``result.json``."""
 
 from __future__ import annotations

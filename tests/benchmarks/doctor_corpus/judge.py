@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The doctor's verdict on every run of the corpus, beside the truth."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same run written as different libraries and their forks write it: tags, axes and files.
 
 A log takes episodes, updates and evaluations of one training loop. Every class says whose way of writing it has.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes the runs one after another, measures the final policy of each, and keeps those whose truth is clear."""
 
 from __future__ import annotations

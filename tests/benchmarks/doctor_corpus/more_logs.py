@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files without TensorBoard: JSON lines, MLflow's folders, d3rlpy's tables."""
 
 from __future__ import annotations

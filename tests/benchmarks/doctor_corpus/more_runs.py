@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The second part of the corpus: more tasks, libraries and kinds of sickness."""
 
 from __future__ import annotations

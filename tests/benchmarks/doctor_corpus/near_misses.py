@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Near misses of known misjudgements: runs made of formulas that look alike and deserve the other verdict.
 
 Each is a learning curve, lengths, losses and values over one million steps with noise, written under the tags of a

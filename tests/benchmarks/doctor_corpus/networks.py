@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small networks with their derivatives in NumPy: for nets of this size ten times quicker than a general library."""
 
 from __future__ import annotations

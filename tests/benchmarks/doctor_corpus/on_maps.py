@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our own learner on our own maps, in one process, logged as the diagnostics node logs."""
 
 from __future__ import annotations
@@ -5,12 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from td3_driving.doctor.steps import Step, StepWindow
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.learning.in_process import InProcessRun, Stepped
+from td3_driving.in_process.run import InProcessRun, Stepped
 from td3_driving.monitor.event_log import EventLog
-from td3_driving.monitor.steps import Step, StepWindow
+from td3_driving.runs.profiles import load_profile, profile_path
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import load_profile, profile_path
 
 
 def settings_of(profile: str, seed: int) -> Settings:
@@ -40,13 +41,14 @@ def train(folder: Path, profile: str, seed: int) -> None:
 
 def _step(stepped: Stepped, step: int) -> Step:
     experience = stepped.scored.experience
-    speed = stepped.scored.sight.vehicle.speed
-    return Step("actor_0", step, experience.step_index + 1, experience.reward_parts, experience.reward, speed)
+    speed = stepped.scored.time_step.vehicle.speed
+    terms = dict(zip(stepped.scored.terms.names, stepped.scored.terms.values.tolist()))
+    return Step("actor_0", step, experience.step_index + 1, terms, experience.reward, speed)
 
 
 def _of_episode(record: EpisodeRecord) -> dict[str, float]:
     return {
-        "train/episode_reward": float(record.return_parts.sum()),
+        "train/episode_reward": record.episode_return,
         "train/episode_length": float(record.length),
         "train/lane_invasions_per_episode": float(record.lane_invasions),
         "train/collisions_per_episode": float(record.collisions),

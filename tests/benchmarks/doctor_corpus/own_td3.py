@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TD3 in one loop (Fujimoto et al. 2018) on NumPy, small and quick, that can be made sick in known ways.
 
 Kinds of sickness: ``lr_zero``, ``lr_high``, ``gamma_high``, ``critic_dead``, ``policy_frozen``, ``policy_saturated``,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked of one run of the corpus, and the environment that it trains on."""
 
 from __future__ import annotations

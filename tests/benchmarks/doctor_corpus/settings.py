@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings that several runs of the table share."""
 
 from __future__ import annotations

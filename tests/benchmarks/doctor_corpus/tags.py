@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tags and axes of libraries that write event files."""
 
 from doctor_corpus.logs import Tags
@@ -82,7 +83,7 @@ TAGS: dict[str, Tags] = {
         {"Episode_Reward": RETURN, "Episode_Steps": LENGTH},
         {"Critic-Loss": "loss", "Policy Loss": "actor_loss", "Q value": "q1"},
     ),
-    # a driving run with violations per episode and rewards of the batch, in the seed author's tags
+    # a driving run with violations per episode and rewards of the batch, in our own tags
     "driving": Tags(
         {
             "train/episode_reward": RETURN,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tasks of the corpus: standard ones of Gymnasium, and two small ones of our own.
 
 Each task says from which mean return on a policy counts as good, and up to which as bad; between the two the truth of a

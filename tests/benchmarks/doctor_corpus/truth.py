@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three verdicts, and which kinds of run deserve which."""
 
 GO, NO_GO, INSUFFICIENT = "GO", "NO-GO", "INSUFFICIENT"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of our own loop in the way of writing of a library."""
 
 from __future__ import annotations

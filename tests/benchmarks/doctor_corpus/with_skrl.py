@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of skrl's TD3."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``td3-driving replay BAG``: the steps of a recorded run, rebuilt and held against what the learner got."""
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from td3_driving.bags.replaying import Comparison, Replayed, replay
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_store import ReplayError
+from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.runs import run_folder
 from td3_driving.settings import Settings, SettingsError
-from td3_driving.starting import run_folder
-from td3_driving.starting.course import BAD_INPUT
 
 DIFFERENT = 1
 """Exit code when a step is not what the learner got."""

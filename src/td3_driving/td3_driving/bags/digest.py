@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fingerprints of steps and of transitions: equal to the bit or different."""
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def step_digest(experience: Experience) -> bytes:
     hashed = hashlib.blake2b(digest_size=16)
     numbers = (experience.episode_id, experience.step_index, experience.terminated, experience.truncated)
     hashed.update(repr(numbers).encode())
-    arrays = (experience.frame, experience.state, experience.action, experience.reward_parts)
+    arrays = (experience.frame, experience.state, experience.action, experience.reward_terms)
     closing = (experience.final_frame, experience.final_state, experience.final_privileged)
     taught = (experience.privileged, experience.teacher_action)
     for array in (*arrays, np.float64(experience.reward), *closing, *taught):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads bags with distrust: whatever is wrong with one is a :class:`BagError` of one sentence."""
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from rosbags.highlevel import AnyReader
 
 from td3_driving.bags.topics import TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
+from td3_driving.runs.profiles import load_run, parse_run
 from td3_driving.settings import Settings, SettingsError
-from td3_driving.starting.profiles import load_run, parse_run
 
 MAX_MESSAGE = 64 * 2**20
 """Longest message that is looked into [bytes]; a camera image of 1920x1080 has 8.3 MB."""
 MAX_CONFIG = 2**20
 """Longest configuration [characters]."""
+OLD_REWARD = "reward_parts"
+"""Field of the experiences in bags from before the terms of the reward had names."""
+OLD_BAG = (
+    "was recorded when the reward had five fixed parts (Experience.reward_parts); its steps carry no terms"
+    " (Experience.reward_terms), so they cannot be rebuilt: record the run anew"
+)
 _KINDS = {topic.name: topic.kind for topic in TOPICS}
 
 
@@ -27,7 +34,7 @@ class BagError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class BagMessage:
     """One message of a bag.
 
     Attributes:
@@ -61,6 +68,9 @@ class Bag:
             self._reader.open()
         except Exception as error:  # Damaged bytes make the reader raise almost anything.
             raise BagError(f"{path} cannot be read as a bag: {_line(error)}") from error
+        if any(OLD_REWARD in f"{entry.msgtype} {entry.msgdef}" for entry in self._reader.connections):
+            self._reader.close()
+            raise BagError(f"{path} {OLD_BAG}")
 
     def __enter__(self) -> Bag:
         return self
@@ -93,7 +103,7 @@ class Bag:
         """Names of the topics that a recording of a run has and that hold messages here, without namespaces."""
         return {_split(entry.topic)[1] for entry in self._wanted(set(_KINDS)) if entry.msgcount}
 
-    def messages(self, names: set[str]) -> Iterator[Heard]:
+    def messages(self, names: set[str]) -> Iterator[BagMessage]:
         """The messages of ``names`` in the order of recording.
 
         Raises:
@@ -104,7 +114,7 @@ class Bag:
             for connection, _, data in self._reader.messages(connections=connections):
                 if len(data) > MAX_MESSAGE:
                     raise BagError(f"{self.path}: a message on {connection.topic} has {len(data)} bytes")
-                yield Heard(*_split(connection.topic), self._reader.deserialize(data, connection.msgtype))
+                yield BagMessage(*_split(connection.topic), self._reader.deserialize(data, connection.msgtype))
         except BagError:
             raise
         except Exception as error:  # As above.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From what was recorded of the topics of one actor to the steps that it took.
 
 The steps come out of the code that drove: :class:`~td3_driving.driving.pilot.Pilot`. Only its choices are read from the
@@ -11,15 +12,16 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.bags.timeline import Moment, Timeline
-from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
+from td3_driving.bags.timeline import RecordedFrame, Timeline
+from td3_driving.driving.decoding import action_of, image_array, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import NOBODY, Situation
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.observation import Observation, ObservationError, camera_frame
-from td3_driving.driving.pilot import Pilot, Sight
+from td3_driving.driving.pilot import Pilot, TimeStep
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.synchroniser import missed_at_start
@@ -90,20 +92,20 @@ class Rebuilder:
     def _add(self, stamp: int, part: str, value: Any) -> list[Experience]:
         return self._steps(self._timeline.add(stamp, part, value))
 
-    def _steps(self, moments: Iterator[tuple[int, Moment]]) -> list[Experience]:
-        found = (self._frame(stamp, moment) for stamp, moment in moments)
+    def _steps(self, recorded_frames: Iterator[tuple[int, RecordedFrame]]) -> list[Experience]:
+        found = (self._frame(stamp, recorded) for stamp, recorded in recorded_frames)
         return [step for step in found if step is not None]
 
-    def _frame(self, stamp: int, moment: Moment) -> Experience | None:
+    def _frame(self, stamp: int, recorded: RecordedFrame) -> Experience | None:
         """One frame as the policy met it; the step that ended with it."""
         self._note_clock()
-        if moment.start is not None:
-            self._begin(moment.start)
-        if moment.collided:
+        if recorded.start is not None:
+            self._begin(recorded.start)
+        if recorded.collided:
             self._collisions.append(stamp)
-        objects = moment.objects if self._others else NOBODY
-        if moment.frame is None or moment.vehicle is None or objects is None:
-            if moment.action is not None and self._driving:
+        objects = recorded.objects if self._others else NOBODY
+        if recorded.frame is None or recorded.vehicle is None or objects is None:
+            if recorded.action is not None and self._driving:
                 # The policy answered a whole frame: it is the bag that lacks a part of it.
                 self._cut()
             return None
@@ -115,24 +117,26 @@ class Rebuilder:
             gap = missed_at_start(self._start_ns, stamp, self._frame_ns) > 0
             self._begun = True
         try:
-            others = without(moment.vehicle, objects)
-            sight = None if gap else self._pilot.see(moment.frame, moment.vehicle, others)
+            others = without(recorded.vehicle, objects)
+            time_step = None if gap else self._pilot.see(recorded.frame, recorded.vehicle, others)
         except ObservationError:
-            sight = None
-        if sight is None:
+            time_step = None
+        if time_step is None:
             self._cut()
             return None
-        return self._drive(self._pilot, sight, stamp, moment.action)
+        return self._drive(self._pilot, time_step, stamp, recorded.action)
 
     def _note_clock(self) -> None:
         if self._clock != self._timeline.clock:
             self._clock, self._last_ns = self._timeline.clock, None
             self._collisions.clear()
 
-    def _drive(self, pilot: Pilot, sight: Sight, stamp: int, action: np.ndarray | None) -> Experience | None:
+    def _drive(
+        self, pilot: Pilot, time_step: TimeStep, stamp: int, action: NDArray[np.float32] | None
+    ) -> Experience | None:
         collided = any(self._start_ns < at <= stamp for at in self._collisions)
         self._collisions = [at for at in self._collisions if at > stamp]
-        scored = pilot.score(sight, collided, last=pilot.steps + 1 >= self._session_steps)
+        scored = pilot.score(time_step, collided, last=pilot.steps + 1 >= self._session_steps)
         if scored is not None and scored.exit_reason is not None:
             self._stop()
             return scored.experience
@@ -141,7 +145,7 @@ class Rebuilder:
             self._cut()
             return None
         self._chosen = action
-        pilot.act(sight)
+        pilot.act(time_step)
         return None if scored is None else scored.experience
 
     def _begin(self, start: Any) -> None:
@@ -178,9 +182,3 @@ class Rebuilder:
         """The policy asks for the next episode and forgets the past of the clock."""
         self._driving = False
         self._last_ns = None
-
-
-def action_of(command: Any) -> np.ndarray:
-    """The action (2,) float32 behind a command: the inverse of :func:`td3_driving.driving.action.to_command`."""
-    drive = command.throttle if command.throttle > 0.0 else -command.brake
-    return np.array((command.steer, drive), dtype=np.float32)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bag becomes a replay memory; the steps in it are held against those that the learner was sent."""
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from td3_driving.bags.digest import step_digest
-from td3_driving.bags.reading import Bag, BagError, Heard
+from td3_driving.bags.reading import Bag, BagError, BagMessage
 from td3_driving.bags.rebuild import Rebuilder, RebuildError
-from td3_driving.bags.topics import ALL_OBJECTS, COLLISION, COMMAND, IMAGE, OBJECTS, ODOMETRY, REPLAY, START
 from td3_driving.driving.decoding import experience
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.topics import ALL_OBJECTS, COLLISION, COMMAND, EPISODE_START, IMAGE, OBJECTS, ODOMETRY, REPLAY
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
-SENSORS = frozenset({IMAGE, ODOMETRY, COMMAND, START})
+SENSORS = frozenset({IMAGE, ODOMETRY, COMMAND, EPISODE_START})
 """Topics without which no step can be rebuilt; see :func:`sensors_of`."""
 StepKey = tuple[str, int, int]
 """Actor, session, sequence number."""
@@ -94,7 +95,9 @@ def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | Non
     """
     there = bag.names()
     basis = sensors_of(settings, there)
-    sensors, messages = there >= basis, REPLAY in there
+    if settings.observation.cameras and source == "sensors":
+        raise BagError(f"{bag.path} holds the images of the front camera alone; its policy looked through more")
+    sensors, messages = there >= basis and not settings.observation.cameras, REPLAY in there
     source = source or ("sensors" if sensors else "messages")
     if not (sensors if source == "sensors" else messages):
         needed = basis - there if source == "sensors" else {REPLAY}
@@ -163,7 +166,7 @@ class _Course:
         self._several = settings.run.num_actors > 1
         self._actors: dict[str, Rebuilder] = defaultdict(lambda: Rebuilder(settings))
 
-    def steps(self, messages: Iterator[Heard]) -> Iterator[tuple[str, Experience]]:
+    def steps(self, messages: Iterator[BagMessage]) -> Iterator[tuple[str, Experience]]:
         """Steps with their origin, ``sensors`` or ``messages``.
 
         Raises:
@@ -174,7 +177,7 @@ class _Course:
                 if heard.name == REPLAY:
                     yield "messages", experience(heard.message)
                     continue
-                shared = heard.name == START and self._several
+                shared = heard.name == EPISODE_START and self._several
                 space = f"/{heard.message.actor_id}" if shared else heard.space
                 for step in _add(self._actors[space], heard):
                     yield "sensors", step
@@ -185,7 +188,7 @@ class _Course:
             raise BagError(f"the bag cannot be from a run: {error}") from error
 
 
-def _add(actor: Rebuilder, heard: Heard) -> list[Experience]:
+def _add(actor: Rebuilder, heard: BagMessage) -> list[Experience]:
     if heard.name == IMAGE:
         return actor.add_image(heard.message)
     if heard.name == ODOMETRY:

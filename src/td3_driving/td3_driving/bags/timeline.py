@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Brings what was recorded of one actor into the order of simulated time.
 
 Messages of different topics have no common order, and one that had to be sent again may come seconds late. So moments
@@ -25,7 +26,7 @@ WAITING = 100
 
 
 @dataclass(slots=True)
-class Moment:
+class RecordedFrame:
     """What belongs to one stamp.
 
     Attributes:
@@ -57,12 +58,12 @@ class Timeline:
 
     def __init__(self, frame_ns: int) -> None:
         self._window = WINDOW * frame_ns
-        self._moments: dict[int, Moment] = {}
+        self._recorded_frames: dict[int, RecordedFrame] = {}
         self._waiting: deque[tuple[int, str, Any]] = deque(maxlen=WAITING)
         self._newest = self._passed = self._started = -1
         self.clock = 0
 
-    def add(self, stamp: int, part: str, value: Any) -> Iterator[tuple[int, Moment]]:
+    def add(self, stamp: int, part: str, value: Any) -> Iterator[tuple[int, RecordedFrame]]:
         """Take a part of the moment at ``stamp`` [ns]; the moments that are complete now, each with its stamp."""
         if part == "start" and stamp <= self._started:
             yield from self.rest()
@@ -72,29 +73,29 @@ class Timeline:
         self._put(stamp, part, value)
         yield from self._complete(self._newest - self._window)
 
-    def rest(self) -> Iterator[tuple[int, Moment]]:
+    def rest(self) -> Iterator[tuple[int, RecordedFrame]]:
         """All moments that are left."""
         yield from self._complete(self._newest)
 
     def _put(self, stamp: int, part: str, value: Any) -> None:
-        moment = self._moments.get(stamp, Moment())
-        if stamp <= self._passed or getattr(moment, part) is not None:
+        recorded = self._recorded_frames.get(stamp, RecordedFrame())
+        if stamp <= self._passed or getattr(recorded, part) is not None:
             self._waiting.append((stamp, part, value))
             return
-        setattr(moment, part, value)
-        self._moments[stamp] = moment
+        setattr(recorded, part, value)
+        self._recorded_frames[stamp] = recorded
         self._newest = max(self._newest, stamp)
 
     def _begin_anew(self, start: int) -> None:
         waiting = [entry for entry in self._waiting if entry[0] >= start]
-        self._moments.clear()
+        self._recorded_frames.clear()
         self._waiting.clear()
         self._newest = self._passed = -1
         self.clock += 1
         for entry in waiting:
             self._put(*entry)
 
-    def _complete(self, end: int) -> Iterator[tuple[int, Moment]]:
-        for stamp in sorted(stamp for stamp in self._moments if stamp <= end):
+    def _complete(self, end: int) -> Iterator[tuple[int, RecordedFrame]]:
+        for stamp in sorted(stamp for stamp in self._recorded_frames if stamp <= end):
             self._passed = stamp
-            yield stamp, self._moments.pop(stamp)
+            yield stamp, self._recorded_frames.pop(stamp)

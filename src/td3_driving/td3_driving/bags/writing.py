@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes messages, serialised as they came, into an MCAP bag that rosbag2 and its tools read."""
 
 from __future__ import annotations

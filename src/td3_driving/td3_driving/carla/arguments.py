@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings that the launch files take as arguments when they bring up CARLA."""
 
 from __future__ import annotations

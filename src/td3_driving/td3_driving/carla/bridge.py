@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``carla_ros_bridge`` and ``carla_spawn_objects``: their parameters, and what keeps them from starting."""
 
 from __future__ import annotations

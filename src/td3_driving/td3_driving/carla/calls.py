@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of libcarla in bounded time."""
 
 from __future__ import annotations

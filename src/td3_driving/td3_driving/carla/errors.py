@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong with a CARLA server: one sentence each, with what to check."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ego vehicle and its sensors, as ``carla_spawn_objects`` reads them."""
 
 from __future__ import annotations

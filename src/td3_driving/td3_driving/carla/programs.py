@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that a session starts beside itself: the server, the bridge, the spawner. They write into log files."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from td3_driving.carla.errors import CarlaError
-from td3_driving.starting.child_process import start_process
+from td3_driving.processes.child_process import start_process
 
 GRACE = ((signal.SIGINT, 4.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
 """Signals of a stop, each with the wall time [s] given before the next; together less than a starter's patience."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finding or starting a CARLA server, and looking whether it answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One session on CARLA: everything started in order, resets, a watch over it, and an orderly end.
 
 A session lives in a thread of its own, in plain blocking steps; every wait has a limit and a reason. Each stage of the
@@ -6,22 +7,17 @@ start has the wall time ``carla.stage_timeout``, and an error that tells what to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event
-from typing import Any
 
 import numpy as np
 
 from td3_driving.carla.errors import CarlaError, ServerLost
-from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.stack import Stack
-from td3_driving.carla.teleport import CLEARANCE, Ego, Limits, Pose, teleport
+from td3_driving.carla.teleport import CLEARANCE, Limits, Pose, teleport
 from td3_driving.driving.route import RouteError
 from td3_driving.driving.seeding import episode_generators
-from td3_driving.settings import Settings
 from td3_driving.sim.roads import MapError, RoadMap
 from td3_driving.sim.routes import plan_route
 from td3_driving.sim.world import SCENARIO_VEHICLES
@@ -60,36 +56,17 @@ class Session:
     """A CARLA server, its bridge, the ego vehicle and the traffic.
 
     Args:
-        settings: of the run.
-        api: gives the module ``carla``; raises ImportError where there is none.
-        ego: the ego vehicle through the bridge's topics.
-        sightings: what is seen of the bridge.
-        folder: for log files, parameters and the map.
-        config: the folder that holds ``scenarios``.
-        environment: of the programs that are started.
-        say: tells the person.
+        stack: all of them, not started.
 
     Attributes:
         failure: why the session ended by itself; None while it goes on.
         ready: whether resets are carried out at once.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        api: Callable[[], Any],
-        ego: Ego,
-        sightings: Sightings,
-        folder: Path,
-        config: Path,
-        environment: Mapping[str, str],
-        say: Callable[[str], None],
-    ) -> None:
-        self._settings = settings
-        self._ego, self._sightings, self._say = ego, sightings, say
-        self._stopping = Event()
+    def __init__(self, stack: Stack) -> None:
+        self._stack, self._settings, self._say = stack, stack.settings, stack.say
+        self._ego, self._sightings, self._stopping = stack.ego, stack.sightings, stack.stopping
         self._orders: SimpleQueue[Order] = SimpleQueue()
-        self._stack = Stack(settings, api, ego, sightings, folder, config, environment, say, self._stopping)
         self._restarts = 0
         self.failure: Exception | None = None
         self.ready = False

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the topics of the bridge show, for a thread that waits for it."""
 
 from __future__ import annotations

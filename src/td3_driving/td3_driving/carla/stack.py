@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stages in which a CARLA session comes up, and the order in which it goes down."""
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from td3_driving.carla.errors import CarlaError, ServerLost
 from td3_driving.carla.programs import Program, find_executable
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.teleport import Ego
-from td3_driving.carla.traffic import Traffic
-from td3_driving.carla.world import World
+from td3_driving.carla.traffic import CarlaTraffic
+from td3_driving.carla.world import CarlaWorld
 from td3_driving.driving.privileged import others_needed
+from td3_driving.processes.domain import onlooker
 from td3_driving.settings import Settings
 from td3_driving.sim.roads import RoadMap, load_map
-from td3_driving.starting.domain import onlooker
 
 LOOK_PERIOD = 0.1
 """Wall time between two looks [s]."""
@@ -31,10 +32,19 @@ LAST_CALLS = 3.0
 class Stack:
     """Server, world, bridge, ego vehicle and traffic manager.
 
-    Arguments are those of :class:`td3_driving.carla.session.Session`.
+    Args:
+        settings: of the run.
+        api: gives the module ``carla``; raises ImportError where there is none.
+        ego: the ego vehicle through the bridge's topics.
+        sightings: what is seen of the bridge.
+        folder: for log files, parameters and the map.
+        config: the folder that holds ``scenarios``.
+        environment: of the programs that are started.
+        say: tells the person.
 
     Attributes:
         world, traffic, roads: there after :meth:`start`.
+        stopping: set when everything is to end; a start under way is given up.
     """
 
     def __init__(
@@ -47,17 +57,16 @@ class Stack:
         config: Path,
         environment: Mapping[str, str],
         say: Callable[[str], None],
-        stopping: Event,
     ) -> None:
-        self._settings, self._carla = settings, settings.carla
-        self._api, self._ego, self._sightings = api, ego, sightings
+        self.settings, self._carla = settings, settings.carla
+        self._api, self.ego, self.sightings = api, ego, sightings
         self._folder, self._config, self._environment = folder, config, environment
-        self._say, self._stopping = say, stopping
+        self.say, self.stopping = say, Event()
         self._calls = Calls(settings.carla.rpc_timeout + 1.0)
         self._programs: dict[str, Program] = {}
         self._client = ""
-        self.world: World = None  # type: ignore[assignment]
-        self.traffic: Traffic = None  # type: ignore[assignment]
+        self.world: CarlaWorld = None  # type: ignore[assignment]
+        self.traffic: CarlaTraffic = None  # type: ignore[assignment]
         self.roads: RoadMap = None  # type: ignore[assignment]
 
     def start(self) -> None:
@@ -113,18 +122,18 @@ class Stack:
             self._run("server", server.server_command(path, self._carla))
         host, port = self._carla.host, self._carla.port
         self._look(lambda: server.listening(host, port), self._carla.stage_timeout, f"nothing listens at {host}:{port}")
-        self.world = World(self._module, self._carla, self._calls)
+        self.world = CarlaWorld(self._module, self._carla, self._calls)
         self._look(self.world.answers, self._carla.stage_timeout, f"the server at {host}:{port} does not answer")
         warning = versions.check_pair(*self.world.versions())
         if warning:
-            self._say(warning)
+            self.say(warning)
 
     def _prepare_world(self) -> None:
         if self._carla.bridge == "start":
             self.world.set_asynchronous()
             self.world.use_town(self._carla.town, self._carla.stage_timeout, self._look)
             if left := self.world.clear():
-                self._say(f"{left} actors of an earlier session were removed")
+                self.say(f"{left} actors of an earlier session were removed")
         elif versions.short_name(self.world.town) != versions.short_name(self._carla.town):
             raise CarlaError(
                 f"the bridge runs on {self.world.town}, carla.town is {self._carla.town}; start it with that town"
@@ -137,26 +146,26 @@ class Stack:
     def _bring_up_bridge(self) -> None:
         if self._carla.bridge == "start":
             bridge.check_version_gate(self._client)
-            self._run_node("bridge", bridge.BRIDGE, bridge.bridge_parameters(self._settings, self.world.town))
-        frames = self._sightings.frames
-        self._look(lambda: self._sightings.frames > frames + 1, self._carla.stage_timeout, "the bridge makes no frames")
+            self._run_node("bridge", bridge.BRIDGE, bridge.bridge_parameters(self.settings, self.world.town))
+        frames = self.sightings.frames
+        self._look(lambda: self.sightings.frames > frames + 1, self._carla.stage_timeout, "the bridge makes no frames")
 
     def _bring_up_ego(self) -> None:
         if self._carla.bridge == "start":
             source = objects.objects_file(self._carla.objects, self._config)
             path = self._folder / "objects.json"
-            others = others_needed(self._settings)
-            path.write_text(objects.objects_text(source, self._settings.simulator, others), encoding="utf-8")
+            others = others_needed(self.settings)
+            path.write_text(objects.objects_text(source, self.settings.simulator, others), encoding="utf-8")
             self._run_node("spawner", bridge.SPAWNER, bridge.spawner_parameters(path))
-        states, images = self._sightings.states, self._sightings.images
+        states, images = self.sightings.states, self.sightings.images
         timeout = self._carla.stage_timeout
-        self._look(lambda: self._sightings.states > states, timeout, "the ego vehicle sends no odometry")
-        self._look(lambda: self._sightings.images > images, timeout, f"the ego's camera {objects.CAMERA} sends nothing")
-        self._look(lambda: not self._ego.missing(), timeout, "the ego's topics are not all there", self._ego.missing)
+        self._look(lambda: self.sightings.states > states, timeout, "the ego vehicle sends no odometry")
+        self._look(lambda: self.sightings.images > images, timeout, f"the ego's camera {objects.CAMERA} sends nothing")
+        self._look(lambda: not self.ego.missing(), timeout, "the ego's topics are not all there", self.ego.missing)
 
     def _bring_up_traffic(self) -> None:
-        self.traffic = Traffic(self.world, self._say)
-        if self._settings.simulator.vehicles == 0:
+        self.traffic = CarlaTraffic(self.world, self.say)
+        if self.settings.simulator.vehicles == 0:
             return
         if self._carla.bridge == "start" and self.traffic.manager_runs():
             raise CarlaError("another program hosts a traffic manager on port 8000, where the bridge's must be; end it")
@@ -167,7 +176,7 @@ class Stack:
         """Ask and look: the bridge may not hear the first request."""
         if self.traffic.manager_runs():
             return True
-        self._ego.join_traffic_manager()
+        self.ego.join_traffic_manager()
         return False
 
     # Their tools.
@@ -180,7 +189,7 @@ class Stack:
             raise ServerLost(f"CARLA, stage {name}: {error}; check {advice}") from error
         except CarlaError as error:
             raise CarlaError(f"CARLA, stage {name}: {error}") from error
-        self._say(f"CARLA, stage {name}: done in {time.monotonic() - began:.1f} s")
+        self.say(f"CARLA, stage {name}: done in {time.monotonic() - began:.1f} s")
 
     def _look(
         self,
@@ -198,7 +207,7 @@ class Stack:
             if time.monotonic() > deadline:
                 more = details()
                 raise ServerLost(f"{complaint} within {timeout:g} s{f' ({more})' if more else ''}")
-            if self._stopping.wait(LOOK_PERIOD):
+            if self.stopping.wait(LOOK_PERIOD):
                 raise CarlaError("the session was asked to end")
 
     def _run_node(self, name: str, which: tuple[str, str], parameters: str) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moving the ego vehicle to the start of an episode through the topics of the bridge.
 
 The bridge acknowledges nothing, a teleport keeps the velocity, and CARLA keeps the last command for ever. So the ego is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Traffic on a CARLA server, driven by CARLA's traffic manager in synchronous mode.
 
 A synchronous traffic manager moves its vehicles when the world is ticked, and libcarla tells only the managers of the
@@ -17,7 +18,7 @@ import numpy as np
 
 from td3_driving.carla.errors import CarlaError
 from td3_driving.carla.server import listening
-from td3_driving.carla.world import TRAFFIC_ROLE, World
+from td3_driving.carla.world import TRAFFIC_ROLE, CarlaWorld
 
 MANAGER_PORT = 8000
 """The port that the bridge uses; it takes no other."""
@@ -33,7 +34,7 @@ MOVING = 0.1
 """Speed from which on a vehicle moves [m/s]."""
 
 
-class Traffic:
+class CarlaTraffic:
     """The vehicles of one session.
 
     Args:
@@ -41,7 +42,7 @@ class Traffic:
         say: tells the person what did not go as wished.
     """
 
-    def __init__(self, world: World, say: Callable[[str], None]) -> None:
+    def __init__(self, world: CarlaWorld, say: Callable[[str], None]) -> None:
         self._world = world
         self._api = world.api
         self._say = say

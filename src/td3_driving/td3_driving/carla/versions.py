@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA 0.9.13 to 0.9.16: all differences that matter here, in one table.
 
 Sources: the wheels on PyPI, the release notes of CARLA, and the source of carla-simulator/ros-bridge (2022-07-22).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one world of a CARLA server, through the client; every call is bounded in time.
 
 CARLA's axes (y to the right) and the map frame (y to the left) meet here, in :mod:`td3_driving.carla.traffic` and in
@@ -21,7 +22,7 @@ Look = Callable[[Callable[[], bool], float, str], None]
 """Looks at a condition until it holds, for a number of seconds; raises with the text where it never does."""
 
 
-class World:
+class CarlaWorld:
     """A connection to a server.
 
     Args:

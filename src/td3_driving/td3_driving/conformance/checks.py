@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The 18 points by which a simulator is told from the CARLA ROS bridge."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the CARLA ROS bridge has on its topics and services: names, types, durability. All of it is reliable.
 
 ``E`` in a name stands for ``carla/ROLE``. Source: carla_ros_bridge at version 0.9.13, its waypoint publisher, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Points 7, 8, 10 to 13 and 18: commands, teleports, pause, lockstep, pace, clients as they are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Points 1 to 6: topics, frames, stamps, order, camera, motion."""
 
 from __future__ import annotations

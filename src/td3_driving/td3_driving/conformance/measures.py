@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evidence: a value, what is allowed, and whether it is."""
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckVerdict:
     """How a check ended."""
 
     number: int
@@ -80,14 +81,14 @@ class Check:
     needs: tuple[str, ...]
     judge: Callable[[Recording, Measures], None]
 
-    def verdict(self, recording: Recording) -> Verdict:
+    def verdict(self, recording: Recording) -> CheckVerdict:
         """The verdict on a recording; a message that lacks what it must have fails the check."""
         measures = Measures()
         try:
             self.judge(recording, measures)
         except (AttributeError, LookupError, ValueError, ArithmeticError, TypeError) as error:
             measures.true("messages", False, f"{type(error).__name__}: {error}", "can be judged")
-        return Verdict(self.number, self.title, tuple(measures.found))
+        return CheckVerdict(self.number, self.title, tuple(measures.found))
 
 
 def _short(value: Any) -> str:

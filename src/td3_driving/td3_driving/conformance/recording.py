@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was heard and done on a running graph, for judging afterwards. No ROS in here: messages are read by field."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Points 9 and 14 to 17: events, vehicle and map, objects, spawning, route."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bundle: everything a vehicle needs to drive by a policy, in one file that proves what it is.
 
 ==========================  =====================================================================================
@@ -25,6 +26,7 @@ import numpy as np
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from numpy.typing import NDArray
 
 from td3_driving.deploy.bundle_archive import BundleError, pack, read_file, unpack
 from td3_driving.deploy.contract import FORMAT, Contract, ContractError, check_format, read_contract
@@ -50,11 +52,11 @@ class Golden:
             :func:`td3_driving.driving.observation.frame_shape`.
     """
 
-    frames: np.ndarray
-    states: np.ndarray
+    frames: NDArray[np.uint8]
+    states: NDArray[np.float32]
     actions: np.ndarray
-    image: np.ndarray
-    frame: np.ndarray
+    image: NDArray[np.uint8]
+    frame: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The zip archive of a bundle: the same members always give the same bytes, and nothing unusual is read.
 
 Members are stored without compression, so an archive cannot hold more than its own size.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``td3-driving bundle``: what a bundle is, and whether it is sound."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is looked at in an ONNX model before it may run."""
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from td3_driving.deploy.contract import ACTION, FRAMES, STATE, Contract
 from td3_driving.driving.action import ACTION_DIM
 
 OPERATORS = frozenset(
-    ("Cast", "Conv", "Relu", "Transpose", "Flatten", "Gemm", "Concat", "LayerNormalization", "Slice", "Tanh")
+    (
+        *("Cast", "Conv", "Relu", "Transpose", "Flatten", "Gemm", "Concat", "LayerNormalization", "Slice", "Tanh"),
+        *("Add", "Mul", "Div", "BatchNormalization", "MaxPool", "GlobalAveragePool"),
+    )
 )
-"""All that a policy consists of; each is in the standard operator set and computes from its inputs alone."""
+"""All that a policy may consist of; each is in the standard operator set and computes from its inputs alone."""
 OPSET, IR_VERSION = 17, 9
 """Operator set and file format that the export writes; both are older than the oldest onnxruntime that is supported."""
 MOST_NODES = 200

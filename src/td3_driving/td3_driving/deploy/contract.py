@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a policy expects of a vehicle and what a vehicle may expect of it.
 
 The contract is derived from the settings by the code that observes and commands. A vehicle derives it again with its
@@ -17,7 +18,14 @@ from td3_driving.driving import observation as seen
 from td3_driving.driving.action import ACTION_DIM
 from td3_driving.driving.sensors import sensors
 from td3_driving.driving.state_vector import STATE_BOUND, state_dim, state_elements
-from td3_driving.settings import LocalisationSettings, ObservationSettings, Settings, SettingsError, SimulatorSettings
+from td3_driving.settings import (
+    PLUGINS,
+    LocalisationSettings,
+    ObservationSettings,
+    Settings,
+    SettingsError,
+    SimulatorSettings,
+)
 
 FORMAT = 2
 """Of the bundle; a reader refuses others."""
@@ -105,7 +113,11 @@ class Contract:
     def _parameters(self) -> dict[str, Any]:
         width, height, fov = self.camera
         return {
-            "observation": asdict(self.observation),
+            "observation": {
+                name: value
+                for name, value in asdict(self.observation).items()
+                if value or f"observation.{name}" not in PLUGINS
+            },
             "localisation": None if self.localisation is None else asdict(self.localisation),
             "frame_time": self.frame_time,
             "camera": {"width": width, "height": height, "fov_deg": fov},
@@ -113,7 +125,16 @@ class Contract:
 
 
 def contract_of(settings: Settings) -> Contract:
-    """The contract of a policy that was trained with ``settings``."""
+    """The contract of a policy that was trained with ``settings``.
+
+    Raises:
+        ContractError: the policy looks through more than one camera, and a vehicle's software reads one.
+    """
+    if settings.observation.cameras:
+        raise ContractError(
+            f"a vehicle drives by the front camera alone, and observation.cameras has {settings.observation.cameras}"
+            " besides"
+        )
     simulator, error = settings.simulator, settings.localisation
     camera = simulator.camera_width, simulator.camera_height, simulator.camera_fov
     exact = settings.observation.state == "map"

@@ -1,4 +1,5 @@
-"""The deployed policy's account of itself: what it drives by, how fast it answers, why it does not."""
+# SPDX-License-Identifier: Apache-2.0
+"""The drive node's account of itself: what it drives by, how fast it answers, why it does not."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections import deque
 import numpy as np
 
 from td3_driving.deploy.driver import Decision, DeployedDriver
-from td3_driving.doctor.live import Status
+from td3_driving.doctor.status import Status
 from td3_driving.driving.synchroniser import FrameCounts
 
 KEPT = 200
@@ -41,7 +42,7 @@ class DriveReport:
         self.reason = ""
         self.last_at = now
         self._answers.append(decision.observation_s + decision.inference_s)
-        self._stamps.append(decision.sight.vehicle.stamp_ns)
+        self._stamps.append(decision.time_step.vehicle.stamp_ns)
 
     def refuse(self, reason: str) -> None:
         """A frame was not answered."""
@@ -116,14 +117,7 @@ class DriveReport:
 
 def frame_account(counts: FrameCounts, restarts: int, active: bool) -> Status:
     """The status ``policy: frame sync`` of a vehicle: what became of images and odometry."""
-    values = {
-        "matched (frames)": str(counts.matched),
-        "unmatched (messages)": str(counts.unmatched),
-        "lost (frames)": str(counts.lost),
-        "stale (messages)": str(counts.stale),
-        "clock went back (times)": str(counts.jumps_back),
-        "memory dropped (times)": str(restarts),
-    }
+    values = {**counts.values(), "memory dropped (times)": str(restarts)}
     name = "policy: frame sync"
     if active and not counts.matched:
         return Status(name, "STALE", "no image has come with odometry of the same stamp", values)

@@ -1,4 +1,5 @@
-"""Settings of the deployed policy node."""
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the drive node."""
 
 from __future__ import annotations
 

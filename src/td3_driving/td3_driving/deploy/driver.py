@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Driving by a bundle: the observation code of training, the network, and when there is nothing to act on."""
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.contract import Contract, first_difference
@@ -15,7 +17,7 @@ from td3_driving.deploy.runtime import InferenceError, Loaded
 from td3_driving.driving.action import FULL_STOP, Command, to_command
 from td3_driving.driving.episode import GOAL_DISTANCE
 from td3_driving.driving.observation import Observation, ObservationError, camera_frame
-from td3_driving.driving.pilot import Eyes, Sight
+from td3_driving.driving.pilot import ObservationBuilder, TimeStep
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 
@@ -40,9 +42,9 @@ class Decision:
         goal: the end of the route is reached; the command is to stop.
     """
 
-    action: np.ndarray
+    action: NDArray[np.float32]
     command: Command
-    sight: Sight
+    time_step: TimeStep
     observation_s: float
     inference_s: float
     fingerprint: str
@@ -50,10 +52,10 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class TimedFrame:
     """A camera image as the policy sees it, and the wall time that this took [s]."""
 
-    frame: np.ndarray
+    frame: NDArray[np.uint8]
     seconds: float
 
 
@@ -73,7 +75,7 @@ class DeployedDriver:
         self.loaded = loaded
         self.swaps = self.rollbacks = self.restarts = 0
         self._clock = clock
-        self._eyes = Eyes(loaded.bundle.contract.settings, simulated=False)
+        self._builder = ObservationBuilder(loaded.bundle.contract.settings, simulated=False)
         self._before: Loaded | None = None
         self._trial = 0
         self._last: VehicleState | None = None
@@ -87,26 +89,26 @@ class DeployedDriver:
     @property
     def has_route(self) -> bool:
         """Whether a route was given."""
-        return self._eyes.route is not None
+        return self._builder.route is not None
 
     def take_route(self, route: Route) -> None:
         """Drive along ``route`` from the next frame on; past frames stay in memory.
 
         The route in use, given again, changes nothing: waypoints that were passed stay passed.
         """
-        known = self._eyes.route
+        known = self._builder.route
         if known is not None and np.array_equal(known.points, route.points):
             return
         self._arrived = False
-        self._eyes.reroute(route)
+        self._builder.reroute(route)
 
     def restart(self) -> None:
         """Forget past frames and the last action: what comes next does not follow from them."""
         self._last, self._arrived = None, False
-        if self._eyes.route is not None:
-            self._eyes.start(self._eyes.route)
+        if self._builder.route is not None:
+            self._builder.start(self._builder.route)
 
-    def look(self, image: np.ndarray, encoding: str) -> Picture:
+    def look(self, image: NDArray[np.uint8], encoding: str) -> TimedFrame:
         """The frame of a camera image (rows, columns[, channels]).
 
         Raises:
@@ -118,9 +120,9 @@ class DeployedDriver:
         if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
             raise ObservationError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
         frame = camera_frame(image, encoding, self.contract.observation)
-        return Picture(frame, self._clock() - begin)
+        return TimedFrame(frame, self._clock() - begin)
 
-    def decide(self, picture: Picture, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:
+    def decide(self, timed_frame: TimedFrame, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:
         """The decision for one instant.
 
         Args:
@@ -131,25 +133,25 @@ class DeployedDriver:
             InferenceError: the network failed, and there is no bundle to fall back on.
         """
         begin = self._clock()
-        if self._eyes.route is None:
+        if self._builder.route is None:
             raise ObservationError("no route yet")
         self._restart_after_break(vehicle)
         if in_charge is not None:
-            self._eyes.last_action = in_charge
-        sight = self._eyes.see(picture.frame, vehicle)
+            self._builder.last_action = in_charge
+        time_step = self._builder.see(timed_frame.frame, vehicle)
         self._last = vehicle
-        if abs(sight.place.lateral) > self.contract.farthest:
-            raise ObservationError(f"the vehicle is {abs(sight.place.lateral):.1f} m away from its route")
+        if abs(time_step.place.lateral) > self.contract.farthest:
+            raise ObservationError(f"the vehicle is {abs(time_step.place.lateral):.1f} m away from its route")
         seen = self._clock()
         # Noise puts the vehicle before its goal again; once there, it stays.
-        self._arrived |= sight.place.s >= self._eyes.route.length - GOAL_DISTANCE
+        self._arrived |= time_step.place.s >= self._builder.route.length - GOAL_DISTANCE
         goal = self._arrived
-        action = STOP_ACTION if goal else self._act(sight.observation)
-        self._eyes.last_action = action
+        action = STOP_ACTION if goal else self._act(time_step.observation)
+        self._builder.last_action = action
         decided = self._clock()
         command = FULL_STOP if goal else to_command(action)
-        mark, spent = fingerprint(sight.observation), picture.seconds + seen - begin
-        return Decision(action, command, sight, spent, decided - seen, mark, goal)
+        mark, spent = fingerprint(time_step.observation), timed_frame.seconds + seen - begin
+        return Decision(action, command, time_step, spent, decided - seen, mark, goal)
 
     def check_swap(self, other: Loaded) -> None:
         """Refuse a bundle that does not see and act as the one in use.
@@ -167,7 +169,7 @@ class DeployedDriver:
         self._before, self._trial, self.loaded = self.loaded, TRIAL, other
         self.swaps += 1
 
-    def _act(self, observation: Observation) -> np.ndarray:
+    def _act(self, observation: Observation) -> NDArray[np.float32]:
         try:
             action = self.loaded.runtime.act(observation.stack, observation.state)
         except InferenceError:

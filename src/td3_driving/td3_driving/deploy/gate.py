@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command gate: the last one before the vehicle, and independent of the policy.
 
 It lets a command through inside the limits, holds the last one for a bounded time when the next is late, and stops the
@@ -12,12 +13,12 @@ from collections import deque
 
 from td3_driving.deploy.gate_filter import Limited, Limiter
 from td3_driving.deploy.gate_inputs import CameraInput, ClockWatch, CommandInput, Input, OdometryInput
-from td3_driving.deploy.gate_types import Fault, Instant, Mode, Output, Request, Severity, in_range
+from td3_driving.deploy.gate_types import CommandRequest, Fault, FaultSeverity, GateOutput, Instant, Mode, in_range
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
 from td3_driving.driving.vehicle_state import VehicleState
 
-STOPS = {Severity.COMFORTABLE: Mode.COMFORTABLE_STOP, Severity.EMERGENCY: Mode.EMERGENCY_STOP}
+STOPS = {FaultSeverity.COMFORTABLE: Mode.COMFORTABLE_STOP, FaultSeverity.EMERGENCY: Mode.EMERGENCY_STOP}
 SILENT = (Mode.WAITING, Mode.DISENGAGED)
 """Modes in which the gate publishes nothing to the vehicle."""
 LEAST_SPEED_FOR_YAW = 1.0
@@ -42,9 +43,9 @@ class Gate:
         self.mode = Mode.WAITING
         self._needs_control_mode, self._autonomous = needs_control_mode, False
         self._override = False
-        self._manual_request: Request | None = None
+        self._manual_request: CommandRequest | None = None
         self._latched: Fault | None = None
-        self._severity = Severity.WARN
+        self._severity = FaultSeverity.WARN
         self._events: list[Fault] = []
         self._clock = ClockWatch(budget)
         self._limiter = Limiter(settings)
@@ -53,7 +54,7 @@ class Gate:
 
     # Inputs.
 
-    def on_command(self, request: Request, at: Instant) -> None:
+    def on_command(self, request: CommandRequest, at: Instant) -> None:
         """A command of the policy."""
         self.command.offer(request, at)
 
@@ -65,7 +66,7 @@ class Gate:
         """Pose and motion of the vehicle."""
         self.camera.move(self.odometry.measure(state, at))
 
-    def on_manual(self, request: Request, at: Instant) -> None:
+    def on_manual(self, request: CommandRequest, at: Instant) -> None:
         """A command of a person; it counts while the override is on."""
         if request.problem():
             self.manual.refuse(request.problem())
@@ -84,13 +85,13 @@ class Gate:
 
     def stop(self, reason: str) -> None:
         """Emergency stop on request; while a person drives, it waits for the end of that."""
-        self._events.append(Fault("operator", reason, Severity.EMERGENCY))
+        self._events.append(Fault("operator", reason, FaultSeverity.EMERGENCY))
 
     def reset(self, at: Instant) -> str:
         """End a latched stop; "" when done, else why not."""
         if self._latched is None:
             return ""
-        wrong = [fault for fault in self._faults(at) if fault.severity > Severity.WARN]
+        wrong = [fault for fault in self._faults(at) if fault.severity > FaultSeverity.WARN]
         if wrong:
             return f"not yet: {wrong[0]}"
         if abs(self._speed) >= self.settings.stop.standing_speed:
@@ -111,7 +112,7 @@ class Gate:
         """The first cause of the stop that lasts until a reset."""
         return self._latched
 
-    def tick(self, at: Instant) -> Output:
+    def tick(self, at: Instant) -> GateOutput:
         """Decide what the vehicle is told now."""
         self._advance(at)
         faults = self._faults(at)
@@ -124,7 +125,7 @@ class Gate:
         if fresh and limited is not None:
             self._filtered.append(bool(limited.filters))
         manual = self._manual_request if self.mode is Mode.MANUAL else None
-        return Output(
+        return GateOutput(
             mode=self.mode,
             command=None if limited is None else limited.command,
             acceleration=math.nan if limited is None else limited.acceleration,
@@ -138,7 +139,7 @@ class Gate:
             fresh=fresh,
         )
 
-    def farewell(self) -> Output | None:
+    def farewell(self) -> GateOutput | None:
         """The last output before the gate ends: a vehicle that holds it for ever stops by it.
 
         None where nothing was in force. The brake comes at once: nobody is left to build it up.
@@ -149,7 +150,9 @@ class Gate:
         hard = self.mode is Mode.EMERGENCY_STOP
         limited = self._limiter.brake(stop.emergency if hard else stop.comfortable, self._speed)
         mode = Mode.EMERGENCY_STOP if hard else Mode.COMFORTABLE_STOP
-        return Output(mode, limited.command, limited.acceleration, self._speed, latched=True, reason="the gate ends")
+        return GateOutput(
+            mode, limited.command, limited.acceleration, self._speed, latched=True, reason="the gate ends"
+        )
 
     def _advance(self, at: Instant) -> None:
         dt, fault, jumped = self._clock.step(at)
@@ -187,13 +190,13 @@ class Gate:
     def _writer_fault(self) -> Fault | None:
         if self.writers <= 1:
             return None
-        return Fault("writer", f"{self.writers} publishers command the vehicle instead of one", Severity.EMERGENCY)
+        return Fault("writer", f"{self.writers} publishers command the vehicle instead of one", FaultSeverity.EMERGENCY)
 
     def _control_mode_fault(self, at: Instant) -> Fault | None:
         age = self.control_mode.age(at)
         if age <= self.settings.budget.control_mode_age:
             return None
-        return Fault("control mode", f"no report for {age:.2f} s", Severity.COMFORTABLE)
+        return Fault("control mode", f"no report for {age:.2f} s", FaultSeverity.COMFORTABLE)
 
     def _next_mode(self, at: Instant, faults: tuple[Fault, ...]) -> tuple[Mode, str]:
         """The mode from now on, and why it is not ACTIVE."""
@@ -205,7 +208,7 @@ class Gate:
             return self._manual_mode(at)
         if self._needs_control_mode and not self._autonomous:
             return Mode.DISENGAGED, "the vehicle is not in autonomous mode"
-        grave = worst is not None and worst.severity > Severity.WARN
+        grave = worst is not None and worst.severity > FaultSeverity.WARN
         if self._latched is None and self.mode in SILENT and grave:
             return Mode.WAITING, "; ".join(map(str, faults))
         if grave and worst is not None:
@@ -226,7 +229,7 @@ class Gate:
             self._latched, self._severity = fault, fault.severity
         self._severity = max(self._severity, fault.severity)
 
-    def _drive(self, request: Request | None, at: Instant) -> Limited | None:
+    def _drive(self, request: CommandRequest | None, at: Instant) -> Limited | None:
         """The command of the mode; None where nothing may be published."""
         stop = self.settings.stop
         if self.mode in SILENT:

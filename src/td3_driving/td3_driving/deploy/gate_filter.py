@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The limits of the gate: bounds by speed, rate of the steering, jerk.
 
 Rates are kept by a credit of time: it grows with time up to one period of the policy, and every change spends what it

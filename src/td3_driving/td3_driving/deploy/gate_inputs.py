@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How old each input of the gate is, and what is wrong with it."""
 
 from __future__ import annotations
@@ -5,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from td3_driving.deploy.gate_types import Fault, Instant, Request, Severity
+from td3_driving.deploy.gate_types import CommandRequest, Fault, FaultSeverity, Instant
 from td3_driving.deploy.limits import BudgetSettings, StopSettings
 from td3_driving.driving.vehicle_state import VehicleState
 
@@ -39,7 +40,7 @@ class Input:
             return False
         back = 0.0 if self._stamp_ns is None else (self._stamp_ns - stamp_ns) * 1e-9
         if back > 0.0:
-            self._event = Fault(self.name, f"its stamp went back by {back:.2f} s", Severity.COMFORTABLE)
+            self._event = Fault(self.name, f"its stamp went back by {back:.2f} s", FaultSeverity.COMFORTABLE)
         elif stamp_ns == self._stamp_ns:
             return False
         self._arrived, self._stamp_ns, self.refusal = at.time, stamp_ns, ""
@@ -77,8 +78,8 @@ class Input:
         text = "none yet" if age == math.inf else f"none for {age:.2f} s"
         text += f"; the last was refused: {self.refusal}" if self.refusal else ""
         if age > self._budget.emergency_after + TINY:
-            return Fault(self.name, text, Severity.EMERGENCY)
-        return Fault(self.name, text, Severity.COMFORTABLE if age > comfortable + TINY else Severity.WARN)
+            return Fault(self.name, text, FaultSeverity.EMERGENCY)
+        return Fault(self.name, text, FaultSeverity.COMFORTABLE if age > comfortable + TINY else FaultSeverity.WARN)
 
 
 class CommandInput(Input):
@@ -93,10 +94,10 @@ class CommandInput(Input):
         super().__init__("command", budget)
         self._stop = stop
         self._flips: deque[float] = deque()
-        self.request: Request | None = None
+        self.request: CommandRequest | None = None
         self.fresh = False
 
-    def offer(self, request: Request, at: Instant) -> None:
+    def offer(self, request: CommandRequest, at: Instant) -> None:
         """Take a command, or refuse it: not finite, or computed from an image that counts as missing by now."""
         old = (at.clock_ns - request.stamp_ns) * 1e-9
         problem = request.problem()
@@ -108,7 +109,7 @@ class CommandInput(Input):
             self._count_flip(request, at)
             self.request, self.fresh = request, True
 
-    def _count_flip(self, request: Request, at: Instant) -> None:
+    def _count_flip(self, request: CommandRequest, at: Instant) -> None:
         before = self.request
         if before is not None and abs(request.command.steer - before.command.steer) >= self._stop.flip:
             self._flips.append(at.time)
@@ -120,7 +121,7 @@ class CommandInput(Input):
         if len(self._flips) < self._stop.flip_count:
             return None
         text = f"{len(self._flips)} steering changes of {self._stop.flip:g} or more in {self._stop.flip_window:g} s"
-        return Fault("command", text, Severity.COMFORTABLE)
+        return Fault("command", text, FaultSeverity.COMFORTABLE)
 
 
 class CameraInput(Input):
@@ -148,7 +149,7 @@ class CameraInput(Input):
             return None
         text = f"frozen: the same image for {since:.2f} s and {self._way:.1f} m"
         late = since > self._budget.emergency_after + TINY and self._way > 2.0 * self._budget.frozen_distance
-        return Fault("camera", text, Severity.EMERGENCY if late else Severity.COMFORTABLE)
+        return Fault("camera", text, FaultSeverity.EMERGENCY if late else FaultSeverity.COMFORTABLE)
 
     def start_anew(self, at: Instant) -> None:
         """The clock jumped: time without a change counts from now, too."""
@@ -207,10 +208,10 @@ class ClockWatch:
         drift = (at.clock_ns - last.clock_ns) * 1e-9 - dt
         self._moved = at.wall if dt != 0.0 else self._moved
         if dt < 0.0:
-            return 0.0, Fault("clock", f"it went back by {-dt:.2f} s", Severity.COMFORTABLE), True
+            return 0.0, Fault("clock", f"it went back by {-dt:.2f} s", FaultSeverity.COMFORTABLE), True
         if abs(drift) > self._budget.clock_jump + TINY:
-            return dt, Fault("clock", f"it jumped by {drift:+.2f} s", Severity.COMFORTABLE), True
+            return dt, Fault("clock", f"it jumped by {drift:+.2f} s", FaultSeverity.COMFORTABLE), True
         if at.wall - self._moved > self._budget.clock_stall:
             stood = at.wall - self._moved
-            return dt, Fault("clock", f"it stands still since {stood:.1f} s", Severity.EMERGENCY), False
+            return dt, Fault("clock", f"it stands still since {stood:.1f} s", FaultSeverity.EMERGENCY), False
         return dt, None, False

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the gate says about itself: lines of ``/diagnostics`` and the ages of its commands."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ from collections import deque
 import numpy as np
 
 from td3_driving.deploy.gate import Gate
-from td3_driving.deploy.gate_types import Fault, Instant, Mode, Output, Severity
-from td3_driving.doctor.live import Status
+from td3_driving.deploy.gate_types import Fault, FaultSeverity, GateOutput, Instant, Mode
+from td3_driving.doctor.status import Status
 
 LEVELS = {
     Mode.WAITING: "WARN",
@@ -63,14 +64,14 @@ class GateReport:
         self._gate = gate
         self._ages = Ages(window)
         self._hash = gate.settings.digest()
-        self._output: Output | None = None
+        self._output: GateOutput | None = None
 
     @property
     def limits_hash(self) -> str:
         """SHA-256 of the gate's settings."""
         return self._hash
 
-    def note(self, output: Output, at: Instant) -> None:
+    def note(self, output: GateOutput, at: Instant) -> None:
         """Take what the gate decided."""
         self._output = output
         if output.fresh and output.request is not None:
@@ -82,7 +83,7 @@ class GateReport:
             return [Status("gate: command", "STALE", "no output yet", {"limits": self._hash})]
         return [self._command(self._output), self._inputs(self._output, at), self._writer(self._output), self._age()]
 
-    def _command(self, output: Output) -> Status:
+    def _command(self, output: GateOutput) -> Status:
         share, stop = self._gate.filtered_share, self._gate.settings.stop
         level, text = LEVELS[output.mode], output.reason or "the policy drives"
         if level == "OK" and share > stop.share_warning:
@@ -99,14 +100,14 @@ class GateReport:
         }
         return Status("gate: command", level, text, values)
 
-    def _inputs(self, output: Output, at: Instant) -> Status:
+    def _inputs(self, output: GateOutput, at: Instant) -> Status:
         gate = self._gate
         sources = (gate.command, gate.camera, gate.odometry)
         values = {f"age of {source.name} (s)": f"{source.age(at):.3f}" for source in sources}
         values |= {f"refused {source.name} (count)": str(source.refused) for source in sources}
         return _worst("gate: inputs", [fault for fault in output.faults if fault.source in INPUTS], values)
 
-    def _writer(self, output: Output) -> Status:
+    def _writer(self, output: GateOutput) -> Status:
         values = {"publishers of the vehicle's command (count)": str(self._gate.writers)}
         return _worst("gate: writer", [fault for fault in output.faults if fault.source == "writer"], values)
 
@@ -117,5 +118,5 @@ class GateReport:
 def _worst(name: str, faults: list[Fault], values: dict[str, str]) -> Status:
     if not faults:
         return Status(name, "OK", "as it should be", values)
-    level = "WARN" if faults[0].severity is Severity.WARN else "ERROR"
+    level = "WARN" if faults[0].severity is FaultSeverity.WARN else "ERROR"
     return Status(name, level, "; ".join(map(str, faults)), values)

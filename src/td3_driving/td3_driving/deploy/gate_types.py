@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes into the command gate and what comes out of it."""
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Mode(IntEnum):
     DISENGAGED = 6
 
 
-class Severity(IntEnum):
+class FaultSeverity(IntEnum):
     """What follows from a fault."""
 
     WARN = 1
@@ -50,14 +51,14 @@ class Fault:
 
     source: str
     text: str
-    severity: Severity
+    severity: FaultSeverity
 
     def __str__(self) -> str:
         return f"{self.source}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CommandRequest:
     """A command that somebody asks for.
 
     Attributes:
@@ -87,7 +88,7 @@ def in_range(command: Command) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class GateOutput:
     """What the gate decided at one moment.
 
     Attributes:
@@ -113,5 +114,5 @@ class Output:
     reason: str = ""
     faults: tuple[Fault, ...] = ()
     filters: tuple[str, ...] = ()
-    request: Request | None = None
+    request: CommandRequest | None = None
     fresh: bool = False

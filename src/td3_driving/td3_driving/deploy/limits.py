@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of the command gate: typed, bounded, with its unit and meaning; the defaults suit a passenger car.
 
 Tables go by speed: each lists one value for each entry of the ``speeds`` beside it, and is interpolated between them.

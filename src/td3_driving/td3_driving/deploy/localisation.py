@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a vehicle's positions may lie from one another and from the route before they tell something else.
 
 A policy that sees by its ``sensors`` was trained with positions that are wrong (``localisation.*``): what that error

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Brings images together with odometry that has a clock and a rate of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pedals do to a vehicle: the map from pedal and speed to acceleration, its inverse, and its fit.
 
 One axis holds both pedals: 1 is full throttle, -1 full brake. The map is bilinear between the points of its table, and
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.bounded import SettingsError
 from td3_driving.deploy.limits import PedalSettings, interpolate
@@ -63,7 +65,7 @@ class PedalFit:
     worst: float
 
 
-def fit(samples: np.ndarray, speeds: tuple[float, ...], pedals: tuple[float, ...]) -> PedalFit:
+def fit(samples: NDArray[np.float64], speeds: tuple[float, ...], pedals: tuple[float, ...]) -> PedalFit:
     """Least squares over the corners of a bilinear table.
 
     Args:
@@ -88,6 +90,6 @@ def fit(samples: np.ndarray, speeds: tuple[float, ...], pedals: tuple[float, ...
     return PedalFit(settings, float(np.sqrt(np.mean(residuals**2))), float(np.max(np.abs(residuals))))
 
 
-def _hats(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def _hats(values: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weight (N, grid) of each grid point in the linear interpolation at each value; rows add up to 1."""
     return np.stack([np.interp(values, grid, unit) for unit in np.eye(len(grid))], axis=1)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The policy as a vehicle runs it: onnxruntime, one observation in, one action out, and no torch."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from numpy.typing import NDArray
 
 from td3_driving.deploy.bundle import GOLDEN_ENCODING, Bundle, Golden, open_bundle
 from td3_driving.deploy.bundle_archive import BundleError
@@ -54,7 +56,7 @@ class PolicyRuntime:
         except Exception as error:
             raise BundleError(f"onnxruntime refuses the model: {' '.join(str(error).split())}") from error
 
-    def act(self, stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def act(self, stack: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.float32]:
         """The action.
 
         Args:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the driver in charge does, for a policy that only watches."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.action import ACTION_DIM
 
@@ -27,18 +29,18 @@ class DriverInCharge:
         """Nobody was heard."""
         self._heard.clear()
 
-    def hear(self, stamp_ns: int, action: np.ndarray, now: float) -> None:
+    def hear(self, stamp_ns: int, action: NDArray[np.float32], now: float) -> None:
         """An action (2,) stamped ``stamp_ns`` [ns], heard at wall time ``now`` [s]; what is not finite is left out."""
         if np.isfinite(action).all():
             self._heard.append((stamp_ns, action, now))
 
-    def before(self, stamp_ns: int, now: float) -> np.ndarray:
+    def before(self, stamp_ns: int, now: float) -> NDArray[np.float32]:
         """The last action before a frame; zeros where there is none, as at the start of an episode."""
         for stamp, action, heard_at in reversed(self._heard):
             if stamp < stamp_ns and now - heard_at < COUNTS_FOR:
                 return action
         return np.zeros(ACTION_DIM, dtype=np.float32)
 
-    def answer_to(self, stamp_ns: int) -> np.ndarray | None:
+    def answer_to(self, stamp_ns: int) -> NDArray[np.float32] | None:
         """The first action at or after a frame; None where it has not been heard."""
         return next((action for stamp, action, _ in self._heard if stamp >= stamp_ns), None)

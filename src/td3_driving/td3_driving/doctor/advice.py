@@ -1,4 +1,5 @@
-"""What to add to a training script so that the doctor can judge more, for the library that wrote the log."""
+# SPDX-License-Identifier: Apache-2.0
+"""The lines to add to a training script so that the doctor can judge more, for the library that wrote the log."""
 
 from __future__ import annotations
 
@@ -23,135 +24,148 @@ class Library(NamedTuple):
     """How a library is known by its tags, and what to add for it."""
 
     name: str
-    marks: re.Pattern[str]
-    lines: tuple[str, ...]
+    marks: str
+    code: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of code to add."""
+        return self.code.strip("\n").splitlines()
+
+    def written(self, tags: Iterable[str]) -> int:
+        """Number of ``tags`` that this library writes."""
+        return sum(bool(re.search(self.marks, tag)) for tag in tags)
 
 
 LIBRARIES = (
     Library(
         "Stable-Baselines3",
-        re.compile(r"^(rollout/ep_|time/total_timesteps|train/n_updates|train/ent_coef_loss|monitor/)"),
-        (
-            "from td3_driving.doctor.callbacks import DoctorCallback",
-            'model.learn(100_000, callback=DoctorCallback("runs/mine"))',
-            "# then: td3-doctor runs/mine",
-        ),
+        r"^(rollout/ep_|time/total_timesteps|train/n_updates|train/ent_coef_loss|monitor/)",
+        """
+from td3_driving.doctor.callbacks import DoctorCallback
+model.learn(100_000, callback=DoctorCallback("runs/mine"))
+# then: td3-doctor runs/mine
+""",
     ),
     Library(
         "CleanRL",
-        re.compile(r"^(charts/|losses/qf)"),
-        (
-            "# in the block that logs every 100 steps:",
-            'writer.add_scalar("losses/qf1_values", qf1_a_values.mean().item(), global_step)',
-            'writer.add_scalar("losses/qf_loss", qf_loss.item(), global_step)',
-        ),
+        r"^(charts/|losses/qf)",
+        """
+# in the block that logs every 100 steps:
+writer.add_scalar("losses/qf1_values", qf1_a_values.mean().item(), global_step)
+writer.add_scalar("losses/qf_loss", qf_loss.item(), global_step)
+""",
     ),
     Library(
         "skrl",
-        re.compile(r"^[A-Z][\w-]+ / "),
-        (
-            'cfg["experiment"]["write_interval"] = 250  # "auto" writes a hundredth of the run',
-            "# an agent of TD3, DDPG or SAC then writes Q-network, Target, Loss and Reward itself",
-        ),
+        r"^[A-Z][\w-]+ / ",
+        """
+cfg["experiment"]["write_interval"] = 250  # "auto" writes a hundredth of the run
+# an agent of TD3, DDPG or SAC then writes Q-network, Target, Loss and Reward itself
+""",
     ),
     Library(
         "SpinningUp",
-        re.compile(r"^(AverageEpRet|TotalEnvInteracts|LossPi|LossQ|EpLen|AverageQ1?Vals)$"),
-        (
-            "logger.store(Q1Vals=q1.detach().cpu().numpy())  # in update(), and once per epoch:",
-            'logger.log_tabular("Q1Vals", with_min_and_max=True)',
-            'logger.log_tabular("LossPi", average_only=True); logger.log_tabular("LossQ", average_only=True)',
-        ),
+        r"^(AverageEpRet|TotalEnvInteracts|LossPi|LossQ|EpLen|AverageQ1?Vals)$",
+        """
+logger.store(Q1Vals=q1.detach().cpu().numpy())  # in update(), and once per epoch:
+logger.log_tabular("Q1Vals", with_min_and_max=True)
+logger.log_tabular("LossPi", average_only=True); logger.log_tabular("LossQ", average_only=True)
+""",
     ),
     Library(
         "rl_games",
-        re.compile(r"^(rewards/iter|episode_lengths/(iter|step)|info/epochs|performance/)"),
-        ('self.writer.add_scalar("losses/qf1_values", current_Q1.mean().item(), self.epoch_num)  # update_critic',),
+        r"^(rewards/iter|episode_lengths/(iter|step)|info/epochs|performance/)",
+        """
+self.writer.add_scalar("losses/qf1_values", current_Q1.mean().item(), self.epoch_num)  # update_critic
+""",
     ),
     Library(
         "RLlib",
-        re.compile(r"(ray/tune/|env_runners/|num_env_steps_sampled|learner_stats|timesteps_total)"),
-        (
-            "config.reporting(min_sample_timesteps_per_iteration=1000)",
-            "# SAC and DQN write qf_mean and qf_loss themselves; give the folder of the trial, with result.json:",
-            "# td3-doctor ~/ray_results/EXPERIMENT/TRIAL",
-        ),
+        r"(ray/tune/|env_runners/|num_env_steps_sampled|learner_stats|timesteps_total)",
+        """
+config.reporting(min_sample_timesteps_per_iteration=1000)
+# SAC and DQN write qf_mean and qf_loss themselves; give the folder of the trial, with result.json:
+# td3-doctor ~/ray_results/EXPERIMENT/TRIAL
+""",
     ),
     Library(
         "Tianshou",
-        re.compile(r"^(test/(reward|returns_stat)|update/|train/(returns|lens)_stat)"),
-        (
-            "logger = TensorboardLogger(writer, update_interval=1000)",
-            '# Q: in a subclass of the policy, in learn(): stats["losses/q_values"] = current_q.mean().item()',
-        ),
+        r"^(test/(reward|returns_stat)|update/|train/(returns|lens)_stat)",
+        """
+logger = TensorboardLogger(writer, update_interval=1000)
+# Q: in a subclass of the policy, in learn(): stats["losses/q_values"] = current_q.mean().item()
+""",
     ),
     Library(
         "d3rlpy",
-        re.compile(r"(^metrics/|^(time_step|environment|rollout_return)$)"),
-        (
-            "from d3rlpy.metrics import AverageValueEstimationEvaluator, EnvironmentEvaluator",
-            'algo.fit(data, n_steps=n, evaluators={"environment": EnvironmentEvaluator(env),',
-            '                                      "q_value": AverageValueEstimationEvaluator()})',
-        ),
+        r"(^metrics/|^(time_step|environment|rollout_return)$)",
+        """
+from d3rlpy.metrics import AverageValueEstimationEvaluator, EnvironmentEvaluator
+algo.fit(data, n_steps=n, evaluators={"environment": EnvironmentEvaluator(env),
+                                      "q_value": AverageValueEstimationEvaluator()})
+""",
     ),
     Library(
         "pytorch-soft-actor-critic",
-        re.compile(r"^(loss/critic_[12]|entropy_temprature/)"),
-        (
-            "# main.py, beside the other add_scalar lines; update_parameters returns qf1.mean().item() as well:",
-            "writer.add_scalar('losses/qf1_values', qf1_mean, updates)",
-        ),
+        r"^(loss/critic_[12]|entropy_temprature/)",
+        """
+# main.py, beside the other add_scalar lines; update_parameters returns qf1.mean().item() as well:
+writer.add_scalar('losses/qf1_values', qf1_mean, updates)
+""",
     ),
     Library(
         "DRL robot navigation",
-        re.compile(r"^(Av\. Q|Max\. Q|train/avg_Q)$"),
-        (
-            'self.writer.add_scalar("losses/qf1_values", current_Q1.mean(), self.iter_count)',
-            'self.writer.add_scalar("losses/actor_loss", actor_grad, self.iter_count)',
-            'self.writer.add_scalar("charts/episodic_return", episode_reward, timestep)  # in the main loop',
-        ),
+        r"^(Av\. Q|Max\. Q|train/avg_Q)$",
+        """
+self.writer.add_scalar("losses/qf1_values", current_Q1.mean(), self.iter_count)
+self.writer.add_scalar("losses/actor_loss", actor_grad, self.iter_count)
+self.writer.add_scalar("charts/episodic_return", episode_reward, timestep)  # in the main loop
+""",
     ),
     Library(
         "TorchRL",
-        re.compile(r"^train/(loss_actor|loss_qvalue|q_loss|a_loss)$"),
-        (
-            'metrics_to_log["losses/q_values"] = q_loss_td["pred_value"].mean().item()',
-            'metrics_to_log["train/reward"] = episode_rewards.mean().item()',
-        ),
+        r"^train/(loss_actor|loss_qvalue|q_loss|a_loss)$",
+        """
+metrics_to_log["losses/q_values"] = q_loss_td["pred_value"].mean().item()
+metrics_to_log["train/reward"] = episode_rewards.mean().item()
+""",
     ),
     Library(
         "LeRobot",
-        re.compile(r"(pc_success|avg_sum_reward|Episodic reward|Intervention rate|loss_temperature)"),
-        ('training_infos["losses/q_values"] = q_preds.mean().item()  # compute_loss_critic returns q_preds',),
+        r"(pc_success|avg_sum_reward|Episodic reward|Intervention rate|loss_temperature)",
+        """
+training_infos["losses/q_values"] = q_preds.mean().item()  # compute_loss_critic returns q_preds
+""",
     ),
 )
 OWN_LOOP = Library(
     "your own loop",
-    re.compile(r"."),
-    (
-        "from td3_driving.doctor.run_log import RunLog",
-        'log = RunLog("runs/mine")',
-        "log.write(step, q1=q1.mean(), actor_loss=actor_loss, critic_loss=critic_loss)   # every 100 steps",
-        "log.write(step, episode_return=total, episode_length=length)                    # after each episode",
-    ),
+    r".",
+    """
+from td3_driving.doctor.run_log import RunLog
+log = RunLog("runs/mine")
+log.write(step, q1=q1.mean(), actor_loss=actor_loss, critic_loss=critic_loss)   # every 100 steps
+log.write(step, episode_return=total, episode_length=length)                    # after each episode
+""",
 )
 
 
 def library(tags: Iterable[str]) -> Library:
-    """The library that wrote ``tags``: the one with most marks; your own loop where there is none."""
+    """The library that wrote ``tags``: the one whose marks most tags bear; ``OWN_LOOP`` if no tag bears any."""
     listed = list(tags)
-    counts = [(sum(bool(item.marks.search(tag)) for tag in listed), -index) for index, item in enumerate(LIBRARIES)]
+    counts = [(item.written(listed), -index) for index, item in enumerate(LIBRARIES)]
     count, index = max(counts)
     return LIBRARIES[-index] if count else OWN_LOOP
 
 
 def wanted(history: History) -> list[str]:
-    """What an off-policy run lacks for a full judgement, in words."""
+    """The series that an off-policy run lacks for a full judgement, in words."""
     return [what for what, names in WANTED.items() if not any(history.has(name) for name in names)]
 
 
 def advice(history: History) -> list[str]:
-    """A heading and up to five lines to add; nothing where nothing is lacking."""
+    """A heading and up to five lines to add; empty if nothing is lacking."""
     lacking = wanted(history)
     if not lacking:
         return []
@@ -160,7 +174,7 @@ def advice(history: History) -> list[str]:
 
 
 def help_lines(diagnosis: Diagnosis) -> list[str]:
-    """Tags that may be series which were not found, and what to add; lines of code are indented."""
+    """Unknown tags that look like missing series, and the lines to add; code is indented."""
     history = diagnosis.history
     lines = [
         f"Unknown tag that looks like a series: if it is, add  --tag '{mapping}'"

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples out of a ROS 2 bag (rosbag2 SQLite or MCAP) of the topics ``/td3/*``, without ROS.
 
-``RewardComponents``, ``EpisodeSummary`` and ``LearnerStatus`` become the series that the diagnostics node writes for
-them. The message types come with the bag; older bags that do not hold them cannot be read.
+The messages become the series that the diagnostics node writes for them; :mod:`td3_driving.doctor.messages` says which.
+The message types come with the bag; a bag without them cannot be read.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Scalar
-from td3_driving.doctor.readers.bag_guard import check_bag
+from td3_driving.doctor.expectations import parse_config
+from td3_driving.doctor.messages import LOG_PERIOD, RecordedRun
+from td3_driving.doctor.readers.bag_guard import LARGEST_METADATA, check_bag
+from td3_driving.doctor.readers.bounds import load_yaml, small_text
+from td3_driving.doctor.scalars import Scalar
 
 SUFFIXES = (".mcap", ".db3")
-PARTS = ("efficiency", "lane_keeping", "comfort", "safety", "progress")
-KMH = 3.6
+METADATA = "metadata.yaml"
+OLD = "RewardComponents"
+ANEW = "its messages cannot be read as named terms: read the run's event file, or record it anew"
+CONFIG_KEY = "td3_driving/config.yaml"
+"""Entry of a bag's custom data that holds the configuration of the run."""
 # What a damaged bag makes of its reader.
 BROKEN = (
     ValueError,
@@ -39,6 +46,16 @@ def is_bag(path: Path) -> bool:
     return any(file.suffix in SUFFIXES for file in path.iterdir())
 
 
+def bag_config(path: Path) -> dict[str, Any]:
+    """The configuration ``{"group.name": value}`` that the recorder left in a bag; empty where there is none."""
+    metadata = (path if path.is_dir() else path.parent) / METADATA
+    try:
+        loaded = load_yaml(small_text(metadata, LARGEST_METADATA))
+        return parse_config(loaded["rosbag2_bagfile_information"]["custom_data"][CONFIG_KEY])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
 def read_bag(path: Path) -> Iterator[Scalar]:
     """Yield the samples of a bag in the order of recording.
 
@@ -54,13 +71,7 @@ def read_bag(path: Path) -> Iterator[Scalar]:
     check_bag(path)
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
-            wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in CONVERTERS]
-            if not wanted:
-                raise Unusable(f"{path} holds none of the topics /td3/reward, /td3/episode, /td3/learner_status")
-            steps: dict[str, int] = {}
-            for connection, nanoseconds, data in reader.messages(connections=wanted):
-                message = reader.deserialize(data, connection.msgtype)
-                yield from CONVERTERS[_kind(connection.msgtype)](message, nanoseconds * 1e-9, steps)
+            yield from _samples(reader, RecordedRun(_log_period(path)), path)
     except Unusable:
         raise
     except (AnyReaderError, OSError, *BROKEN) as error:
@@ -69,39 +80,25 @@ def read_bag(path: Path) -> Iterator[Scalar]:
         ) from error
 
 
+def _samples(reader: Any, run: RecordedRun, path: Path) -> Iterator[Scalar]:
+    wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in RecordedRun.KINDS]
+    if any(_kind(connection.msgtype) == OLD for connection in reader.connections):
+        raise Unusable(f"{path} was recorded when the reward had five fixed parts ({OLD}); {ANEW}")
+    if not wanted:
+        raise Unusable(f"{path} holds none of the topics /td3/reward, /td3/episode, /td3/learner_status")
+    for connection, nanoseconds, data in reader.messages(connections=wanted):
+        message = reader.deserialize(data, connection.msgtype)
+        yield from run.samples(_kind(connection.msgtype), message, nanoseconds * 1e-9)
+
+
+def _log_period(path: Path) -> int:
+    """Environment steps between two points of the run, by its configuration."""
+    try:
+        return max(1, int(bag_config(path).get("run.log_period", LOG_PERIOD)))
+    except (TypeError, ValueError):
+        return LOG_PERIOD
+
+
 def _kind(message_type: str) -> str:
     package, _, name = message_type.partition("/")
     return name.rpartition("/")[2] if package == "td3_driving_msgs" else ""
-
-
-def _total(steps: dict[str, int], actor: str, step: int) -> int:
-    """Environment steps over all actors once ``actor`` has come to ``step``."""
-    steps[actor] = max(step, steps.get(actor, 0))
-    return sum(steps.values())
-
-
-def _reward(message: Any, wall: float, steps: dict[str, int]) -> Iterator[Scalar]:
-    step = _total(steps, message.actor_id, int(message.step))
-    for part in PARTS:
-        yield Scalar(f"reward/{part}", step, float(getattr(message, part)), wall)
-    yield Scalar("reward/total", step, float(message.total), wall)
-    yield Scalar("progress/current_reward", step, float(message.total), wall)
-    yield Scalar("progress/speed_kmh", step, float(message.speed) * KMH, wall)
-
-
-def _episode(message: Any, wall: float, steps: dict[str, int]) -> Iterator[Scalar]:
-    step = _total(steps, message.actor_id, int(message.step))
-    yield Scalar("train/episode_reward", step, float(message.episode_return), wall)
-    yield Scalar("train/episode_length", step, float(message.length), wall)
-    yield Scalar("train/collisions_per_episode", step, float(message.collisions), wall)
-    yield Scalar("train/lane_invasions_per_episode", step, float(message.lane_invasions), wall)
-    yield Scalar("train/exploration_noise", step, float(message.exploration_noise), wall)
-
-
-def _learner(message: Any, wall: float, steps: dict[str, int]) -> Iterator[Scalar]:
-    if message.log_point:
-        for tag, value in zip(message.tags, message.values):
-            yield Scalar(str(tag), int(message.inserted), float(value), wall)
-
-
-CONVERTERS = {"RewardComponents": _reward, "EpisodeSummary": _episode, "LearnerStatus": _learner}

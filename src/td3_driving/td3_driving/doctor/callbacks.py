@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stable-Baselines3: a callback that logs every series that the doctor's rules read.
 
     model.learn(100_000, callback=DoctorCallback("runs/mine"))

@@ -1,8 +1,8 @@
-"""From findings to ranked causes, and to those that the evidence rules out.
+# SPDX-License-Identifier: Apache-2.0
+"""Turns findings into ranked causes, and names the causes that the evidence rules out.
 
-Order: wiring before policy, policy before configuration, configuration before reward, tuning last; ``encoder_mismatch``
-first wherever it holds. What makes the evidence itself doubtful (``INTEGRITY``) is also told apart, before everything
-else.
+The rank is: wiring, policy, configuration, reward, tuning; ``encoder_mismatch`` always comes first. Reports name the
+causes that make the evidence itself doubtful (``INTEGRITY``) before all others.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Iterable
 
 import numpy as np
 
-from td3_driving.doctor.findings import Finding, Severity, number
+from td3_driving.doctor.findings import CONFIDENCES, PROVEN, Finding, Severity, found_by, number
 from td3_driving.doctor.history import History
+from td3_driving.doctor.rules.bound import ReturnBound
+from td3_driving.doctor.rules.growth import GrowthLaw
 from td3_driving.doctor.rules.quantities import return_bound
-
-PROVEN, STRONG, POSSIBLE = "proven", "strong", "possible"
+from td3_driving.doctor.rules.values import QRatio
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ CAUSES: dict[str, Description] = {
     ),
     "logging_inconsistent": Description(
         "What is logged contradicts itself.",
-        "Log global norms before and after clipping, and components that add up to the total.",
+        "Log global norms before and after clipping, and terms that add up to the total.",
     ),
     "config_not_honoured": Description(
         "The code does something else than its configuration says.",
@@ -92,9 +93,7 @@ CAUSES: dict[str, Description] = {
         "Leaving the lane or colliding pays.",
         "Give every violation a penalty that no progress in the same step can outweigh.",
     ),
-    "reward_dominated": Description(
-        "One reward component drowns the others.", "Bring the components to comparable size."
-    ),
+    "reward_dominated": Description("One reward term drowns the others.", "Bring the terms to comparable size."),
     "alerts_blind": Description(
         "The run's alerts cannot see its failure.", "Watch norms before clipping, the ratio aq/q and the return bound."
     ),
@@ -133,12 +132,14 @@ ORDER = tuple(CAUSES)
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause with the rules that speak for it."""
+    """A cause with the rules that speak for it, what it is and what to do about it."""
 
     cause: str
     confidence: str
-    rules: tuple[int, ...]
+    rules: tuple[str, ...]
     evidence: str
+    meaning: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -150,62 +151,59 @@ class Refuted:
 
 
 def rank_causes(findings: Iterable[Finding]) -> list[Cause]:
-    """The causes that findings of weight speak for, in rank order."""
+    """The causes of all findings but remarks, in rank order."""
     weighty = [finding for finding in findings if finding.causes and finding.severity is not Severity.INFO]
     hints = [finding for finding in findings if finding.causes and finding.severity is Severity.INFO]
     names = {name for finding in weighty for name in finding.causes}
     if _critic_diverged(weighty):
-        # Both readings of Q are off: the critic itself is ill, and the ratio says nothing of the wiring.
+        # Both readings of Q are wrong: the critic diverged, and the ratio says nothing about the wiring.
         names.discard("encoder_mismatch")
     causes = [_cause(name, weighty, hints) for name in names]
     return sorted(causes, key=lambda cause: (_rank(cause.cause, names), cause.cause))
 
 
 def _critic_diverged(findings: list[Finding]) -> bool:
-    by_pass = any(finding.rule in (5, 38) and "encoder_mismatch" in finding.causes for finding in findings)
-    return not by_pass and any(
-        finding.rule in (3, 40, 43) and "q" in finding.numbers and finding.severity is Severity.CRITICAL
-        for finding in findings
+    """Whether q itself exceeds all bounds, and only the ratio speaks for wrong wiring."""
+    if any("encoder_mismatch" in finding.causes for finding in findings if finding.rule != QRatio.id):
+        return False
+    return any(
+        finding.critical and "critic_divergence" in finding.causes and "q" in finding.numbers for finding in findings
     )
 
 
 def _rank(name: str, present: set[str]) -> float:
     blind_to = {"gradient_explosion", "critic_divergence", "q_bound_exceeded"} & present
     if name == "alerts_blind" and blind_to and "encoder_mismatch" not in present:
-        # Silent alerts belong to the failure that they slept through.
+        # Silent alerts stand beside the failure that they missed.
         return min(ORDER.index(cause) for cause in blind_to) + 0.5
-    return float(ORDER.index(name))
+    return float(ORDER.index(name)) if name in ORDER else float(len(ORDER))
 
 
 def _cause(name: str, weighty: list[Finding], hints: list[Finding]) -> Cause:
     found = [finding for finding in weighty if name in finding.causes]
-    rules = tuple(sorted({finding.rule for finding in [*found, *hints] if name in finding.causes}))
-    return Cause(name, _confidence(name, found, set(rules)), rules, found[0].evidence)
+    speaking = found + [finding for finding in hints if name in finding.causes]
+    rules = tuple(dict.fromkeys(finding.rule for finding in speaking))
+    # A cause that only a rule from outside knows is described by that rule.
+    known = CAUSES.get(name) or Description(found[0].meaning, f"See the manual of {found[0].rule}.")
+    confidence = _confidence(name, found, speaking)
+    return Cause(name, confidence, rules, found[0].evidence, known.meaning, known.remedy)
 
 
-def _confidence(name: str, found: list[Finding], rules: set[int]) -> str:
-    critical = any(finding.severity is Severity.CRITICAL for finding in found)
-    if name == "encoder_mismatch":
-        if {2, 5} <= rules or {2, 4} <= rules or 38 in rules:
-            return PROVEN if critical else POSSIBLE
-        return STRONG if critical else POSSIBLE
-    if name == "policy_saturated":
-        return PROVEN if 8 in rules else STRONG
-    if name == "environment_dead":
-        return PROVEN if 18 in rules else STRONG
-    if name == "config_not_honoured":
-        return PROVEN if {10, 38} & rules else STRONG
-    if name in ("alerts_blind", "camera_ignored", "run_incomplete"):
+def _confidence(name: str, found: list[Finding], speaking: list[Finding]) -> str:
+    """The best confidence among the findings; proven if one rule confirms another."""
+    rules = {finding.rule for finding in speaking}
+    confirmed = any(rules.intersection(finding.confirms) for finding in speaking)
+    if confirmed and any(finding.critical for finding in found):
         return PROVEN
-    return PROVEN if critical else POSSIBLE
+    return max((finding.causes[name] for finding in found), key=CONFIDENCES.index)
 
 
 def refute(history: History, findings: Iterable[Finding]) -> list[Refuted]:
-    """Usual suspects that the evidence rules out."""
-    by_rule = {finding.rule: finding for finding in findings if finding.severity is Severity.CRITICAL}
-    mismatch = by_rule.get(2)
+    """The usual suspects that the evidence rules out."""
+    findings = list(findings)
+    mismatch = next((finding for finding in found_by(findings, QRatio.id) if finding.critical), None)
     bound = return_bound(history)
-    beyond = any(finding.rule == 3 and "q" in finding.numbers for finding in findings)
+    beyond = any("q" in finding.numbers for finding in found_by(findings, ReturnBound.id))
     results = []
     if mismatch is not None and bound is not None and not beyond:
         q, aq = number(mismatch.numbers["q"]), number(mismatch.numbers["aq"])
@@ -224,7 +222,7 @@ def refute(history: History, findings: Iterable[Finding]) -> list[Refuted]:
 
 
 def _refute_clipping(history: History, mismatch: Finding | None) -> list[Refuted]:
-    """A norm that stays put while the loss grows a hundredfold is being clipped."""
+    """If a norm stays the same while the loss grows a hundredfold, the clip works."""
     _, norms, _ = history.get("grad_actor_cnn").columns()
     losses = np.abs(history.get("actor_loss").values())
     if mismatch is None or len(norms) < 5 or len(losses) < 5 or norms.min() <= 0:
@@ -242,7 +240,7 @@ def _refute_clipping(history: History, mismatch: Finding | None) -> list[Refuted
 
 
 def _refute_learning_rate(findings: Iterable[Finding]) -> list[Refuted]:
-    law = next((finding for finding in findings if finding.rule == 4 and "encoder_mismatch" in finding.causes), None)
+    law = next((finding for finding in found_by(findings, GrowthLaw.id) if "encoder_mismatch" in finding.causes), None)
     if law is None:
         return []
     return [Refuted("bootstrap_divergence", f"aq grows by a power of the updates, not exponentially: {law.evidence}")]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``doctor RUN``: judge a training run, or many, from what it logged."""
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from td3_driving.doctor.advice import help_lines
 from td3_driving.doctor.compare import Against, ReferenceClass, digest
 from td3_driving.doctor.diagnosis import Diagnosis, Source
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Progress as Tick
 from td3_driving.doctor.examine import Request, examine_run
 from td3_driving.doctor.expectations import parse_expect
 from td3_driving.doctor.names import Names, parse_tags
@@ -28,10 +28,12 @@ from td3_driving.doctor.overview import (
     sorted_by_trouble,
     unusable,
 )
+from td3_driving.doctor.readers.bounds import Progress as Tick
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.report_terminal import print_brief, print_report
+from td3_driving.doctor.rulebook import with_rules
 from td3_driving.doctor.run import Run, find_runs
 
 UNUSABLE = 2
@@ -40,13 +42,14 @@ REPORTS = {"json": json_report, "html": html_report, "markdown": markdown_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine runs and return the exit code: 0 GO, 3 NO-GO, 4 INSUFFICIENT, 2 for input that cannot be used.
+    """Examine runs and return the exit code: 0 GO, 3 NO-GO, 4 INSUFFICIENT, 2 for unusable input.
 
-    Of many runs the worst verdict counts.
+    Many runs give the code of the worst verdict.
     """
     options = _parser().parse_args(argv)
     try:
-        request = Request(parse_expect(options.expect), options.config, parse_tags(options.tag))
+        rulebook = with_rules(options.rules)
+        request = Request(parse_expect(options.expect), options.config, parse_tags(options.tag), rulebook)
         Names(request.tags)
         runs = find_runs(options.run)
         if len(runs) > 1:
@@ -102,22 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brief", action="store_true", help="print the verdict and the top causes only")
     parser.add_argument("--against", type=Path, metavar="RUN", help="another run, or a folder of runs, to compare with")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with what was asked of the run")
-    parser.add_argument(
-        "--tag",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SERIES=TAG",
-        help="what a tag of the run means, e.g. q1=stats/mean_q_1",
-    )
-    parser.add_argument(
-        "--expect",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="what was asked, e.g. train_freq=50",
-    )
+    for name, metavar, text in (
+        ("--tag", "SERIES=TAG", "what a tag of the run means, e.g. q1=stats/mean_q_1"),
+        ("--expect", "KEY=VALUE", "what was asked, e.g. train_freq=50"),
+        ("--rules", "MODULE", "modules with rules of your own, by their import path, e.g. my_package.my_rules"),
+    ):
+        parser.add_argument(name, nargs="+", action="extend", default=[], metavar=metavar, help=text)
     return parser
 
 
@@ -127,7 +120,7 @@ def _examined(run: Run, request: Request | None = None) -> Diagnosis:
 
 
 def _reference(path: Path) -> Against:
-    """The run to compare with, or what is usual among the runs of a folder; those that cannot be used are left out."""
+    """The run to compare with, or all usable runs of a folder."""
     runs = find_runs(path)
     if len(runs) == 1:
         return _examined(runs[0])
@@ -143,7 +136,7 @@ def _reference(path: Path) -> Against:
 
 
 def _print_help(run: Run, diagnosis: Diagnosis, console: Console) -> None:
-    """What may be mapped, what to add to the training script, what was not read."""
+    """Print tags to map, lines to add to the training script, and files that were not read."""
     for line in help_lines(diagnosis):
         console.print(Text(line, style="cyan" if line.startswith(" ") else "bold"))
     for note in run.notes:
@@ -152,7 +145,7 @@ def _print_help(run: Run, diagnosis: Diagnosis, console: Console) -> None:
 
 @contextmanager
 def _progress(size: int, path: Path) -> Iterator[Tick | None]:
-    """A bar on standard error, if that is a terminal, for what takes long to read."""
+    """Show a bar while a large file is read, if standard error is a terminal."""
     console = Console(stderr=True)
     if size < LARGE or not console.is_terminal:
         yield None

@@ -1,4 +1,5 @@
-"""Two runs side by side, or a run beside a class of runs."""
+# SPDX-License-Identifier: Apache-2.0
+"""Compares two runs, or a run with a group of runs."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Iterable, NamedTuple, Sequence, TypeAlias
 
+from td3_driving.doctor.aliases import TERMS, family
 from td3_driving.doctor.diagnosis import Diagnosis, Source
 from td3_driving.doctor.findings import number
-from td3_driving.doctor.sections import SECTIONS, Table, label
+from td3_driving.doctor.section_tables import Table, label
+from td3_driving.doctor.sections import SECTIONS
 
 
 class Range(NamedTuple):
@@ -22,7 +25,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Digest:
-    """What a comparison needs of a run."""
+    """The parts of a run that a comparison needs."""
 
     name: str
     verdict: str
@@ -40,7 +43,7 @@ class Tally:
 
 
 class ReferenceClass:
-    """Runs that together say what is usual.
+    """Runs that show together what is usual.
 
     Args:
         source: where they lie.
@@ -53,7 +56,7 @@ class ReferenceClass:
 
     @property
     def verdict(self) -> Tally:
-        """How many have which verdict."""
+        """How many runs have which verdict."""
         return Tally(_counted(member.verdict for member in self.members))
 
 
@@ -61,10 +64,10 @@ Against: TypeAlias = "Diagnosis | ReferenceClass"
 
 
 def digest(diagnosis: Diagnosis) -> Digest:
-    """``diagnosis`` without its series."""
+    """The digest of ``diagnosis``."""
     history = diagnosis.history
     ranges = {}
-    for name in _compared():
+    for name in history.expanded(COMPARED):
         series = history.get(name)
         if series.last is not None and series.lowest is not None and series.highest is not None:
             ranges[name] = Range(series.last.value, series.lowest.value, series.highest.value)
@@ -72,8 +75,13 @@ def digest(diagnosis: Diagnosis) -> Digest:
     return Digest(diagnosis.source.name, diagnosis.verdict.value, cause, history.step, history.learning_start, ranges)
 
 
-def _compared() -> list[str]:
-    return list(dict.fromkeys(name for section in SECTIONS.values() for name in section.series))
+COMPARED = list(dict.fromkeys(name for section in SECTIONS.values() for name in section.series))
+
+
+def _names(digests: Iterable[Digest]) -> list[str]:
+    """What is compared, with the terms of the reward that any of the runs has."""
+    terms = [name for one in digests for name in one.ranges if family(name) == TERMS]
+    return list(dict.fromkeys(name for row in COMPARED for name in (terms if row == TERMS else [row])))
 
 
 def comparison(run: Diagnosis, other: Against) -> list[dict[str, str]]:
@@ -86,7 +94,7 @@ def comparison(run: Diagnosis, other: Against) -> list[dict[str, str]]:
         _row("last step", number(mine.last_step), _spread([member.last_step for member in members])),
         _row("learning start", _step(mine), _starts(members)),
     ]
-    for name in _compared():
+    for name in _names([mine, *members]):
         theirs = [member.ranges[name] for member in members if name in member.ranges]
         if name in mine.ranges or theirs:
             rows.append(_series_row(name, mine.ranges.get(name), theirs, len(members) > 1))

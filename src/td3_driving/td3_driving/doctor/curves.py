@@ -1,12 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
 """The curves that learning is judged by: returns of episodes, running means, evaluations; accuracy and loss.
 
-Whatever is plotted over numbers of episodes, over means of means or as a sum of regret is brought into one form: steps
-that ascend, and values that are the better the greater they are.
+All curves get one form: ascending steps, and values of which more is better. Means and sums of regret are converted.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.doctor.history import History
 from td3_driving.doctor.learning_curve import WINDOW, Curve
@@ -53,7 +54,7 @@ def curves(history: History, scope: Scope) -> list[Curve]:
 
 
 def _episodes_between(history: History, steps: np.ndarray) -> float:
-    """Episodes between two points of a running mean, 1 at least and where lengths are not known."""
+    """Episodes between two points of a running mean: at least 1, and 1 if lengths are unknown."""
     length = history.get("episode_length_mean").mean
     between = float(np.median(np.diff(steps)))
     return max(1.0, between / length) if length == length and length > 0 else 1.0
@@ -62,9 +63,9 @@ def _episodes_between(history: History, steps: np.ndarray) -> float:
 def _unaveraged(history: History, steps: np.ndarray, values: np.ndarray) -> np.ndarray | None:
     """Means of the episodes between two points of Stable-Baselines3's running mean; ``None`` where unknown.
 
-    It covers the last 100 episodes, or all while they are fewer. Where a point comes every k episodes, and k divides
-    100, what a point gained over the one before it is what came in less what fell out 100 / k points ago. The same done
-    with the mean lengths must give the distances of the steps, or else the points do not lie like that.
+    The mean covers the last 100 episodes, or all of them while there are fewer. If a point comes every k episodes, and
+    k divides 100, the sum moves by the k new episodes less the k that fell out, which came in 100 / k points ago. The
+    method is checked on the mean lengths: their sums must equal the distances between the steps.
     """
     at, lengths = _columns(history, "episode_length_mean", 1.0)
     if history.tags.get("episode_return_mean") != "rollout/ep_rew_mean" or len(at) != len(steps) or np.any(at != steps):
@@ -89,7 +90,7 @@ def _sums(means: np.ndarray, every: int) -> np.ndarray:
 
 
 def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Regret per step of a series of regret (n,), (n-1,): its slope where it is summed up, else itself."""
+    """Regret per step of a series of regret (n,), (n-1,): the slope of a running sum, else the series itself."""
     rises = np.diff(values)
     return rises / np.maximum(np.diff(steps), 1e-9) if np.all(rises >= 0) else values[1:]
 
@@ -100,14 +101,14 @@ def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.n
     return steps[order], sign * values[order]
 
 
-def _before(history: History, steps: np.ndarray) -> int:
-    """Number of points from before the first update; none where the two cannot be on one axis."""
+def _before(history: History, steps: NDArray[np.float64]) -> int:
+    """Number of points before the first update; 0 if points and updates cannot share an axis."""
     start = history.learning_start
     if start is None or numbered(steps) or start > 0.5 * steps[-1]:
         return 0
     return int(np.searchsorted(steps, start, side="left"))
 
 
-def numbered(steps: np.ndarray) -> bool:
+def numbered(steps: NDArray[np.float64]) -> bool:
     """Whether a curve is drawn over the numbers of episodes or epochs, not over environment steps."""
     return len(steps) > 2 and float(np.median(np.diff(steps))) <= 2.0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the doctor says about a run."""
 
 from __future__ import annotations
@@ -6,11 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from td3_driving.doctor.causes import INTEGRITY, Cause, Refuted, rank_causes, refute
-from td3_driving.doctor.engine import Engine, Outcome
-from td3_driving.doctor.findings import Finding, Severity
+from td3_driving.doctor.engine import Engine, RuleOutcome
+from td3_driving.doctor.findings import Finding, Severity, found_by
 from td3_driving.doctor.history import History
 from td3_driving.doctor.learning import learning_of
 from td3_driving.doctor.learning_curve import Learning
+from td3_driving.doctor.rulebook import Rulebook
 from td3_driving.doctor.scope import Scope, scope_of
 
 
@@ -23,7 +25,7 @@ class Verdict(str, Enum):
 
     @property
     def exit_code(self) -> int:
-        """0, 3 or 4; 2 is for input that cannot be used."""
+        """0 GO, 3 NO-GO, 4 INSUFFICIENT; 2 stands for unusable input."""
         return {Verdict.GO: 0, Verdict.NO_GO: 3, Verdict.INSUFFICIENT: 4}[self]
 
 
@@ -48,16 +50,17 @@ class Diagnosis:
     causes: list[Cause]
     refuted: list[Refuted]
     findings: list[Finding]
-    outcomes: list[Outcome]
+    outcomes: list[RuleOutcome]
     insufficient: list[str]
     source: Source
     history: History
     learning: Learning
     scope: Scope
+    rulebook: Rulebook
 
     @property
     def warnings(self) -> list[Finding]:
-        """What does not forbid to go on, and must be known all the same."""
+        """Findings that do not forbid to go on, but must be known."""
         return [finding for finding in self.findings if finding.severity is Severity.WARN]
 
     @property
@@ -65,9 +68,9 @@ class Diagnosis:
         """Causes that make the evidence itself doubtful."""
         return [cause for cause in self.causes if cause.cause in INTEGRITY]
 
-    def finding(self, rule: int) -> Finding | None:
+    def finding(self, rule: str) -> Finding | None:
         """The weightiest finding of a rule."""
-        found = [finding for finding in self.findings if finding.rule == rule]
+        found = found_by(self.findings, rule)
         weights = [Severity.INFO, Severity.WARN, Severity.INSUFFICIENT, Severity.CRITICAL]
         return max(found, key=lambda finding: weights.index(finding.severity), default=None)
 
@@ -76,7 +79,7 @@ def conclude(engine: Engine, source: Source) -> Diagnosis:
     """The diagnosis from what ``engine`` was fed."""
     findings = engine.findings()
     insufficient = [finding.evidence for finding in findings if finding.severity is Severity.INSUFFICIENT]
-    if any(finding.severity is Severity.CRITICAL for finding in findings):
+    if any(finding.critical for finding in findings):
         verdict = Verdict.NO_GO
     else:
         verdict = Verdict.INSUFFICIENT if insufficient else Verdict.GO
@@ -91,4 +94,5 @@ def conclude(engine: Engine, source: Source) -> Diagnosis:
         engine.history,
         learning_of(engine.history),
         scope_of(engine.history),
+        engine.rulebook,
     )

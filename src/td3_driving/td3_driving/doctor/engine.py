@@ -1,35 +1,47 @@
-"""Samples in, findings out: one history and one object of every rule."""
+# SPDX-License-Identifier: Apache-2.0
+"""Feeds samples to one object of every rule, and collects their findings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from td3_driving.doctor.aliases import family
 from td3_driving.doctor.expectations import Expectations
-from td3_driving.doctor.findings import Finding, Rule
+from td3_driving.doctor.findings import Finding
 from td3_driving.doctor.history import History, Row
 from td3_driving.doctor.names import Names
-from td3_driving.doctor.rules import make_rules
+from td3_driving.doctor.rule import Rule
+from td3_driving.doctor.rulebook import Rulebook, standard_rules
 from td3_driving.doctor.scope import scope_of
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """What became of one rule: ``fired``, ``quiet``, ``not judged`` with the reason, or ``not of this algorithm``."""
 
-    rule: int
-    title: str
+    rule: str
     status: str
     reason: str = ""
 
 
 class Engine:
-    """Feeds every rule the rows that it reads. Live and offline use this same object."""
+    """Feeds every rule the rows that it reads, during the run and after it.
 
-    def __init__(self, expect: Expectations | None = None, names: Names | None = None) -> None:
+    Args:
+        expect: what was asked of the run.
+        names: what its tags mean.
+        rulebook: the rules; the standard ones if left out.
+    """
+
+    def __init__(
+        self, expect: Expectations | None = None, names: Names | None = None, rulebook: Rulebook | None = None
+    ) -> None:
         self.history = History(expect or Expectations(), self._dispatch, names)
-        self.rules = make_rules(self.history)
+        self.rulebook = rulebook or standard_rules()
+        self._rules = {kind.id: kind(self.history) for kind in self.rulebook}
         self._readers: dict[str, list[Rule]] = {}
-        for rule in self.rules:
+        self._known: dict[str, tuple[Rule, ...]] = {}
+        for rule in self._rules.values():
             for name in rule.reads:
                 self._readers.setdefault(name, []).append(rule)
 
@@ -38,39 +50,41 @@ class Engine:
         self.history.feed(tag, step, value, wall)
 
     def _dispatch(self, row: Row) -> None:
-        asked: dict[int, Rule] = {}
-        for name in row.values:
-            for rule in self._readers.get(name, ()):
-                asked[rule.id] = rule
+        asked = {rule.id: rule for name in row.values for rule in self._readers_of(name)}
         for rule in asked.values():
             rule.feed(row)
 
+    def _readers_of(self, name: str) -> tuple[Rule, ...]:
+        """The rules that read a quantity, or the family that it belongs to."""
+        known = self._known.get(name)
+        if known is None:
+            names = dict.fromkeys((name, family(name)))
+            known = self._known[name] = tuple(rule for each in names for rule in self._readers.get(each, ()))
+        return known
+
     def findings(self) -> list[Finding]:
-        """All that holds now, in the order of the rules."""
+        """All findings at this moment, in the order of the rules."""
         self.history.flush()
         found: list[Finding] = []
-        foreign = scope_of(self.history).foreign
-        for rule in self.rules:
-            found += [] if rule.id in foreign else rule.findings(found)
+        scope = scope_of(self.history)
+        for rule in self._rules.values():
+            found += [] if scope.lacks(rule.about) else rule.findings(found)
         return found
 
-    def outcomes(self, found: list[Finding]) -> list[Outcome]:
+    def outcomes(self, found: list[Finding]) -> list[RuleOutcome]:
         """What became of every rule, given its findings."""
         fired = {finding.rule for finding in found}
-        foreign = scope_of(self.history).foreign
-        return [
-            self._outcome(rule, rule.id in fired, rule.id in foreign)
-            for rule in sorted(self.rules, key=lambda rule: rule.id)
-        ]
+        scope = scope_of(self.history)
+        return [self._outcome(rule, rule.id in fired, scope.lacks(rule.about)) for rule in self._rules.values()]
 
-    def _outcome(self, rule: Rule, fired: bool, foreign: bool) -> Outcome:
+    def _outcome(self, rule: Rule, fired: bool, foreign: bool) -> RuleOutcome:
         if fired:
-            return Outcome(rule.id, rule.title, "fired")
+            return RuleOutcome(rule.id, "fired")
         if foreign:
-            return Outcome(rule.id, rule.title, "not of this algorithm")
+            return RuleOutcome(rule.id, "not of this algorithm")
         reason = rule.missing()
-        return Outcome(rule.id, rule.title, "not judged" if reason else "quiet", reason)
+        return RuleOutcome(rule.id, "not judged" if reason else "quiet", reason)
 
-    def rule(self, number: int) -> Rule:
-        """The rule of that number."""
-        return next(rule for rule in self.rules if rule.id == number)
+    def rule(self, wanted: str) -> Rule:
+        """The rule of that id."""
+        return self._rules[wanted]

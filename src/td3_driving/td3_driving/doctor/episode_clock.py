@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """Environment steps of episodes that are logged by their number."""
 
 from __future__ import annotations
 
 
 class EpisodeClock:
-    """Tells environment steps from episode numbers, and turns the latter into the former."""
+    """Recognises episode numbers, and converts them to environment steps."""
 
     def __init__(self) -> None:
         self.numbered: bool | None = None

@@ -1,5 +1,6 @@
-"""The one error that the doctor's users meet."""
+# SPDX-License-Identifier: Apache-2.0
+"""The one error that users of the doctor see."""
 
 
 class Unusable(ValueError):
-    """The input cannot be examined; the text is one sentence that says why."""
+    """The input cannot be examined. The message says why in one sentence."""

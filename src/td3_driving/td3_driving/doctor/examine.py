@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the path of a run to its diagnosis."""
 
 from __future__ import annotations
@@ -14,33 +15,36 @@ from td3_driving.doctor.compare import Against
 from td3_driving.doctor.diagnosis import Diagnosis, Source, conclude
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Progress, Scalar
 from td3_driving.doctor.expectations import Expectations, read_config
 from td3_driving.doctor.names import Names
+from td3_driving.doctor.readers.bounds import Progress
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.report_markdown import markdown_report
-from td3_driving.doctor.rules.course import Completeness
+from td3_driving.doctor.rulebook import Rulebook, standard_rules
 from td3_driving.doctor.run import OUR_KEY, Run, find_run
+from td3_driving.doctor.scalars import Scalar
 
 LOOK_AHEAD = 5000
-# Samples after which it is asked whether the log brought another text with a configuration.
+# Samples between two looks for a new configuration text in the log.
 TEXT_PERIOD = 1000
 
 
 @dataclass(frozen=True)
 class Request:
-    """How runs are to be read.
+    """How to read and judge runs.
 
     Attributes:
         expect: what was asked of the run; overrides its own configuration.
         config: file with what was asked, likewise.
-        tags: series → tag, for tags that are not understood by themselves.
+        tags: series → tag, for tags that the doctor does not know.
+        rulebook: the rules to judge by.
     """
 
     expect: Mapping[str, Any] = field(default_factory=dict)
     config: Path | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    rulebook: Rulebook = field(default_factory=standard_rules)
 
 
 def examine(
@@ -73,8 +77,8 @@ def examine_run(run: Run, request: Request | None = None, progress: Progress | N
     if request.config is not None:
         asked.merge(read_config(request.config), request.config.name)
     asked.merge(request.expect, "--expect")
-    engine = Engine(asked, Names(request.tags))
-    # Values near the end of what a float can hold overflow in squares; they are judged, not warned of.
+    engine = Engine(asked, Names(request.tags), request.rulebook)
+    # Squares of very large values overflow. The rules judge such values; NumPy need not warn.
     with np.errstate(all="ignore"):
         _feed(engine, run, progress)
         return conclude(engine, _source(run, engine))
@@ -92,14 +96,12 @@ def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
         raise Unusable(f"{run.path} holds no scalar" + (f": {run.damage}" if run.damage else ""))
     if absent := history.names.absent([*history.tags.values(), *history.unknown]):
         raise Unusable(absent)
-    completeness = engine.rule(Completeness.id)
-    assert isinstance(completeness, Completeness)
-    completeness.damage = run.damage
+    history.damage = run.damage
     history.ours = history.ours or OUR_KEY in run.manifest
 
 
 def _named(engine: Engine, samples: Iterator[Scalar]) -> Iterator[Scalar]:
-    """``samples``, after the tags of the first of them were settled against one another."""
+    """``samples``, once the tags of the first ones are mapped to quantities."""
     first = list(islice(samples, LOOK_AHEAD))
     history = engine.history
     history.tags.update(history.names.settle(sample.tag for sample in first))

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was asked of a run: from its configuration, from ``--config`` or from ``--expect KEY=VALUE``.
 
-The doctor compares these with what it measures; it never reports one of them as a result. Keys of other libraries are
-translated to ours (``policy_freq`` is ``policy_delay``, ``learning_rate`` holds for both networks).
+The doctor compares these values with what it measures, and never reports them as results. Keys of other libraries are
+translated to ours (``policy_freq`` is ``policy_delay``; ``learning_rate`` holds for both networks).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Expectations:
         self.merge(values or {}, source)
 
     def merge(self, values: Mapping[str, Any], source: str, weak: bool = False) -> None:
-        """Take over what is known of ``values``. Unknown keys, and texts that are no numbers, are left out.
+        """Take over the known keys of ``values``. Unknown keys, and texts that are no numbers, are left out.
 
         Args:
             values: by our names, by other libraries' names, or as ``group.name``.
@@ -173,7 +174,7 @@ def _flatten(node: Mapping[Any, Any], prefix: str) -> Iterable[tuple[str, Any]]:
 
 
 def _known_name(path: str) -> str:
-    """``path`` itself where it is one of ours, else its last segments where those name something that is known."""
+    """``path`` itself if it is one of our names, else its last segments if they are a known name."""
     if path in NAMES:
         return path
     *parents, last = path.split(".")

@@ -1,12 +1,15 @@
-"""What a rule is, and what it finds."""
+# SPDX-License-Identifier: Apache-2.0
+"""What a rule finds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Iterable
 
-from td3_driving.doctor.history import History, Row
+PROVEN, STRONG, POSSIBLE = "proven", "strong", "possible"
+CONFIDENCES = (POSSIBLE, STRONG, PROVEN)
+"""How sure a cause is, the least sure first."""
 
 
 class Severity(str, Enum):
@@ -23,80 +26,36 @@ class Finding:
     """One rule that holds.
 
     Attributes:
-        rule: number of the rule.
-        title: its short name.
+        rule: id of the rule.
         severity: weight of this finding.
         first_step: environment step at which the condition first held; ``None`` where it has no moment.
         evidence: the numbers, in a sentence.
         meaning: what they prove.
         refuted_by: what would show that the finding is wrong.
-        causes: ids of the causes that it speaks for.
+        causes: the causes that it speaks for, each with its confidence.
+        confirms: rules with which this one proves the causes that both speak for.
         numbers: the same numbers for programs.
     """
 
-    rule: int
-    title: str
+    rule: str
     severity: Severity
     first_step: float | None
     evidence: str
     meaning: str
     refuted_by: str
-    causes: tuple[str, ...] = ()
+    causes: Mapping[str, str] = field(default_factory=dict)
+    confirms: tuple[str, ...] = ()
     numbers: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def critical(self) -> bool:
+        """Whether it forbids to go on."""
+        return self.severity is Severity.CRITICAL
 
-class Rule:
-    """A condition on the samples of a run; the same object judges live and after the fact.
 
-    A subclass names itself in the class attributes, keeps what it needs of the rows it is fed, and says what it found
-    when asked. It must never take a missing series for a healthy one: :meth:`missing` names what it lacks. ``reads``
-    are the quantities of which any one brings a row to :meth:`feed`; ``needs`` (``reads`` if left out) are all
-    indispensable.
-    """
-
-    id: int
-    title: str
-    meaning: str
-    refuted_by: str
-    reads: tuple[str, ...] = ()
-    needs: tuple[str, ...] | None = None
-
-    def __init__(self, history: History) -> None:
-        self.history = history
-
-    def feed(self, row: Row) -> None:
-        """Take a row that holds at least one of ``reads``."""
-
-    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        """What holds now; ``earlier`` are the findings of the rules before this one."""
-        raise NotImplementedError
-
-    def missing(self) -> str:
-        """Why the rule cannot judge, or an empty text."""
-        absent = [name for name in (self.reads if self.needs is None else self.needs) if not self.history.has(name)]
-        return f"no series for {', '.join(absent)}" if absent else ""
-
-    def find(
-        self,
-        severity: Severity,
-        first_step: float | None,
-        evidence: str,
-        causes: tuple[str, ...] = (),
-        meaning: str = "",
-        **numbers: float,
-    ) -> Finding:
-        """A finding of this rule."""
-        return Finding(
-            self.id,
-            self.title,
-            severity,
-            first_step,
-            evidence,
-            meaning or self.meaning,
-            self.refuted_by,
-            causes,
-            numbers,
-        )
+def found_by(findings: Iterable[Finding], *rules: str) -> Iterator[Finding]:
+    """The findings of ``rules``, in their order."""
+    return (finding for finding in findings if finding.rule in rules)
 
 
 class Streak:

@@ -1,23 +1,26 @@
-"""All that is known of a run so far: series by quantity, and the regimes that must not be pooled.
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps what is known of a run: series by quantity, and the regimes that must not be pooled.
 
-Samples come one by one with the time at which they were taken. Those of one step are gathered into a :class:`Row`,
-which is what rules look at. Episodes that are numbered 0, 1, 2 … instead of dated are dated here: the environment step
-at which episode *i* ended is the sum of the lengths of the episodes 0 … *i*.
+Samples come one by one, each with its time. The samples of one step become a :class:`Row`, which the rules get. Some
+logs number their episodes 0, 1, 2 … and give no step. Their steps are found here: episode *i* ended at the sum of the
+lengths of the episodes 0 … *i*.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.doctor.aliases import (
     EPISODE_QUANTITIES,
     OURS_ONLY,
-    REWARD_PARTS,
-    REWARD_SHARES,
+    SHARES,
+    TERMS,
+    family,
 )
 from td3_driving.doctor.episode_clock import EpisodeClock
 from td3_driving.doctor.expectations import Expectations
@@ -41,14 +44,14 @@ class Row(NamedTuple):
 
 
 class Episodes(NamedTuple):
-    """Finished episodes in order; (n,) each. ``returns`` and ``lengths`` are NaN where a series is absent."""
+    """Finished episodes in order; (n,) each. ``returns`` and ``lengths`` are NaN if the series is missing."""
 
     start: np.ndarray
     end: np.ndarray
     lengths: np.ndarray
     returns: np.ndarray
 
-    def where(self, mask: np.ndarray) -> Episodes:
+    def where(self, mask: NDArray[np.bool_]) -> Episodes:
         """Those episodes for which ``mask`` (n,) holds."""
         return Episodes(self.start[mask], self.end[mask], self.lengths[mask], self.returns[mask])
 
@@ -84,6 +87,7 @@ class History:
         self.now = 0.0
         self.samples = 0
         self.ours = False
+        self.damage = ""
         self.clock = EpisodeClock()
         self._on_row = on_row
         self._pending: dict[str, _Pending] = {}
@@ -91,7 +95,7 @@ class History:
         self._memory: dict[str, tuple[int, Any]] = {}
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns, made anew only after further samples."""
+        """The result of ``make``; it is computed again only after further samples."""
         known = self._memory.get(key)
         if known is None or known[0] != self.samples:
             known = self._memory[key] = (self.samples, make())
@@ -173,8 +177,16 @@ class History:
         return series
 
     def get(self, name: str) -> Series:
-        """The series of a quantity; an empty one where it was never written."""
+        """The series of a quantity; an empty one if it was never written."""
         return self.series.get(name, EMPTY)
+
+    def expanded(self, names: Iterable[str]) -> list[str]:
+        """``names``, with every family replaced by the quantities of it that the run has."""
+        found: list[str] = []
+        for name in names:
+            members = [known for known in self.tags if family(known) == name] if name in (TERMS, SHARES) else []
+            found += members or [name]
+        return found
 
     def has(self, name: str) -> bool:
         """Whether at least one finite point of ``name`` is known."""
@@ -216,7 +228,7 @@ class History:
         updates = self.updates_along(np.array([step]))
         return None if updates is None else float(updates[0])
 
-    def updates_along(self, at: np.ndarray) -> np.ndarray | None:
+    def updates_along(self, at: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Updates done at the steps ``at`` (n,): as counted, else one per step (or as asked) since the first loss."""
         steps, counts, _ = self.get("updates").columns()
         if len(steps):
@@ -228,7 +240,7 @@ class History:
         return np.maximum(0.0, at - start) * (self.expect.updates_per_step or 1.0)
 
     def updates_now(self, row: Row) -> float:
-        """Updates done at ``row``, cheaply."""
+        """Updates done at ``row``; faster than :meth:`updates_at`."""
         if "updates" in row.values:
             return row.values["updates"]
         counted = self.last("updates")
@@ -263,7 +275,7 @@ class History:
         return list(zip(names, bounds, ends))
 
 
-def _looked_up(series: Series, steps: np.ndarray) -> np.ndarray:
+def _looked_up(series: Series, steps: NDArray[np.float64]) -> NDArray[np.float64]:
     found = dict(zip(*series.columns()[:2]))
     return np.array([found.get(step, math.nan) for step in steps])
 
@@ -271,6 +283,6 @@ def _looked_up(series: Series, steps: np.ndarray) -> np.ndarray:
 def _channel(name: str) -> str:
     if name in EPISODE_QUANTITIES:
         return EPISODE
-    if name in REWARD_PARTS or name in REWARD_SHARES or name in ("part_total", "ledger_breaks"):
+    if family(name) in (TERMS, SHARES) or name in ("reward_total", "ledger_breaks"):
         return PARTS
     return EVALUATION if name.startswith("eval_") and name not in ("eval_loss", "eval_accuracy") else MAIN

@@ -1,4 +1,5 @@
-"""Returns that count as solved in standard tasks, and the level of a policy that does nothing where that is a trap.
+# SPDX-License-Identifier: Apache-2.0
+"""Returns that count as solved in standard tasks, and the return of doing nothing where learners end there.
 
 Sources: the environments' own reward thresholds in Gymnasium's registry, and their documentation.
 """
@@ -15,9 +16,13 @@ from td3_driving.doctor.history import History
 
 @dataclass(frozen=True)
 class KnownTask:
-    """Id without version, steps that an episode may last, return from which on it counts as solved.
+    """A standard task.
 
-    ``trap`` is the return of doing nothing where learners end there.
+    Attributes:
+        name: id without version.
+        limit: greatest number of steps of an episode.
+        solved: least return that counts as solved.
+        trap: return of doing nothing, if learners often end there.
     """
 
     name: str
@@ -47,9 +52,9 @@ _ID = re.compile(r"(?:[\w.-]+[:/])*(\w+)-v\d+")
 
 
 def known_task(history: History) -> KnownTask | None:
-    """The task of a run: by the exact id in its configuration, or by what is peculiar to it.
+    """The task of a run, by the id in its configuration or by lengths and returns that no other task has.
 
-    An id is refuted by episodes that are longer than the task allows.
+    An id does not count if an episode is longer than the task allows.
     """
     found = _ID.fullmatch(history.expect.text("env").strip())
     for task in TASKS:
@@ -64,7 +69,7 @@ def _longest(history: History) -> float:
 
 
 def _looks_like_mountain_car(history: History) -> bool:
-    """Every episode lasts 999 steps and costs at most 0.1 a step: nobody else's episodes do."""
+    """Whether every episode lasts 999 steps and costs at most 0.1 per step, as in no other task."""
     for length, returns in (("episode_length", "episode_return"), ("episode_length_mean", "episode_return_mean")):
         lengths, values = history.get(length).values(), history.get(returns).values()
         if len(lengths) and len(values):

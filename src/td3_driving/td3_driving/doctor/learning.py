@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a run learned: its curves, the verdict on each, and the one that counts.
 
-A curve alone tells a rise from a fall. Whether a flat one condemns the run depends on how long it was: flat over a
-whole budget means that it never learned, flat over less only that it is early. A budget is whole if the run did what
-was planned, if it is long by any measure, or if the critic has settled as well, so that nothing moves any more.
+A curve shows whether returns rise or fall. A flat curve condemns a run only if the run had its whole budget; before
+that it is too early to say. A budget is whole if the planned steps are done, if the run is long by any measure, or if
+the critic has settled too.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _judge(history: History) -> Learning:
     if better and first.kind is not Learned.LOST:
         return better[0]
     if first.kind is not Learned.UNKNOWN or not first.early:
-        # A curve that moves, if unsteadily, is not overruled by another one that does not.
+        # A curve that moves, even unsteadily, wins over a flat one.
         return worse[0] if worse else first
     decided = [item for item in found if item.kind is not Learned.UNKNOWN]
     return decided[0] if decided else first
@@ -79,7 +80,7 @@ def _verdict(history: History, scope: Scope, curve: Curve) -> Learning:
 
 
 def sizes(found: Levels) -> dict[str, float]:
-    """The levels for programs."""
+    """The levels by name, for programs."""
     values = {
         "start": found.start,
         "end": found.end,
@@ -98,7 +99,7 @@ def from_to(found: Levels) -> str:
 def _by_the_task(
     history: History, curve: Curve, kind: Learned, measured: Levels, numbers: dict[str, float]
 ) -> Learning | None:
-    """The verdict where the task tells more than the curve: doing nothing is no success, and solved is solved."""
+    """The verdict that the task gives where the curve cannot: the task is solved, or the policy does nothing."""
     if _does_nothing(history, curve, kind, measured):
         text = f"It never learned: the {curve.name} goes {from_to(measured)} and never above 0, as if it did nothing,"
         return Learning(Learned.FLOOR, text + " which costs nothing.", numbers, float(curve.steps[0]), curve)
@@ -172,7 +173,7 @@ def _floor(history: History, curve: Curve) -> str:
 def _does_nothing(history: History, curve: Curve, kind: Learned, measured: Levels) -> bool:
     """Whether a cost was driven to zero and no reward was ever found: the policy stands still.
 
-    In a task where this is known to be a trap, any cost in the end will do.
+    In a task where this is a known trap, any cost at the end counts.
     """
     if float(curve.values.max()) > 0 or "return" not in curve.name:
         return False
@@ -185,14 +186,14 @@ def _does_nothing(history: History, curve: Curve, kind: Learned, measured: Level
 
 
 def _continued(history: History, curve: Curve) -> bool:
-    """Whether the run went on from an earlier one: all of it begins late, by its own spacing and by its length."""
+    """Whether the run continues an earlier one: all its series begin late, compared with their spacing and length."""
     begin = min(series.first.step for series in history.series.values() if series.first is not None)
     spacing = float(np.median(np.diff(curve.steps)))
     return begin > 10.0 * spacing > 0.0 and begin > 0.15 * curve.steps[-1]
 
 
 def amount(history: History, curve: Curve) -> float:
-    """Environment steps that the run learned over; where a curve counts episodes, their lengths summed up."""
+    """Environment steps that the run learned over; the sum of lengths if the curve counts episodes."""
     start = max(history.learning_start or 0.0, 0.0)
     span = float(curve.steps[-1] - curve.steps[0])
     played = float(history.get("episode_length").mean * history.get("episode_length").count)
@@ -210,7 +211,7 @@ def whole(history: History, scope: Scope, curve: Curve, steps: float) -> bool:
 
 
 def _stuck(history: History, measured: Levels, steps: float) -> bool:
-    """Whether a curve that fell stays where it fell to, for hundreds of episodes."""
+    """Whether a curve that fell has stayed low for hundreds of episodes."""
     lengths = history.get("episode_length" if history.has("episode_length") else "episode_length_mean")
     half = measured.blocks[len(measured.blocks) // 2 :]
     fell = measured.start - measured.end

@@ -1,11 +1,12 @@
-"""Did it learn? A verdict on a curve of returns alone, whatever their sign, scale and offset.
+# SPDX-License-Identifier: Apache-2.0
+"""Judges by a curve of returns whether a run learned. Sign, scale and offset of the returns do not matter.
 
 The curve is cut into blocks of equal spans of steps. Three levels are compared: the start (the episodes before the
-first update where they are known, else the first few points), the end (the last fifth) and the best three neighbouring
-blocks. A level is above another if it passes both tests: the difference is three to four times its own uncertainty, and
-it is large, measured by the start level or by the spread of single episodes. The uncertainty is the largest of three:
-the spread within a block, the scatter of a block about its neighbours, and the scatter about the best curve of at most
-one hill, which also sees the slow wandering of running means.
+first update if they are known, else the first few points), the end (the last fifth) and the best three neighbouring
+blocks. A level lies above another if the difference is sure and large. It is sure at three to four times its own
+uncertainty. It is large compared with the start level or with the spread of single episodes. The uncertainty is the
+largest of three: the spread within a block, the scatter of a block about its neighbours, and the scatter about the best
+curve with at most one hill. The last one also shows the slow drift of running means.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Learned(str, Enum):
@@ -44,17 +46,17 @@ class Curve:
     """Returns over steps.
 
     Attributes:
-        name: what is drawn, for sentences ("return of an episode").
+        name: of the quantity, as sentences use it ("return of an episode").
         steps: (n,) environment steps, ascending.
-        values: (n,) the more the better.
-        single: whether a point is one episode, so that the spread of points is that of episodes.
-        before: points of it from before the first update.
-        running: episodes between two points of a running mean, 0 where points are means of their own.
+        values: (n,) more is better.
+        single: whether a point is one episode; the spread of the points is then that of episodes.
+        before: number of points before the first update.
+        running: episodes between two points of a running mean; 0 if the points share no episodes.
     """
 
     name: str
-    steps: np.ndarray
-    values: np.ndarray
+    steps: NDArray[np.float64]
+    values: NDArray[np.float64]
     single: bool = True
     before: int = 0
     running: float = 0.0
@@ -66,12 +68,12 @@ class Learning:
 
     Attributes:
         kind: what became of the returns.
-        sentence: the same for people.
+        sentence: the verdict for people, with its numbers.
         numbers: levels of the curve, points, steps.
         first_step: step of the best level, or of the start where nothing was learned.
-        curve: what it was judged by.
+        curve: the curve that was judged.
         slipped: whether a part of the gain was lost again.
-        early: whether the run is merely too short to tell.
+        early: whether the run is too short to tell.
     """
 
     kind: Learned
@@ -85,7 +87,7 @@ class Learning:
 
 @dataclass(frozen=True)
 class Levels:
-    """Start, end and best level of a curve, and what makes a difference between them count.
+    """Start, end and best level of a curve, and the uncertainty of their differences.
 
     ``noise`` is the standard error of a block, ``spread`` that of single episodes (0 where it is not known),
     ``blocks`` (k,) the means of the blocks, ``at`` (k,) their last steps.
@@ -99,8 +101,8 @@ class Levels:
     end_error: float
     noise: float
     spread: float
-    blocks: np.ndarray
-    at: np.ndarray
+    blocks: NDArray[np.float64]
+    at: NDArray[np.float64]
 
     def large(self, difference: float, share: float) -> bool:
         """Whether a difference is at least ``share`` of the start level, or one and a half spreads of an episode."""
@@ -108,16 +110,16 @@ class Levels:
         return difference >= share * scale or 0.0 < 1.5 * self.spread <= difference
 
     def looks_large(self, difference: float) -> bool:
-        """Whether a difference would be large if it were sure: then nobody may call the curve flat."""
+        """Whether a difference would be large if it were sure. Such a curve is not called flat."""
         return difference >= LARGE * max(abs(self.start), 2.0 * self.spread, self.noise, 1e-300)
 
     def sure(self, difference: float, errors: float) -> bool:
-        """Whether a difference between start and another level is more than chance: so many standard errors."""
+        """Whether a difference to the start level exceeds ``errors`` standard errors."""
         return difference > errors * float(np.hypot(self.start_error, self.end_error))
 
 
 MOST_BLOCKS, LEAST_POINTS, LEAST_BLOCKS = 20, 6, 4
-# Points from which on their own spread says something; correlation of neighbouring moves of independent means is -0.5.
+# From so many points on, their own spread is used. Neighbouring moves of independent means correlate by -0.5.
 OWN_SPREAD, OPPOSED, WINDOW, MOST_HIDDEN = 8, -0.25, 100.0, 8.0
 FEW, SURE, LIKELY, LARGE, SMALL, LOST_SHARE, SLIPPED_SHARE, RISING_SHARE = 10.0, 4.0, 3.0, 0.3, 0.1, 0.5, 0.3, 0.1
 
@@ -151,8 +153,8 @@ def _tail(blocks: int) -> int:
     return -(-blocks // 5)
 
 
-def _error(values: np.ndarray, usual: float, single: bool) -> float:
-    """Standard error of the mean of ``values`` (n,): ``usual``, half of it by their own spread if they are many."""
+def _error(values: NDArray[np.float64], usual: float, single: bool) -> float:
+    """Standard error of the mean of ``values`` (n,): ``usual``, or less if there are many and they scatter less."""
     own = float(values.std()) / float(np.sqrt(len(values)))
     if not single or len(values) < OWN_SPREAD or own > usual:
         return usual
@@ -168,21 +170,21 @@ def opposed(moves: np.ndarray) -> bool:
 def hidden_spread(curve: Curve) -> float:
     """Spread of the single episodes behind a running mean, by how far it moves from point to point.
 
-    A mean over the last 100 episodes moves by ``(new - old) / 100`` for every episode. Where neighbouring moves are
-    opposed to each other, or would mean a spread far beyond the range of the curve, the points share few episodes or
-    none, and the curve shows its spread itself.
+    A mean over the last 100 episodes moves by ``(new - old) / 100`` for every episode. If neighbouring moves
+    oppose each other, or if they would mean a spread far beyond the range of the curve, the points share few episodes.
+    The result is then 0, as the curve shows its spread itself.
     """
     moves = np.diff(curve.values)
     if not curve.running or len(moves) < 2 * LEAST_POINTS or opposed(moves):
         return 0.0
-    # Differences of moves, which a trend leaves alone, are the square root of two times as wide as moves.
-    # The 0.8 quantile also sees returns that are seldom anything but 0.
+    # A trend does not change differences of moves; these are sqrt(2) times as wide as the moves.
+    # The 0.8 quantile also notices returns that are mostly 0.
     move = float(np.quantile(np.abs(np.diff(moves)), 0.8)) / 1.2816 / float(np.sqrt(2.0))
     spread = WINDOW * move / float(np.sqrt(2.0 * curve.running))
     return spread if spread <= MOST_HIDDEN * float(np.ptp(curve.values)) else 0.0
 
 
-def _blocks(steps: np.ndarray, size: int) -> list[np.ndarray]:
+def _blocks(steps: NDArray[np.float64], size: int) -> list[np.ndarray]:
     """Indices of the points in up to 20 equal spans of steps, of ``size`` points on average or more.
 
     Spans with too few points join the next.
@@ -204,9 +206,10 @@ def _blocks(steps: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, end: float) -> tuple[float, float]:
-    """Start level and its standard error: before learning where known, else whichever early level is further below.
+    """Start level and its standard error: the episodes before learning if known, else the lower of two early levels.
 
-    A run that learns within its first block has left its start behind when the block is over.
+    The two are the first points and the first block. A run that learns within its first block shows its start only in
+    the first points.
     """
     if curve.before >= 5:
         chosen = curve.values[: curve.before]
@@ -222,7 +225,7 @@ def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, 
     return min((whole, early), key=lambda level: level[0] - end + 2.0 * level[1])
 
 
-def _scatter(means: np.ndarray) -> float:
+def _scatter(means: NDArray[np.float64]) -> float:
     """Standard deviation of a block about its neighbours, or about the nearest curve of at most one hill if larger."""
     if len(means) < 4:
         return 0.0
@@ -233,13 +236,13 @@ def _scatter(means: np.ndarray) -> float:
     return max(local, float(np.sqrt(rest)))
 
 
-def _hill(means: np.ndarray, peak: int) -> np.ndarray:
+def _hill(means: NDArray[np.float64], peak: int) -> NDArray[np.float64]:
     """The nearest curve that rises up to ``peak`` and falls from there."""
     parts = [monotone(means[:peak])] if peak else []
     return np.concatenate([*parts, *([-monotone(-means[peak:])] if peak < len(means) else [])])
 
 
-def monotone(values: np.ndarray) -> np.ndarray:
+def monotone(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The non-decreasing curve nearest to ``values`` (n,) by least squares: pooled adjacent violators."""
     pools: list[list[float]] = []
     for value in values:
@@ -251,13 +254,13 @@ def monotone(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(int(count), value) for value, count in pools])
 
 
-def _smooth(means: np.ndarray) -> np.ndarray:
+def _smooth(means: NDArray[np.float64]) -> NDArray[np.float64]:
     width = 3 if len(means) >= 8 else 1
     return np.convolve(means, np.ones(width) / width, mode="valid")
 
 
 def shape(curve: Curve) -> tuple[Learned, Levels] | None:
-    """Form of the curve alone, without regard to how long it was: rise, rise and fall, fall, or none of them."""
+    """Form of the curve, whatever its length: rise, rise and fall, fall, or none of them."""
     found = levels(curve)
     if found is None:
         return None
@@ -285,8 +288,8 @@ def _still_rises(found: Levels) -> bool:
     return step > max(3.0 * found.noise / np.sqrt(tail), RISING_SHARE * (found.end - found.start))
 
 
-def constant(values: np.ndarray) -> bool:
-    """Whether a curve has one value throughout, but for rounding."""
+def constant(values: NDArray[np.float64]) -> bool:
+    """Whether a curve has one value throughout, apart from rounding."""
     return bool(np.ptp(values) <= 1e-6 * max(float(np.abs(values).max()), 1e-30))
 
 

@@ -1,4 +1,5 @@
-"""The run doctor during training: the same rules, asked again and again, with alarms that stay until they are reset."""
+# SPDX-License-Identifier: Apache-2.0
+"""The run doctor during training: the same rules, asked again and again, with alarms that stay until a reset."""
 
 from __future__ import annotations
 
@@ -8,124 +9,51 @@ from typing import Any, Mapping
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding, Severity, number
+from td3_driving.doctor.rulebook import Rulebook, standard_rules
+from td3_driving.doctor.rules.honoured import measured_updates
 from td3_driving.doctor.rules.quantities import actor_q
+from td3_driving.doctor.status import ERROR, OK, STALE, WARN, Status
+from td3_driving.doctor.watches import CONFIG, Q_HEALTH, WATCHES, Watch
 
-OK, WARN, ERROR, STALE = "OK", "WARN", "ERROR", "STALE"
-
-
-@dataclass(frozen=True)
-class Status:
-    """One line of ``/diagnostics``: level OK, WARN, ERROR or STALE; keys carry their unit."""
-
-    name: str
-    level: str
-    message: str
-    values: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Watch:
-    """A status: the rules behind it, the series of which it needs any one, the series that it shows (with unit)."""
-
-    name: str
-    rules: tuple[int, ...]
-    needs: tuple[str, ...]
-    shows: dict[str, str]
-
-
-WATCHES = (
-    Watch(
-        "learner: q health",
-        (1, 2, 3, 29, 30, 32, 36),
-        ("q1", "actor_q", "actor_loss"),
-        {
-            "q1": "q on replay actions",
-            "critic_loss": "critic loss",
-            "actor_loss": "actor loss",
-            "updates": "updates (count)",
-        },
-    ),
-    Watch(
-        "learner: gradients",
-        (5, 6, 7, 8, 14, 15, 37),
-        ("grad_actor_pre", "grad_actor_mlp", "grad_critic_pre", "grad_critic_mlp"),
-        {
-            "grad_actor_pre": "actor norm before clipping",
-            "grad_actor_post": "actor norm after clipping",
-            "grad_critic_pre": "critic norm before clipping",
-            "grad_critic_post": "critic norm after clipping",
-            "clip_share_actor": "actor clip share (0..1)",
-            "clip_share_critic": "critic clip share (0..1)",
-        },
-    ),
-    Watch("reward: ledger", (24, 25, 26, 27), ("part_total", "step_reward"), {"part_total": "mean reward per step"}),
-    Watch(
-        "environment: liveness",
-        (18, 19, 23),
-        ("speed", "episode_length"),
-        {"speed": "speed (km/h)", "episode_length": "last episode (steps)"},
-    ),
-    Watch(
-        "config: honoured",
-        (10, 12, 13, 38),
-        ("updates",),
-        {"lr_actor": "actor learning rate", "lr_critic": "critic learning rate"},
-    ),
-)
-# A policy may stand for a while, or drive worse for a while, and learn after all: a verdict on these is for the end.
-NEVER_ALARM = frozenset({19, 23})
-ALERTS = {
-    "alerts/q_ratio": (2,),
-    "alerts/q_bound": (3,),
-    "alerts/critic_divergence": (29, 38),
-    "alerts/gradient_explosion": (37,),
-    "alerts/gradient_bypass": (5,),
-    "alerts/clip_always_active": (15,),
-    "alerts/policy_frozen": (6,),
-    "alerts/policy_saturated": (8,),
-    "alerts/environment_dead": (18, 19),
-    "alerts/reward_ledger": (27,),
-    "alerts/reward_pays_violation": (24,),
-    "alerts/config_not_honoured": (10, 12, 13),
-    "alerts/learning_not_started": (32,),
-    "alerts/nonfinite": (36,),
-}
-# Intervals of silence that count as a pause between two points.
+# So many intervals of silence are a pause; more are stale.
 PATIENCE = 3.0
 
 
 @dataclass
 class _Alarm:
-    """What a status stays at until it is reset."""
+    """The level that a status keeps until a reset."""
 
     level: str = OK
     message: str = ""
     arrivals: int = 0
     fresh_at: float = 0.0
     interval: float = 0.0
-    rules: set[int] = field(default_factory=set)
+    rules: set[str] = field(default_factory=set)
 
 
 class LiveDoctor:
-    """The rules that watch a run while it goes on.
+    """Watches a run with the rules while it goes on.
 
     Args:
         expected: what was asked of the run, by our names (``gamma``, ``train_freq``, …) or as ``group.name``.
-        stale_after: silence after which a status is stale [s]; a source that speaks more seldom gets three of its
-        intervals.
+        stale_after: silence after which a status is stale [s]; a source with longer
+            intervals gets three of them.
+        rulebook: the rules; the standard ones if left out.
     """
 
-    def __init__(self, expected: Mapping[str, Any], stale_after: float = 5.0) -> None:
+    def __init__(self, expected: Mapping[str, Any], stale_after: float = 5.0, rulebook: Rulebook | None = None) -> None:
         self._expected = dict(expected)
         self._stale_after = stale_after
+        self._rulebook = rulebook or standard_rules()
+        self._rules = {watch.name: self._rulebook.of_status(watch.name) for watch in WATCHES}
         self._now = 0.0
         self.reset()
 
     def reset(self) -> None:
-        """Forget all alarms and all samples; a fault that persists raises its alarm again."""
-        self._engine = Engine(Expectations(self._expected, "settings"))
+        """Forget all alarms and samples. A fault that persists raises its alarm again."""
+        self._engine = Engine(Expectations(self._expected, "settings"), rulebook=self._rulebook)
         self._alarms = {watch.name: _Alarm() for watch in WATCHES}
-        self._raised: set[int] = set()
+        self._raised: set[str] = set()
         self._judged_at = -1
         self._found: list[Finding] = []
 
@@ -143,7 +71,7 @@ class LiveDoctor:
         return self._found
 
     def statuses(self, now: float) -> list[Status]:
-        """The five statuses at ``now`` [s], on the axis of the run's own clock."""
+        """The five statuses at ``now`` [s], by the run's own clock."""
         self._now = now
         found = self.findings()
         return [self._status(watch, found, now) for watch in WATCHES]
@@ -151,25 +79,27 @@ class LiveDoctor:
     def alerts(self) -> dict[str, int]:
         """All alert series, 1 from the first critical finding of one of their rules until a reset, else 0."""
         self.findings()
-        return {tag: int(any(rule in self._raised for rule in rules)) for tag, rules in ALERTS.items()}
+        return {tag: int(not rules.isdisjoint(self._raised)) for tag, rules in self._rulebook.alerts().items()}
 
     @property
     def critical(self) -> bool:
-        """Whether an alarm is latched that a guard may act on."""
+        """Whether an alarm is latched; a guard may act on it."""
         self.findings()
-        return any(rule in self._raised for watch in WATCHES for rule in watch.rules)
+        return any(not rules.isdisjoint(self._raised) for rules in self._rules.values())
 
     def _is_alarm(self, finding: Finding) -> bool:
-        return finding.severity is Severity.CRITICAL and finding.rule not in NEVER_ALARM
+        return finding.critical and finding.rule not in self._rulebook.silent
 
     def _status(self, watch: Watch, found: list[Finding], now: float) -> Status:
         alarm = self._alarms[watch.name]
         self._note_arrivals(watch, alarm, now)
-        mine = [finding for finding in found if finding.rule in watch.rules and finding.severity is not Severity.INFO]
-        for finding in mine:
+        rules = self._rules[watch.name]
+        for finding in found:
+            if finding.rule not in rules or finding.severity is Severity.INFO:
+                continue
             level = ERROR if self._is_alarm(finding) else WARN
             if (level == ERROR and alarm.level != ERROR) or alarm.level == OK:
-                alarm.level, alarm.message = level, f"{finding.title}: {finding.evidence}"
+                alarm.level, alarm.message = level, f"{finding.rule}: {finding.evidence}"
             if level == ERROR:
                 alarm.rules.add(finding.rule)
         level, message = self._level(watch, alarm, now)
@@ -197,16 +127,15 @@ class LiveDoctor:
         values = {
             text: number(value) for name, text in watch.shows.items() if (value := history.last(name)) is not None
         }
-        if watch.name == "learner: q health":
+        if watch.name == Q_HEALTH:
             values |= self._q_values()
-        if watch.name == "config: honoured" and (rate := self._engine.rule(10)) is not None:
-            measured = rate.measured()  # type: ignore[attr-defined]
+        if watch.name == CONFIG:
+            measured, asked = measured_updates(history), history.expect.updates_per_step
             values["updates per step (measured)"] = "-" if measured is None else f"{measured[0]:.4f}"
-            asked = history.expect.updates_per_step
             values["updates per step (asked)"] = "-" if asked is None else f"{asked:.4f}"
         values["environment step"] = f"{history.step:.0f}"
         values["age of the data (s)"] = f"{now - alarm.fresh_at:.1f}" if alarm.arrivals else "-"
-        values["latched rules"] = ", ".join(map(str, sorted(alarm.rules))) or "none"
+        values["latched rules"] = ", ".join(sorted(alarm.rules)) or "none"
         return values
 
     def _q_values(self) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""From a tag to the quantity that it carries.
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the quantity that a tag carries.
 
-Four ways, the first that holds wins: the user said so (``--tag``); the tag is listed letter by letter; it is listed but
-for case, spaces, ``_``, ``/``, ``-``, plural and unit; or its words name a role and leave nothing unexplained. The last
-one needs every word to be understood: ``train/q1_value`` is a Q value, ``plan/q1_value_of_day`` is not.
+There are four ways, tried in this order: the user mapped the tag (``--tag``); the tag is listed letter by letter; it is
+listed, apart from case, spaces, ``_``, ``/``, ``-``, plural and unit; every word of it is understood, and together they
+name a role. ``train/q1_value`` is a Q value, ``plan/q1_value_of_day`` is not.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ import difflib
 import re
 from typing import Iterable, Mapping, NamedTuple
 
-from td3_driving.doctor.aliases import ALERT, QUANTITY_OF_TAG, TAGS
+from td3_driving.doctor.aliases import ALERT, QUANTITY_OF_TAG, SHARES, TAGS, TERMS, family, of_family
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.roles import role, role_guess
 
 MOST_SUGGESTIONS = 8
 MOST_CACHED = 4096
-# In other spellings they mean something else: ``reward/step`` is no episode return.
+# Only these exact spellings count: ``reward/step`` is no episode return.
 LETTER_BY_LETTER = frozenset({"rewards/step", "episode_lengths/step", "EpLen"})
 # Groups that libraries put before a tag without changing what it means.
 _GROUPS = re.compile(r"\b(?:ray tune|default policy|info learner|learner stat|sampler result|metric(?= \w))\b ?")
 _UNITS = re.compile(
-    r"[(\[](?:m/s|km/h|m/s\^?2|ms|m|s|sec|rad|deg|%|steps?)[)\]]|(?<=[a-z])_(?:kmh|mps|pct|rad|deg|m|s|sec)$"
+    r"[(\[](?:m/s|km/h|m/s\^?2|ms|m|s|sec|rad|deg|%|steps?)[)\]]|(?<=[a-z])(?:[ _/-](?:kmh|mps|pct|rad|deg|sec)|_[ms])$"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PLURALS = {"losses", "rewards", "returns", "values", "lengths", "lens", "stats", "metrics", "results", "learners"}
@@ -44,7 +45,7 @@ def normal_form(tag: str) -> str:
 def _table() -> dict[str, str]:
     table: dict[str, str] = {}
     for quantity, tags in TAGS.items():
-        for tag in tags:
+        for tag in tags if quantity not in (TERMS, SHARES) else ():
             if tag not in LETTER_BY_LETTER:
                 table.setdefault(normal_form(tag), quantity)
     return table
@@ -54,7 +55,7 @@ NORMAL_FORMS = _table()
 
 
 class Reading(NamedTuple):
-    """What a tag was taken for, and how surely: 4 by hand, 3 listed, 2 by normal form, 1 by its role, 0 by a guess."""
+    """The quantity of a tag, and how sure that is: 4 by hand, 3 listed, 2 by normal form, 1 by its role, 0 a guess."""
 
     quantity: str
     rank: int
@@ -65,7 +66,7 @@ class Names:
     """The tags of one run.
 
     Args:
-        by_hand: quantity → tag, as the user maps them.
+        by_hand: quantity → tag, as the user mapped them.
 
     Raises:
         Unusable: ``by_hand`` names a quantity that does not exist.
@@ -74,7 +75,7 @@ class Names:
     def __init__(self, by_hand: Mapping[str, str] | None = None) -> None:
         self.by_hand = dict(by_hand or {})
         for name in self.by_hand:
-            if name not in TAGS:
+            if family(name) not in TAGS:
                 near = difflib.get_close_matches(name, TAGS, n=1)
                 raise Unusable(f"--tag {name!r} is no series" + (f"; did you mean {near[0]!r}?" if near else ""))
         self._of_tag = {tag: name for name, tag in self.by_hand.items()}
@@ -87,7 +88,7 @@ class Names:
         return None if reading is None else self._moved.get(reading.quantity, reading.quantity)
 
     def reading(self, tag: str) -> Reading | None:
-        """What ``tag`` was taken for before the other tags of the run are looked at."""
+        """The reading of ``tag`` by itself, before the other tags of the run are considered."""
         if tag not in self._known:
             if len(self._known) >= MOST_CACHED:
                 return self._read(tag)
@@ -109,13 +110,16 @@ class Names:
         if found is not None:
             return Reading(found, 2)
         by_role = role(words)
-        return None if by_role is None else Reading(by_role, 1)
+        if by_role is not None:
+            return Reading(by_role, 1)
+        term = of_family(tag)
+        return None if term is None else Reading(term[0], 3, term[1])
 
     def settle(self, tags: Iterable[str]) -> dict[str, str]:
-        """``{quantity: tag}`` of a run that has ``tags``: of several tags for one quantity the surest, then the first.
+        """``{quantity: tag}`` of a run with ``tags``: the surest tag, else the first.
 
-        A policy loss beside a value loss and without a Q loss is that of a policy gradient; it says nothing of Q.
-        A loss beside an accuracy or a validation loss is no critic's.
+        A policy loss beside a value loss, without a Q loss, belongs to a policy gradient and says nothing about Q. A
+        loss beside an accuracy or a validation loss belongs to supervised training.
         """
         seen = list(dict.fromkeys(tags))
         bare = {reading.quantity for tag in seen if (reading := self.reading(tag)) is not None}
@@ -138,7 +142,7 @@ class Names:
         return {name: tag for name, (_, tag) in best.items()}
 
     def absent(self, tags: Iterable[str]) -> str:
-        """One sentence about a tag given by hand that the run does not have; empty if it has all."""
+        """A sentence about a tag of ``--tag`` that the run does not have; empty if it has all."""
         seen = set(tags)
         for name, tag in self.by_hand.items():
             if tag not in seen:
@@ -163,7 +167,7 @@ def parse_tags(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def suggestions(unknown: Iterable[str], present: Iterable[str]) -> list[str]:
-    """What to type for tags that look like a series which was not found, ``q1=stats/mean_q_1`` each."""
+    """Arguments for ``--tag``, ``q1=stats/mean_q_1``, for unknown tags that look like a missing series."""
     have = set(present)
     lines: list[str] = []
     for tag in unknown:

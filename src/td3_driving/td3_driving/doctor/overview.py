@@ -1,4 +1,5 @@
-"""Many runs: one line each, those in trouble first."""
+# SPDX-License-Identifier: Apache-2.0
+"""A table of many runs: one line each, the worst first."""
 
 from __future__ import annotations
 
@@ -35,12 +36,12 @@ class Line:
 
     @property
     def trouble(self) -> tuple[int, int, int, str]:
-        """Sorts runs, worst first."""
+        """Sort key of a run, worst first."""
         return ORDER[self.verdict], -self.critical, -self.warnings, self.name
 
 
 def line_of(run: Run, diagnosis: Diagnosis, with_report: bool = False) -> Line:
-    """What is kept of a run among many."""
+    """The line of a run."""
     counts = [finding.severity for finding in diagnosis.findings]
     return Line(
         diagnosis.source.name,
@@ -67,12 +68,12 @@ def unusable(run: Run, reason: str) -> Line:
 
 
 def sorted_by_trouble(lines: list[Line]) -> list[Line]:
-    """NO-GO first, those with most critical findings at the top; what cannot be used last."""
+    """``lines``, NO-GO first, by the number of critical findings; unusable runs last."""
     return sorted(lines, key=lambda line: line.trouble)
 
 
 def exit_code(lines: list[Line]) -> int:
-    """That of the worst verdict: 3, 4 or 0; 2 where nothing could be used."""
+    """The exit code of the worst verdict: 3, 4 or 0; 2 if no run could be used."""
     verdicts = {line.verdict for line in lines}
     for verdict in (Verdict.NO_GO, Verdict.INSUFFICIENT, Verdict.GO):
         if verdict.value in verdicts:

@@ -1,4 +1,5 @@
-"""Figures of a run, with the moments that matter marked: learning start, evaluations, the first firing of each rule."""
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of a run. They mark learning start, evaluations, and the step at which each rule first held."""
 
 from __future__ import annotations
 
@@ -6,21 +7,19 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from td3_driving.doctor.charts import CHARTS, Chart, titled
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.history import History
+from td3_driving.doctor.rules.bound import ReturnBound
 from td3_driving.doctor.rules.quantities import return_bound
-from td3_driving.doctor.rules.values import ReturnBound
 from td3_driving.doctor.scope import ON_POLICY
-from td3_driving.doctor.sections import label
+from td3_driving.doctor.section_tables import label
+from td3_driving.doctor.style import COLOURS, FONT, GRID, INK
 
-INK, GRID = "#222222", "#e6e6e6"
-# Okabe and Ito's palette, which readers with any colour vision can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 MARKS = {Severity.CRITICAL: "#B00020", Severity.WARN: "#B36B00", Severity.INSUFFICIENT: "#B36B00"}
-FONT = {"family": "Charter, 'Bitstream Charter', Georgia, 'Times New Roman', serif", "size": 13, "color": INK}
 LOG_DECADES = 1.5
 MOST_EVALUATIONS = 40
 
@@ -40,8 +39,8 @@ def _figure(chart: Chart, diagnosis: Diagnosis) -> tuple[go.Figure, list[str]]:
     history = diagnosis.history
     figure = go.Figure()
     values, drawn = [], []
-    for name, sign in chart.series:
-        # Minus the loss stands in for aq only where aq is not logged; a policy gradient has no critic of actions.
+    for name, sign in _drawable(history, chart):
+        # Minus the loss replaces aq only if aq is not logged. A policy gradient has no critic of actions.
         stand_in = name == "actor_loss" and sign < 0 and history.has("actor_q")
         if not history.has(name) or stand_in or (name == "critic_loss" and diagnosis.scope.family == ON_POLICY):
             continue
@@ -58,7 +57,12 @@ def _figure(chart: Chart, diagnosis: Diagnosis) -> tuple[go.Figure, list[str]]:
     return figure, drawn
 
 
-def _trace(chart: Chart, name: str, steps: np.ndarray, values: np.ndarray, index: int) -> go.Scatter:
+def _drawable(history: History, chart: Chart) -> list[tuple[str, float]]:
+    """The series of a chart with their signs, the terms of the reward one by one."""
+    return [(name, sign) for series, sign in chart.series for name in history.expanded([series])]
+
+
+def _trace(chart: Chart, name: str, steps: NDArray[np.float64], values: NDArray[np.float64], index: int) -> go.Scatter:
     colour = COLOURS[index % len(COLOURS)]
     return go.Scatter(
         x=steps.tolist(),
@@ -71,7 +75,7 @@ def _trace(chart: Chart, name: str, steps: np.ndarray, values: np.ndarray, index
 
 
 def _logarithmic(values: list[np.ndarray]) -> bool:
-    """Positive values over more than two decades are shown on a logarithmic axis."""
+    """Whether to use a logarithmic axis: for positive values over more than ``LOG_DECADES`` decades."""
     merged = np.concatenate(values)
     positive = merged[merged > 0]
     if len(positive) < 0.9 * len(merged) or len(positive) == 0:
@@ -80,7 +84,7 @@ def _logarithmic(values: list[np.ndarray]) -> bool:
 
 
 def lay_out(figure: go.Figure, chart: Chart, logarithmic: bool) -> None:
-    """Fonts, axes and size that all figures share; environment steps on the abscissa."""
+    """Give a figure the fonts, axes and size of all figures, with environment steps on the abscissa."""
     axis: dict[str, Any] = {
         "gridcolor": GRID,
         "linecolor": INK,
@@ -121,7 +125,7 @@ def _mark(figure: go.Figure, diagnosis: Diagnosis, chart: Chart) -> None:
         _line(figure, history.learning_start, "#777777", "dash", "learning start", 1.0)
     for mark in history.evaluations[:MOST_EVALUATIONS]:
         _line(figure, mark, "#0072B2", "dot", "evaluation" if len(history.evaluations) <= 4 else "", 1.0)
-    for step, (text, colour) in _firings(diagnosis, chart.rules).items():
+    for step, (text, colour) in _firings(diagnosis, diagnosis.rulebook.of_chart(chart.key)).items():
         _line(figure, step, colour, "solid", text, 1.09)
     if any(name == "q1" for name, _ in chart.series):
         _bound(figure, history)
@@ -130,7 +134,7 @@ def _mark(figure: go.Figure, diagnosis: Diagnosis, chart: Chart) -> None:
 
 
 def _levels(figure: go.Figure, diagnosis: Diagnosis) -> None:
-    """Start and end level by which learning was judged, where it was judged by returns."""
+    """Draw the start and end level by which learning was judged, if returns judged it."""
     learning = diagnosis.learning
     if learning.curve is None or "return" not in learning.curve.name:
         return
@@ -146,17 +150,17 @@ def _levels(figure: go.Figure, diagnosis: Diagnosis) -> None:
             figure.add_annotation(x=1, xref="paper", xanchor="left", y=place, text=name, showarrow=False)
 
 
-def _firings(diagnosis: Diagnosis, rules: tuple[int, ...]) -> dict[float, tuple[str, str]]:
-    """Per step: which rules first held there, in the colour of the weightiest."""
-    at: dict[float, list[tuple[int, Severity]]] = {}
+def _firings(diagnosis: Diagnosis, rules: frozenset[str]) -> dict[float, tuple[str, str]]:
+    """Step -> names of the rules that first held there, and the colour of the weightiest."""
+    at: dict[float, list[tuple[str, Severity]]] = {}
     for finding in diagnosis.findings:
         if finding.rule in rules and finding.first_step is not None and finding.severity in MARKS:
             at.setdefault(finding.first_step, []).append((finding.rule, finding.severity))
     marks = {}
     for step, fired in at.items():
-        numbers = sorted({rule for rule, _ in fired})
+        names = dict.fromkeys(rule for rule, _ in fired)
         severity = Severity.CRITICAL if any(weight is Severity.CRITICAL for _, weight in fired) else Severity.WARN
-        marks[step] = (f"rule{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}", MARKS[severity])
+        marks[step] = (", ".join(names), MARKS[severity])
     return marks
 
 
@@ -205,8 +209,8 @@ def timeline(diagnosis: Diagnosis) -> go.Figure | None:
     dated = [finding for finding in diagnosis.findings if finding.first_step is not None and finding.severity in MARKS]
     if not dated:
         return None
-    dated.sort(key=lambda finding: (finding.first_step or 0.0, finding.rule), reverse=True)
-    names = [f"{finding.rule} {finding.title}" for finding in dated]
+    dated.sort(key=lambda finding: finding.first_step or 0.0, reverse=True)
+    names = [finding.rule for finding in dated]
     figure = go.Figure(
         go.Scatter(
             x=[finding.first_step for finding in dated],
@@ -216,8 +220,8 @@ def timeline(diagnosis: Diagnosis) -> go.Figure | None:
             hovertext=[finding.evidence for finding in dated],
         )
     )
-    lay_out(figure, Chart("", "", (), "", ()), False)
-    _mark(figure, diagnosis, Chart("", "", (), "", ()))
+    lay_out(figure, Chart("", "", "", (), ""), False)
+    _mark(figure, diagnosis, Chart("", "", "", (), ""))
     rows = len(set(names))
     figure.update_layout(height=110 + 24 * rows, showlegend=False, hovermode="closest")
     figure.update_xaxes(range=[-0.02 * diagnosis.history.step, 1.02 * diagnosis.history.step])

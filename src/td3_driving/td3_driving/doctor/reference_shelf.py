@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What healthy runs look like, as bands of quantiles, and where a run lies in them.
 
 A profile is a quantity of a run at the shares 5 %, 10 % … 100 % of its steps, in a form that runs of different tasks
@@ -21,6 +22,7 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rules.quantities import any_q, return_bound
@@ -49,9 +51,9 @@ class Band:
     """
 
     quantity: str
-    low: np.ndarray
-    middle: np.ndarray
-    high: np.ndarray
+    low: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    high: NDArray[np.float64]
     runs: int
 
     @property
@@ -65,7 +67,7 @@ class Placement:
     """A run beside a band; ``values`` (20,) at :data:`SHARES`, NaN where nothing is known."""
 
     band: Band
-    values: np.ndarray
+    values: NDArray[np.float64]
 
     @property
     def inside(self) -> float:
@@ -96,7 +98,7 @@ def bands() -> dict[str, Band]:
     return {quantity: _band(quantity, np.array(rows)) for quantity, rows in columns.items()}
 
 
-def _band(quantity: str, rows: np.ndarray) -> Band:
+def _band(quantity: str, rows: NDArray[np.float64]) -> Band:
     return Band(quantity, rows[:, 0], rows[:, 1], rows[:, 2], int(rows[0, 3]))
 
 
@@ -109,7 +111,7 @@ def placed(history: History) -> list[Placement]:
     ]
 
 
-def profile(history: History, quantity: str) -> np.ndarray | None:
+def profile(history: History, quantity: str) -> NDArray[np.float64] | None:
     """The run's values (20,) of a quantity at :data:`SHARES`; ``None`` if it has too few points of it."""
     points = {
         "learning_curve": _returns,
@@ -166,26 +168,26 @@ def _of_bound(history: History) -> Points | None:
     return steps, np.abs(values) / bound
 
 
-def _sampled(share: np.ndarray, values: np.ndarray, quantity: str) -> np.ndarray:
+def _sampled(share: NDArray[np.float64], values: NDArray[np.float64], quantity: str) -> NDArray[np.float64]:
     """Mean (of a curve) or median (of the others) of the points in the window that ends at each share."""
     middle = np.mean if quantity == "learning_curve" else np.median
     chosen = (values[(share > at - WINDOW - 1e-9) & (share <= at + 1e-9)] for at in SHARES)
     return np.array([float(middle(part)) if len(part) else np.nan for part in chosen])
 
 
-def _as_curve(levels: np.ndarray) -> np.ndarray:
+def _as_curve(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     start, best = levels[np.isfinite(levels)][0], np.nanmax(levels)
     return (levels - start) / (best - start) if best > start else np.zeros_like(levels)
 
 
-def _decades(norms: np.ndarray) -> np.ndarray:
+def _decades(norms: NDArray[np.float64]) -> NDArray[np.float64]:
     positive = np.where(norms > 0, norms, np.nan)
     if not np.isfinite(positive).any():
         return positive
     return np.log10(positive / positive[np.isfinite(positive)][:2].mean())
 
 
-def _same(values: np.ndarray) -> np.ndarray:
+def _same(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 

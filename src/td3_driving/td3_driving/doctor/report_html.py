@@ -1,44 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
 """One self-contained HTML page: verdict, causes, figures, tables. It needs no network, and prints well."""
 
 from __future__ import annotations
 
 from html import escape
-from string import Template
 from typing import Iterable
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from td3_driving.doctor import section_tables
 from td3_driving.doctor.advice import help_lines
-from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Finding, Severity
 from td3_driving.doctor.plots import figures, timeline
-from td3_driving.doctor.report_style import STYLE
-from td3_driving.doctor.sections import (
-    SECTIONS,
-    Table,
-    key_metrics,
-    logged_table,
-    missing_series,
-    readings,
-    regime_table,
-)
+from td3_driving.doctor.section_tables import Table
+from td3_driving.doctor.sections import SECTIONS
 from td3_driving.doctor.shelf_plots import shelf_figures
+from td3_driving.doctor.style import PAGE, STYLE
 from td3_driving.doctor.summary import first_step, headline, learned, next_steps, not_judged, reasons
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
-
-PAGE = Template(
-    """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title><style>$style</style><script>$plotly</script></head>
-<body>
-$body
-</body></html>
-"""
-)
 
 
 def html_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
@@ -48,7 +31,7 @@ def html_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
         _causes(diagnosis),
         _list("What to do next", next_steps(diagnosis), "ol"),
         _ruled_out(diagnosis),
-        "<h2>Key metrics</h2>" + _table(key_metrics(diagnosis), caption=False),
+        "<h2>Key metrics</h2>" + _table(section_tables.key_metrics(diagnosis), caption=False),
         _figures(diagnosis),
         *(_section(diagnosis, key, index) for index, key in enumerate(SECTIONS, 1)),
         _findings(diagnosis),
@@ -93,8 +76,8 @@ def _first(diagnosis: Diagnosis) -> str:
 def _causes(diagnosis: Diagnosis) -> str:
     items = "".join(
         f'<li><span class="cause">{escape(cause.cause)}</span><span class="badge">{cause.confidence}</span>'
-        f'<span class="badge">rule{"s" if len(cause.rules) > 1 else ""} {", ".join(map(str, cause.rules))}</span>'
-        f"<br>{escape(CAUSES[cause.cause].meaning)} <span class='meta'>{escape(cause.evidence)}.</span></li>"
+        f'<span class="badge">{escape(", ".join(cause.rules))}</span>'
+        f"<br>{escape(cause.meaning)} <span class='meta'>{escape(cause.evidence)}.</span></li>"
         for cause in diagnosis.causes
     )
     return f'<h2>Causes</h2><ol class="causes" id="causes">{items}</ol>' if items else ""
@@ -129,17 +112,17 @@ def _plot(figure: go.Figure, index: int, title: str, caption: str) -> str:
 
 
 def _section(diagnosis: Diagnosis, key: str, index: int) -> str:
-    logged = logged_table(diagnosis.history, key)
+    logged = section_tables.logged_table(diagnosis.history, key)
     parts = [f"<h2>{index}. {escape(SECTIONS[key].title)}</h2>"]
     parts.append(
-        _table(logged) + _table(regime_table(diagnosis.history, key))
+        _table(logged) + _table(section_tables.regime_table(diagnosis.history, key))
         if logged.rows
         else "<p>No series of this section was found.</p>"
     )
-    lines = readings(diagnosis, key)
+    lines = section_tables.readings(diagnosis, key)
     if lines:
         parts.append(_list("Reading", lines, level=3))
-    absent = missing_series(diagnosis.history, key)
+    absent = section_tables.missing_series(diagnosis.history, key)
     if absent:
         parts.append(f'<p class="note">Missing series: {escape(", ".join(absent))}.</p>')
     return "".join(parts)
@@ -147,13 +130,12 @@ def _section(diagnosis: Diagnosis, key: str, index: int) -> str:
 
 def _findings(diagnosis: Diagnosis) -> str:
     rows = "".join(
-        f"<tr><td>{finding.rule}</td><td>{escape(finding.title)}</td><td"
-        f" class='{finding.severity.value}'>{finding.severity.value}</td>"
+        f"<tr><td>{finding.rule}</td><td class='{finding.severity.value}'>{finding.severity.value}</td>"
         f"<td>{_step(finding)}</td><td>{escape(finding.evidence)}</td>"
         f"<td>{escape(finding.refuted_by)}</td></tr>"
-        for finding in sorted(diagnosis.findings, key=lambda item: (_weight(item.severity), item.rule))
+        for finding in sorted(diagnosis.findings, key=lambda item: _weight(item.severity))
     )
-    head = "<tr><th>Rule</th><th>Name</th><th>Severity</th><th>From step</th><th>Evidence</th><th>Refuted by</th></tr>"
+    head = "<tr><th>Rule</th><th>Severity</th><th>From step</th><th>Evidence</th><th>Refuted by</th></tr>"
     return f"<h2>Findings</h2><table id='findings'><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
@@ -167,7 +149,7 @@ def _weight(severity: Severity) -> int:
 
 def _unjudged(diagnosis: Diagnosis) -> str:
     lines = not_judged(diagnosis)
-    quiet = ", ".join(f"{item.rule} {item.title}" for item in diagnosis.outcomes if item.status == "quiet")
+    quiet = ", ".join(item.rule for item in diagnosis.outcomes if item.status == "quiet")
     note = f"<p class='note'>Judged and not holding: {escape(quiet or 'none')}.</p>"
     return (_list("Not judged, hence not healthy", lines) if lines else "") + note
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The diagnosis for programs."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from td3_driving.doctor.compare import Against, comparison
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Finding
 from td3_driving.doctor.reference_shelf import Placement, placed
-from td3_driving.doctor.sections import coverage
+from td3_driving.doctor.section_tables import coverage
 
 
 def json_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
@@ -32,7 +33,7 @@ def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str
         },
         "algorithm": {"name": diagnosis.scope.name, "family": diagnosis.scope.family},
         "learning": _learning(diagnosis),
-        "warnings": [f"{finding.rule} {finding.title}: {finding.evidence}" for finding in diagnosis.warnings],
+        "warnings": [f"{finding.rule}: {finding.evidence}" for finding in diagnosis.warnings],
         "causes": [
             {
                 "cause": cause.cause,
@@ -46,10 +47,7 @@ def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str
         "refuted": [{"cause": item.cause, "evidence": item.evidence} for item in diagnosis.refuted],
         "insufficient": diagnosis.insufficient,
         "findings": [_finding(finding) for finding in diagnosis.findings],
-        "rules": [
-            {"rule": item.rule, "title": item.title, "status": item.status, "reason": item.reason}
-            for item in diagnosis.outcomes
-        ],
+        "rules": [{"rule": item.rule, "status": item.status, "reason": item.reason} for item in diagnosis.outcomes],
         "coverage": coverage(history),
         "shelf": [_placement(placement) for placement in placed(history)],
         "asked": source.asked,
@@ -89,7 +87,6 @@ def _placement(placement: Placement) -> dict[str, Any]:
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "rule": finding.rule,
-        "title": finding.title,
         "severity": finding.severity.value,
         "first_step": finding.first_step,
         "evidence": finding.evidence,

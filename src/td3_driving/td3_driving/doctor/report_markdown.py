@@ -1,24 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
 """The diagnosis as a document, in the order of a validation analysis written by hand."""
 
 from __future__ import annotations
 
 from typing import Iterable
 
+from td3_driving.doctor import section_tables
 from td3_driving.doctor.advice import help_lines
-from td3_driving.doctor.causes import CAUSES
 from td3_driving.doctor.compare import Against, comparison_table
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import number
 from td3_driving.doctor.reference_shelf import placed
-from td3_driving.doctor.sections import (
-    SECTIONS,
-    Table,
-    key_metrics,
-    logged_table,
-    missing_series,
-    readings,
-    regime_table,
-)
+from td3_driving.doctor.section_tables import Table
+from td3_driving.doctor.sections import SECTIONS
 from td3_driving.doctor.summary import first_step, headline, learned, next_steps, reasons
 
 
@@ -33,7 +27,7 @@ def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str
     lines += [f"## {count + 3}. Next steps", ""]
     lines += [f"{index}. {step}" for index, step in enumerate(next_steps(diagnosis), 1)]
     lines += ["", f"## {count + 4}. GO / NO-GO", "", f"**{diagnosis.verdict.value}.** {headline(diagnosis)}", ""]
-    lines += [f"## {count + 5}. Key metrics", "", *_table(key_metrics(diagnosis), title=False)]
+    lines += [f"## {count + 5}. Key metrics", "", *_table(section_tables.key_metrics(diagnosis), title=False)]
     lines += [f"## {count + 6}. All rules", "", *_rules(diagnosis)]
     lines += ["", f"## {count + 7}. Beside healthy runs", ""]
     lines += _items(f"{item.sentence}." for item in placed(diagnosis.history)) or ["No series to compare."]
@@ -73,24 +67,20 @@ def _summary(diagnosis: Diagnosis) -> list[str]:
         lines.append(f"> About the evidence: `{cause.cause}`: {cause.evidence}.")
     if diagnosis.evidence_warnings:
         lines.append("")
-    return (
-        lines
-        + _items(f"`{cause.cause}` ({cause.confidence}): {CAUSES[cause.cause].meaning}" for cause in diagnosis.causes)
-        + [""]
-    )
+    return lines + _items(f"`{cause.cause}` ({cause.confidence}): {cause.meaning}" for cause in diagnosis.causes) + [""]
 
 
 def _section(diagnosis: Diagnosis, key: str, index: int) -> list[str]:
     lines = [f"## {index}. {SECTIONS[key].title}", ""]
-    logged = logged_table(diagnosis.history, key)
+    logged = section_tables.logged_table(diagnosis.history, key)
     if logged.rows:
-        lines += [*_table(logged), *_table(regime_table(diagnosis.history, key))]
+        lines += [*_table(logged), *_table(section_tables.regime_table(diagnosis.history, key))]
     else:
         lines += ["No series of this section was found.", ""]
-    found = readings(diagnosis, key)
+    found = section_tables.readings(diagnosis, key)
     if found:
         lines += ["**Reading**", "", *_items(found), ""]
-    absent = missing_series(diagnosis.history, key)
+    absent = section_tables.missing_series(diagnosis.history, key)
     if absent:
         lines += [f"Missing series: {', '.join(f'`{name}`' for name in absent)}.", ""]
     return lines
@@ -106,9 +96,7 @@ def _root_causes(diagnosis: Diagnosis, index: int) -> list[str]:
         return [*lines, "None.", ""]
     table = Table("", ("rank", "cause", "confidence", "rules", "evidence"))
     for rank, cause in enumerate(diagnosis.causes, 1):
-        table.rows.append(
-            (str(rank), f"`{cause.cause}`", cause.confidence, ", ".join(map(str, cause.rules)), cause.evidence)
-        )
+        table.rows.append((str(rank), f"`{cause.cause}`", cause.confidence, ", ".join(cause.rules), cause.evidence))
     return lines + _table(table, title=False)
 
 
@@ -125,9 +113,7 @@ def _rules(diagnosis: Diagnosis) -> list[str]:
         finding = diagnosis.finding(outcome.rule)
         status = finding.severity.value if finding else outcome.status
         refuted = finding.refuted_by if finding else ""
-        table.rows.append(
-            (f"{outcome.rule} {outcome.title}", status, finding.evidence if finding else outcome.reason, refuted)
-        )
+        table.rows.append((outcome.rule, status, finding.evidence if finding else outcome.reason, refuted))
     note = "A rule that is quiet was judged and does not hold. What was not judged is not healthy."
     return [note, "", *_table(table, title=False)]
 

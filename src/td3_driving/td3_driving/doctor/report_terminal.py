@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The diagnosis on a terminal. The first screen holds the verdict, whether it learned, and the first cause."""
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.findings import Severity
 from td3_driving.doctor.reference_shelf import placed
 from td3_driving.doctor.scope import ABSENT
-from td3_driving.doctor.sections import SECTIONS, Table, missing_series
+from td3_driving.doctor.section_tables import Table, missing_series
+from td3_driving.doctor.sections import SECTIONS
 from td3_driving.doctor.summary import (
-    described,
     first_cause,
     first_step,
     headline,
@@ -32,13 +33,13 @@ MOST_STEPS = 3
 
 
 def print_brief(diagnosis: Diagnosis, console: Console) -> None:
-    """The first screen, the other top causes and what to do about them, and nothing else."""
+    """Print the first screen, the other top causes, and what to do about them."""
     _print_first(diagnosis, console)
     _print_more(diagnosis, console)
 
 
 def print_report(diagnosis: Diagnosis, console: Console, against: Against | None = None) -> None:
-    """Write the diagnosis to ``console``: what fits on the first screen decides, the rest is evidence."""
+    """Print the diagnosis: the first screen holds the decision, the rest is evidence."""
     _print_first(diagnosis, console)
     _print_more(diagnosis, console)
     _print_causes(diagnosis, console)
@@ -50,7 +51,7 @@ def print_report(diagnosis: Diagnosis, console: Console, against: Against | None
 
 
 def _print_first(diagnosis: Diagnosis, console: Console) -> None:
-    """Verdict; did it learn; the first cause with its number and what to do."""
+    """Print the verdict, whether it learned, the first cause with its number, and what to do."""
     colour, source = COLOURS[diagnosis.verdict], diagnosis.source
     title = Text(diagnosis.verdict.value, style=f"bold {colour}")
     facts = f"{source.name}: {diagnosis.scope.name}, {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps"
@@ -64,7 +65,7 @@ def _print_first(diagnosis: Diagnosis, console: Console) -> None:
 
 
 def _print_more(diagnosis: Diagnosis, console: Console) -> None:
-    """What makes the evidence doubtful, the other top causes of a NO-GO, and what to do about them."""
+    """Print what makes the evidence doubtful, the other top causes of a NO-GO, and what to do about them."""
     first = first_cause(diagnosis)
     doubts = [cause for cause in diagnosis.evidence_warnings if cause is not first]
     for cause in doubts:
@@ -83,9 +84,7 @@ def _print_causes(diagnosis: Diagnosis, console: Console) -> None:
             "", "cause", "confidence", "rules", "meaning", title="Causes", title_justify="left", expand=True
         )
         for index, cause in enumerate(diagnosis.causes, 1):
-            table.add_row(
-                str(index), cause.cause, cause.confidence, ", ".join(map(str, cause.rules)), described(cause.cause)
-            )
+            table.add_row(str(index), cause.cause, cause.confidence, ", ".join(cause.rules), cause.meaning)
         console.print(table)
     for item in diagnosis.refuted:
         console.print(Text.assemble(("Ruled out: ", "dim"), f"{item.cause}: {item.evidence}"))
@@ -93,12 +92,10 @@ def _print_causes(diagnosis: Diagnosis, console: Console) -> None:
 
 def _print_findings(diagnosis: Diagnosis, console: Console) -> None:
     table = RichTable("rule", "severity", "from step", "evidence", title="Findings", title_justify="left", expand=True)
-    for finding in sorted(diagnosis.findings, key=lambda item: (list(SEVERITIES).index(item.severity), item.rule)):
+    for finding in sorted(diagnosis.findings, key=lambda item: list(SEVERITIES).index(item.severity)):
         step = "" if finding.first_step is None else f"{finding.first_step:,.0f}"
         colour = SEVERITIES[finding.severity]
-        table.add_row(
-            f"{finding.rule} {finding.title}", Text(finding.severity.value, style=colour), step, finding.evidence
-        )
+        table.add_row(finding.rule, Text(finding.severity.value, style=colour), step, finding.evidence)
     console.print(table)
 
 
@@ -111,7 +108,7 @@ def _print_shelf(diagnosis: Diagnosis, console: Console) -> None:
 
 
 def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
-    """What could not be judged; quiet rules are those that were judged and did not hold."""
+    """Print the rules that could not judge, and the series that are missing."""
     unjudged = not_judged(diagnosis)
     if unjudged:
         console.print("[bold]Not judged[/bold]")
@@ -126,7 +123,7 @@ def _print_gaps(diagnosis: Diagnosis, console: Console) -> None:
 
 
 def _absent(diagnosis: Diagnosis, key: str) -> list[str]:
-    """Missing series of a section; of another library's run those alone that a verdict rests on."""
+    """Missing series of a section; only essential ones for runs of other libraries."""
     names = missing_series(diagnosis.history, key)
     return names if diagnosis.history.ours else [name for name in names if name in SECTIONS[key].essential]
 

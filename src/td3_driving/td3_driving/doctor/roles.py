@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """The role of a series by the words of its tag.
 
-A tag is a set of words. Some say where it was measured (evaluation), some which statistic it is, some which network;
-what remains names the thing. ``role`` answers only if no word is left over; ``role_guess`` lets words be left over and
-serves to suggest, never to judge.
+A tag is a set of words. Some say where it was measured (evaluation), some name a statistic, some a network. The other
+words name the thing. ``role`` answers only if it understands every word. ``role_guess`` ignores unknown words; it
+serves for suggestions, never for judgements.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ _THINGS: dict[frozenset[str], str] = {
         "q gradnorm": "grad_critic_pre",
     }.items()
 }
-# (thing, statistic) -> quantity; a thing that is not here keeps its name for a mean and has none for the others.
+# (thing, statistic) -> quantity. The mean of any other thing is the thing itself; its other statistics are unknown.
 _BY_STATISTIC = {
     ("q", ""): "q1",
     ("q", "mean"): "q1",

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the runs at a path, and reads each as one stream of samples.
 
-A run is a folder with logs, one log file, or a bag of the topics ``/td3/*``. Of our own run folders the configuration
-(``config.yaml``) and the manifest are read too; those of others are read if they can be, and never refuse a run.
+A run is a folder with logs, one log file, or a bag of the topics ``/td3/*``. The configuration
+(``config.yaml``) and the manifest beside the logs are read too. If they cannot be read, the run is judged without them.
 """
 
 from __future__ import annotations
@@ -13,32 +14,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from td3_driving.doctor.bag import bag_config
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import Progress, ReadReport, Scalar
 from td3_driving.doctor.expectations import parse_config, read_config
 from td3_driving.doctor.readers.attempts import Segment, divided, one_after_another
-from td3_driving.doctor.readers.bounds import small_text
+from td3_driving.doctor.readers.bounds import Progress, small_text
 from td3_driving.doctor.readers.episodes import monitors_merged
 from td3_driving.doctor.readers.folders import add_scalars_folder, folders_with_logs, streams_in
 from td3_driving.doctor.readers.mlflow import mlflow_parameters
 from td3_driving.doctor.readers.streams import Stream, stream_of
 from td3_driving.doctor.readers.tables import parts_of_table
 from td3_driving.doctor.rules.camera import final_samples
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 CONFIG_TEXTS = ("config", "hyperparameters", "args", "hparams")
 ABSOLUTE = 1e8
-# Folders that say nothing of the run in them.
-PLAIN_NAMES = frozenset({"summaries", "tb", "tensorboard", "logs", "log", "files", "tensorboard_logs", "runs"})
-# Logs that a run is known by, wherever else it leaves tables.
+# Folder names that do not name a run.
+PLAIN_NAMES = frozenset({"summaries", "tb", "tensorboard", "logs", "log", "files", "tensorboard_logs", "runs", "bag"})
+# Kinds of logs that make a folder a run, whatever tables lie below it.
 RECORDS = frozenset({"events", "wandb", "mlflow"})
-# What the manifest of our own runs holds, and hardly any other.
+# Key by which the manifest of our own runs is known.
 OUR_KEY = "config_hash"
 PLAIN_FILES = frozenset({"progress", "monitor", "result", "doctor", "metrics"})
 
 
 @dataclass
 class Run:
-    """One run: its streams, and what is said of it."""
+    """One run: its streams and its description."""
 
     path: Path
     segments: list[Segment]
@@ -61,7 +63,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """How the run is called: its folder, and which of several runs in it."""
+        """Name of the run: its folder, and its number if the folder holds several."""
         if self.path.is_file() and self.streams[0].kind != "events" and self.path.stem not in PLAIN_FILES:
             return " ".join(part for part in (self.path.stem, self.label) if part)
         folder = (self.path if self.path.is_dir() else self.path.parent).resolve()
@@ -75,13 +77,13 @@ class Run:
 
     @property
     def damage(self) -> str:
-        """What is wrong with the end of the newest file; damage before a restart is the past of the run."""
+        """Damage at the end of the newest file. Damage before a restart does not count."""
         return self.reports[-1].damage if self.reports else ""
 
     def samples(self, progress: Progress | None = None) -> Iterator[Scalar]:
-        """All scalars, segment by segment, each in the order of its time (of its steps where times are unknown).
+        """All scalars, segment by segment, in the order of time (of steps if times are unknown).
 
-        Those of the drives after the run come last.
+        The scalars of the drives after the run come last.
         """
         self.reports = []
         for segment in self.segments:
@@ -105,7 +107,7 @@ class Run:
         yield from heapq.merge(*streams, key=_by_wall if dated else _by_step)
 
     def asked_in_texts(self) -> dict[str, Any]:
-        """The configuration as texts of the event files hold it."""
+        """The configuration that texts in the event files state."""
         asked: dict[str, Any] = {}
         for report in self.reports:
             for name in CONFIG_TEXTS:
@@ -216,7 +218,7 @@ def _in_folder(root: Path) -> list[Run]:
 
 
 def _without_parts(streams: dict[Path, list[Stream]]) -> dict[Path, list[Stream]]:
-    """Without tables and JSON that lie below a run: its checkpoints and evaluations are no runs of their own."""
+    """Leave out tables and JSON below a run: its checkpoints and evaluations are no runs."""
     runs = {folder for folder, found in streams.items() if any(stream.kind in RECORDS for stream in found)}
     return {
         folder: found
@@ -236,14 +238,18 @@ def _monitors_with_their_run(streams: dict[Path, list[Stream]]) -> dict[Path, li
 
 
 def _describe(run: Run, folder: Path) -> None:
-    """Read the description beside the logs as far as it can be read."""
+    """Read configuration, manifest and final drives beside the logs, as far as possible."""
+    kind = run.streams[0].kind
+    if kind == "bag" and not _is_ours(folder) and _is_ours(folder.parent):
+        # The recorder puts its bag into the folder of the run.
+        folder = folder.parent
     run.final = final_samples(folder)
-    if run.streams[0].kind == "mlflow":
+    if kind == "mlflow":
         run.config = mlflow_parameters(run.path)
         return
     config, manifest = folder / "config.yaml", folder / "manifest.json"
     try:
-        run.config = read_config(config) if config.is_file() else {}
+        run.config = read_config(config) if config.is_file() else bag_config(run.path) if kind == "bag" else {}
     except Unusable as error:
         run.notes.append(str(error))
     try:

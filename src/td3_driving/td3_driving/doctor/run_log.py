@@ -1,4 +1,5 @@
-"""A log for training loops of one's own, which the doctor reads: two lines, no dependency.
+# SPDX-License-Identifier: Apache-2.0
+"""A log for your own training loop. It takes two lines and no dependency, and the doctor reads it.
 
 log = RunLog("runs/mine")
 log.write(step, q1=q1.mean(), actor_loss=actor_loss, critic_loss=critic_loss)
@@ -19,7 +20,7 @@ class RunLog:
     """Writes ``doctor.jsonl`` into a folder, one line per call, on the disk at once.
 
     Args:
-        folder: of the run; made if it is not there. A log that is there is gone on with.
+        folder: of the run; made if it does not exist. An existing log is continued.
     """
 
     def __init__(self, folder: Path | str) -> None:

@@ -1,7 +1,8 @@
-"""What kind of learner a run is of, told by the series that it logs.
+# SPDX-License-Identifier: Apache-2.0
+"""Recognises the algorithm of a run by the series that it logs.
 
-The rules about Q values ask for nothing that an algorithm has not: policy gradients have no Q at actions, deep Q
-learning has no actor, bandits and supervised training have neither.
+Rules about parts that an algorithm does not have are not asked: policy gradients have no Q at actions, deep Q learning
+has no actor, bandits and supervised training have neither.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from dataclasses import dataclass
 
 from td3_driving.doctor.history import History
+from td3_driving.doctor.rule import ACTOR, EPISODES, VALUES
+from td3_driving.doctor.rules.quantities import entropy_regularised
 
 OFF_POLICY, DQN, ON_POLICY, BANDIT, SUPERVISED, UNKNOWN = (
     "off-policy actor-critic",
@@ -25,10 +28,13 @@ ABSENT = {
     BANDIT: "no episodes, no critic and no actor",
     SUPERVISED: "no returns, no critic and no actor",
 }
-# Rules that speak of Q, of the actor's loss, of gradients past the actor, of targets.
-ACTOR_RULES = frozenset({1, 2, 4, 5, 6, 7, 8})
-Q_RULES = frozenset({3, 11, 13, 14, 29, 30, 31, 38, 40, 41, 42, 43})
-EPISODE_RULES = frozenset({9, 18, 19, 21, 22, 23, 24, 25, 26, 27, 44})
+# Parts of a learner that a family does not have; see ``Rule.about``.
+_LACKS = {
+    DQN: frozenset({ACTOR}),
+    ON_POLICY: frozenset({ACTOR, VALUES}),
+    BANDIT: frozenset({ACTOR, VALUES, EPISODES}),
+    SUPERVISED: frozenset({ACTOR, VALUES, EPISODES}),
+}
 _PPO = re.compile(r"\b(approx|clip) ?(kl|frac|fraction|range)\b|\bclipfrac\b|\bppo\b")
 _REGRET = re.compile(r"\bregret\b|\barm\b|\bbandit\b")
 _LABELS = re.compile(
@@ -39,21 +45,14 @@ _RETURNS = ("episode_return", "episode_return_mean", "eval_return", "success_rat
 
 @dataclass(frozen=True)
 class Scope:
-    """The algorithm by its name, as far as it can be told, and its family."""
+    """Name of the algorithm, as far as it is known, and its family."""
 
     name: str
     family: str
 
-    @property
-    def foreign(self) -> frozenset[int]:
-        """Rules that ask for what this family does not have."""
-        if self.family == DQN:
-            return ACTOR_RULES
-        if self.family == ON_POLICY:
-            return ACTOR_RULES | Q_RULES
-        if self.family in (BANDIT, SUPERVISED):
-            return ACTOR_RULES | Q_RULES | EPISODE_RULES
-        return frozenset()
+    def lacks(self, part: str) -> bool:
+        """Whether an algorithm of this family has no such part; rules about it are not asked."""
+        return part in _LACKS.get(self.family, ())
 
     @property
     def sentence(self) -> str:
@@ -67,7 +66,7 @@ class Scope:
 def scope_of(history: History) -> Scope:
     """The scope of a run by its series, or by what its configuration calls the algorithm."""
     tags = [re.sub(r"[^a-z0-9]+", " ", tag.lower()) for tag in (*history.tags.values(), *history.unknown)]
-    asked = history.expect.text("algorithm").lower()
+    asked = history.expect.text("algorithm")
     return _on_policy(history, tags) or _off_policy(history, asked) or _without_actions(history, tags)
 
 
@@ -85,13 +84,15 @@ def _on_policy(history: History, tags: list[str]) -> Scope | None:
 
 def _off_policy(history: History, asked: str) -> Scope | None:
     actor = history.has("actor_loss") or history.has("actor_q")
-    if history.has("entropy_coefficient") or asked == "sac":
+    critic = history.has("critic_loss") or history.has("q1") or history.has("target_q")
+    if ":" in asked and (actor or critic):
+        # An algorithm from outside is asked for by its import path.
+        return Scope(asked.rpartition(":")[2], OFF_POLICY)
+    if entropy_regularised(history):
         return Scope("SAC", OFF_POLICY)
-    if actor and (history.has("critic_loss") or history.has("q1") or history.has("target_q")):
-        name = (
-            asked.upper() if asked in ("td3", "ddpg") else "TD3" if history.has("q2") or history.ours else "TD3 or DDPG"
-        )
-        return Scope(name, OFF_POLICY)
+    if actor and critic:
+        known = asked.upper() if asked.lower() in ("td3", "ddpg") else ""
+        return Scope(known or ("TD3" if history.has("q2") or history.ours else "TD3 or DDPG"), OFF_POLICY)
     if actor:
         return Scope("an actor-critic", OFF_POLICY)
     return Scope("DQN", DQN) if history.has("exploration_rate") and history.has("critic_loss") else None

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """A series of any length in bounded memory.
 
-Exact for ever: count, mean, standard deviation, first and last point, smallest and greatest value with their steps,
-number of non-finite values. Exact up to ``capacity`` points: the points themselves, hence medians, quantiles and plots.
-Beyond, every second stored point is dropped and only every 2nd, 4th, 8th … further point is stored: an even thinning,
-to which the extremes and the last point are added back whenever the points are asked for.
+Count, mean, standard deviation, first and last point, smallest and greatest value with their steps, and the number of
+non-finite values are always exact. Up to ``capacity`` points, all points are stored, so that medians, quantiles and
+plots are exact too. Beyond that, every second stored point is dropped, and only every 2nd, 4th, 8th … further point is
+stored. Whoever asks for the points gets the extremes and the last point besides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from array import array
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 CAPACITY = 4096
 
@@ -45,7 +47,7 @@ class Series:
         self._steps, self._values, self._walls = array("d"), array("d"), array("d")
 
     def add(self, step: float, value: float, wall: float) -> None:
-        """Append one point; a non-finite one is counted and left out of everything else."""
+        """Append one point. A non-finite value is only counted."""
         if not math.isfinite(value):
             self.nonfinite += 1
             return
@@ -114,11 +116,11 @@ class Series:
         """Steps of the stored points, (n,)."""
         return self.columns()[0]
 
-    def values(self) -> np.ndarray:
+    def values(self) -> NDArray[np.float64]:
         """Values of the stored points, (n,)."""
         return self.columns()[1]
 
-    def between(self, low: float, high: float) -> np.ndarray:
+    def between(self, low: float, high: float) -> NDArray[np.float64]:
         """Values of the stored points with ``low < step <= high``, (n,)."""
         steps, values, _ = self.columns()
         return values[(steps > low) & (steps <= high)]

@@ -1,13 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of a run inside the bands of healthy runs."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
+from td3_driving.doctor.charts import Chart
 from td3_driving.doctor.diagnosis import Diagnosis
-from td3_driving.doctor.plots import COLOURS, Chart, lay_out
+from td3_driving.doctor.plots import lay_out
 from td3_driving.doctor.reference_shelf import SHARES, Placement, placed
+from td3_driving.doctor.style import COLOURS
 
 BAND_COLOUR = "rgba(0, 158, 115, 0.18)"
 
@@ -18,7 +22,7 @@ def shelf_figures(diagnosis: Diagnosis) -> list[tuple[Chart, go.Figure]]:
 
 
 def _chart(placement: Placement) -> Chart:
-    return Chart(placement.band.title, placement.sentence + ".", (), "", ())
+    return Chart(placement.band.quantity, placement.band.title, placement.sentence + ".", (), "")
 
 
 def _figure(placement: Placement) -> go.Figure:
@@ -36,6 +40,6 @@ def _figure(placement: Placement) -> go.Figure:
     return figure
 
 
-def _line(percent: list[float], values: np.ndarray, name: str, colour: str, width: float) -> go.Scatter:
+def _line(percent: list[float], values: NDArray[np.float64], name: str, colour: str, width: float) -> go.Scatter:
     shown = [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
     return go.Scatter(x=percent, y=shown, name=name, mode="lines", line={"width": width, "color": colour})

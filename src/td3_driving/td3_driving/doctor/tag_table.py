@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of tags for the documentation: ``python -m td3_driving.doctor.tag_table > docs/doctor_tags.md``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tags of what the learner logs: losses, values, gradients, learning rates, parameters, counters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the policy's action to the vehicle's pedals and wheel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the fields of messages to the types of the core.
 
 The functions read fields by their names alone, so they take messages of ROS and messages out of a bag alike.
@@ -9,9 +10,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import decode_image
+from td3_driving.driving.reward import RewardTerms
 from td3_driving.driving.vehicle_state import VehicleState
 
 
@@ -20,7 +23,7 @@ def nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def image_array(message: Any) -> np.ndarray:
+def image_array(message: Any) -> NDArray[np.uint8]:
     """The pixels (height, width[, channels]) uint8 of a ``sensor_msgs/Image`` without a copy.
 
     Raises:
@@ -61,7 +64,7 @@ def experience(message: Any) -> Experience:
         state=_vector(message.state),
         action=_vector(message.action),
         reward=message.reward,
-        reward_parts=np.array(message.reward_parts, dtype=np.float64),
+        reward_terms=np.array(message.reward_terms, dtype=np.float64),
         terminated=message.terminated,
         truncated=message.truncated,
         final_frame=_frame(message.final_frame, shape) if len(message.final_frame) else None,
@@ -72,16 +75,27 @@ def experience(message: Any) -> Experience:
     )
 
 
-def _vector(values: Any) -> np.ndarray:
+def reward_terms(message: Any) -> RewardTerms:
+    """The terms of the reward in a ``td3_driving_msgs/RewardTerms``."""
+    return RewardTerms(tuple(message.names), np.array(message.values, dtype=np.float64))
+
+
+def _vector(values: Any) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
-def _frame(data: Any, shape: tuple[int, int]) -> np.ndarray:
-    """The planes of a frame; an empty array where the bytes fit neither one plane nor three."""
+def _frame(data: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """The planes of a frame, (height, width) of one; an empty array where the bytes are not whole planes."""
     pixels = np.frombuffer(data, dtype=np.uint8)
     size = shape[0] * shape[1]
     if size and pixels.size == size:
         return pixels.reshape(shape)
-    if size and pixels.size == 3 * size:
-        return pixels.reshape(3, *shape)
+    if size and pixels.size and pixels.size % size == 0:
+        return pixels.reshape(-1, *shape)
     return np.zeros((0, 0), dtype=np.uint8)
+
+
+def action_of(command: Any) -> NDArray[np.float32]:
+    """The action (2,) float32 behind a command: the inverse of :func:`td3_driving.driving.action.to_command`."""
+    drive = command.throttle if command.throttle > 0.0 else -command.brake
+    return np.array((command.steer, drive), dtype=np.float32)

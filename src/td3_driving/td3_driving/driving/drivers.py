@@ -1,38 +1,43 @@
-"""Reference drivers: what a learned policy is measured against, and what the preflight ranks the reward with."""
+# SPDX-License-Identifier: Apache-2.0
+"""Reference drivers. Evaluations compare policies with them; the preflight ranks the reward by them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from td3_driving.bounded import IMPORT_PATH, is_import_path
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.plugins import PluginError, load
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """The other vehicles, (N,) each: position in the map frame [m], heading [rad], speed along it [m/s], length [m]."""
 
-    x: np.ndarray
-    y: np.ndarray
-    yaw: np.ndarray
-    speed: np.ndarray
-    length: np.ndarray
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    length: NDArray[np.float64]
 
 
 NOBODY = Neighbours(*(np.zeros(0) for _ in range(5)))
-"""An empty road."""
+"""No other vehicle."""
 
 
 OWN_LENGTH = 4.79
-"""Of the driven vehicle [m]."""
+"""Length of the driven vehicle [m]."""
 LANE_HALF_WIDTH = 1.75
-"""Who is farther from the route is not on it [m]."""
+"""A vehicle farther from the route is not on it [m]."""
 SIGHT = 60.0
-"""How far ahead on the route vehicles are looked for [m]."""
+"""Range ahead on the route in which vehicles count [m]."""
 
 
 def leader_on_route(vehicle: VehicleState, place: RoutePlace, route: Route, others: Neighbours) -> tuple[float, float]:
@@ -44,7 +49,7 @@ def leader_on_route(vehicle: VehicleState, place: RoutePlace, route: Route, othe
     line = route.at(place.s + ahead)
     gaps = np.hypot(others.x[near] - line[:, :1], others.y[near] - line[:, 1:])
     nearest = gaps.argmin(axis=0)
-    # Whoever is nearest to the first point may as well be behind the vehicle.
+    # A vehicle that is nearest to the first point may be behind the driven one.
     on_route = (gaps.min(axis=0) < LANE_HALF_WIDTH) & (nearest > 0)
     if not on_route.any():
         return math.inf, 0.0
@@ -55,7 +60,7 @@ def leader_on_route(vehicle: VehicleState, place: RoutePlace, route: Route, othe
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a reference driver looks at; ``neighbours`` is privileged, and ``None`` where nobody knows them."""
+    """What a reference driver sees. ``neighbours`` is privileged; ``None`` means that they are not known."""
 
     vehicle: VehicleState
     place: RoutePlace
@@ -66,7 +71,7 @@ class Situation:
 class Driver(Protocol):
     """Chooses an action (2,) in [-1, 1]: steer (right positive) and drive."""
 
-    def act(self, situation: Situation) -> np.ndarray:
+    def act(self, situation: Situation) -> NDArray[np.float32]:
         """The action for this frame."""
         ...
 
@@ -93,7 +98,7 @@ class LaneKeeper:
     integral_gain: float = 0.1
     _integral: float = 0.0
 
-    def act(self, situation: Situation) -> np.ndarray:
+    def act(self, situation: Situation) -> NDArray[np.float32]:
         """Steer towards a point ahead on the route; hold the speed that the bends ahead allow."""
         return np.array([self._steer(situation), self._drive(situation)], dtype=np.float32)
 
@@ -156,12 +161,12 @@ class IdmDriver(LaneKeeper):
 
 @dataclass(frozen=True)
 class ConstantDriver:
-    """Always the same action: parked (0, -1), or off the road (1, 0.5)."""
+    """Takes one action for ever: (0, -1) is parked, (1, 0.5) leaves the road."""
 
     steer: float
     drive: float
 
-    def act(self, situation: Situation) -> np.ndarray:
+    def act(self, situation: Situation) -> NDArray[np.float32]:
         """The constant action."""
         return np.array([self.steer, self.drive], dtype=np.float32)
 
@@ -172,7 +177,7 @@ class RandomDriver:
 
     generator: np.random.Generator
 
-    def act(self, situation: Situation) -> np.ndarray:
+    def act(self, situation: Situation) -> NDArray[np.float32]:
         """A fresh random action."""
         return self.generator.uniform(-1.0, 1.0, size=2).astype(np.float32)
 
@@ -185,3 +190,53 @@ def parked() -> ConstantDriver:
 def off_road() -> ConstantDriver:
     """Leaves the lane to the right as soon as it can."""
     return ConstantDriver(steer=1.0, drive=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceDriver:
+    """An entry of :data:`DRIVERS`, or what a user's import path leads to.
+
+    Attributes:
+        make: the driver of one episode for a target speed [m/s], the time between two actions [s], and a seed for
+            whatever it draws at random.
+        meaning: one line on how it drives.
+        needs_others: it must know the other vehicles, which no camera shows.
+    """
+
+    make: Callable[[float, float, int], Driver]
+    meaning: str
+    needs_others: bool = False
+
+
+DRIVERS: dict[str, ReferenceDriver] = {
+    "lane_keeper": ReferenceDriver(lambda speed, time, _: LaneKeeper(speed, time), "follows the lane, sees no traffic"),
+    "idm": ReferenceDriver(lambda speed, time, _: IdmDriver(speed, time), "keeps its distance", needs_others=True),
+    "random": ReferenceDriver(lambda _, __, seed: RandomDriver(np.random.default_rng(seed)), "acts at random"),
+    "parked": ReferenceDriver(lambda _, __, ___: parked(), "stands still"),
+    "off_road": ReferenceDriver(lambda _, __, ___: off_road(), "leaves the lane to the right"),
+}
+"""The reference drivers by name. A further one is an entry here."""
+
+
+def is_driver(name: str) -> bool:
+    """Whether ``name`` stands for a reference driver: one of :data:`DRIVERS`, or an import path."""
+    return name in DRIVERS or is_import_path(name)
+
+
+def reference_driver(name: str, role: str = "driver") -> ReferenceDriver:
+    """The driver called ``name``, or the user's behind an import path.
+
+    Args:
+        role: what asks for it, for the error's text.
+
+    Raises:
+        PluginError: there is none.
+    """
+    if name in DRIVERS:
+        return DRIVERS[name]
+    if not is_import_path(name):
+        raise PluginError(f"{role} {name!r} is not one of {', '.join(DRIVERS)}, nor an import path {IMPORT_PATH}")
+    found = load(name, role=role)
+    if not isinstance(found, ReferenceDriver):
+        raise PluginError(f"{role}: {name!r} is of type {type(found).__name__}, ReferenceDriver is needed")
+    return found

@@ -1,4 +1,5 @@
-"""When an episode ends, why, and what it came to."""
+# SPDX-License-Identifier: Apache-2.0
+"""When and why an episode ends, and the record of it."""
 
 from __future__ import annotations
 
@@ -30,16 +31,16 @@ class ExitReason(IntEnum):
 
     @property
     def terminated(self) -> bool:
-        """Whether the task ended in a state without a future.
+        """Whether the episode ended in a state whose value is zero.
 
-        The goal is no such state: the route ends there, the road does not, and a cut would teach the policy that
-        arriving is worth nothing.
+        The goal is no such state: the road goes on behind the end of the route. A value of zero there would teach the
+        policy that arriving is worth nothing.
         """
         return self in (ExitReason.COLLISION, ExitReason.OFF_LANE, ExitReason.WRONG_WAY)
 
 
 class EpisodeMonitor:
-    """Watches one episode for its end."""
+    """Tells at each step whether the episode ends with it."""
 
     def __init__(self, settings: EpisodeSettings) -> None:
         self._settings = settings
@@ -47,12 +48,12 @@ class EpisodeMonitor:
         self._steps = 0
 
     def start(self) -> None:
-        """A new episode begins."""
+        """Begin an episode."""
         self._standing = 0
         self._steps = 0
 
     def step(self, vehicle: VehicleState, place: RoutePlace, route: Route, collided: bool) -> ExitReason | None:
-        """Count a step; the reason if the episode ends with it. Violations come before everything else."""
+        """Count a step; the reason if the episode ends with it. A violation wins over every other reason."""
         self._steps += 1
         self._standing = self._standing + 1 if abs(vehicle.speed) < self._settings.standstill_speed else 0
         if collided:
@@ -70,11 +71,11 @@ class EpisodeMonitor:
 
 @dataclass
 class EpisodeRecord:
-    """What one episode came to.
+    """The record of one episode.
 
     Attributes:
         start_s: place on the route at which the episode began [m].
-        return_parts: (5,) undiscounted sums of the reward components.
+        term_returns: the undiscounted sum of each term of the reward; no term before the first step.
         speed_sum: for the mean speed [m/s].
         max_lateral: greatest absolute lateral deviation at the end of a step [m].
     """
@@ -85,7 +86,7 @@ class EpisodeRecord:
     route_length: float
     start_s: float
     length: int = 0
-    return_parts: np.ndarray = field(default_factory=lambda: np.zeros(5))
+    term_returns: RewardTerms = field(default_factory=lambda: RewardTerms((), np.zeros(0)))
     speed_sum: float = 0.0
     collisions: int = 0
     lane_invasions: int = 0
@@ -94,12 +95,18 @@ class EpisodeRecord:
     exit_reason: ExitReason | None = None
 
     def add(self, terms: RewardTerms, vehicle: VehicleState, place: RoutePlace) -> None:
-        """Account for one step."""
+        """Add one step."""
         self.length += 1
-        self.return_parts += terms.as_array()
+        values = self.term_returns.values if self.term_returns.names else np.zeros(len(terms.names))
+        self.term_returns = RewardTerms(terms.names, values + terms.values)
         self.speed_sum += vehicle.speed
         self.last_s = place.s
         self.max_lateral = max(self.max_lateral, abs(place.lateral))
+
+    @property
+    def episode_return(self) -> float:
+        """Undiscounted sum of the rewards."""
+        return float(self.term_returns.values.sum())
 
     @property
     def mean_speed(self) -> float:
@@ -108,7 +115,7 @@ class EpisodeRecord:
 
     @property
     def route_completion(self) -> float:
-        """Share of the route driven, 0..1; reaching the goal zone counts as all of it."""
+        """Driven share of the route, 0..1. An episode that reaches the goal has 1."""
         if self.exit_reason is ExitReason.GOAL:
             return 1.0
         rest = self.route_length - self.start_s

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step of driving as it travels from the policy to the learner."""
 
 from __future__ import annotations
@@ -5,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-
-REWARD_PARTS = ("efficiency", "lane_keeping", "comfort", "safety", "progress")
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Experience:
         frame: uint8, (height, width) in grey, (3, height, width) in colour.
         state: (state_dim,) float32, see ``driving/state_vector.py``.
         action: (2,) float32 in [-1, 1]: steer (right positive), drive (throttle positive, brake negative).
-        reward: sum of ``reward_parts``.
-        reward_parts: (5,) float64 in the order of :data:`REWARD_PARTS`.
+        reward: sum of ``reward_terms``.
+        reward_terms: (terms,) float64, see :func:`td3_driving.driving.reward.term_names`.
         terminated: the task ended here: no value beyond.
         truncated: the episode was cut here for another reason: the value beyond counts.
         final_frame, final_state: of ``o_{t+1}`` on the closing message, else ``None``. A closing message without them
@@ -47,17 +47,17 @@ class Experience:
     step_index: int
     config_hash: str
     policy_version: int
-    frame: np.ndarray
-    state: np.ndarray
-    action: np.ndarray
+    frame: NDArray[np.uint8]
+    state: NDArray[np.float32]
+    action: NDArray[np.float32]
     reward: float
-    reward_parts: np.ndarray
+    reward_terms: NDArray[np.float64]
     terminated: bool = False
     truncated: bool = False
-    final_frame: np.ndarray | None = field(default=None)
-    final_state: np.ndarray | None = field(default=None)
-    privileged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
-    final_privileged: np.ndarray | None = field(default=None)
+    final_frame: NDArray[np.uint8] | None = field(default=None)
+    final_state: NDArray[np.float32] | None = field(default=None)
+    privileged: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    final_privileged: NDArray[np.float32] | None = field(default=None)
     teacher_action: np.ndarray | None = field(default=None)
 
     @property

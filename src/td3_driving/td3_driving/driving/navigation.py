@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a vehicle without exact localisation knows of its route: sparse waypoints and the next manoeuvre.
 
 The waypoints are fixed on the route, ``waypoint_spacing`` apart. The vehicle knows its position as a GNSS receiver
@@ -12,6 +13,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import localisation_generator
@@ -19,19 +21,19 @@ from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import LocalisationSettings, ObservationSettings
 
 TURN_ANGLE = math.radians(40.0)
-"""Change of the route's heading within :data:`TURN_LENGTH` that makes a manoeuvre [rad]; a bend of a road is wider."""
+"""A change of heading by this much within :data:`TURN_LENGTH` is a manoeuvre [rad]; bends of a road are wider."""
 TURN_LENGTH = 12.0
 """[m]"""
 HORIZON = 50.0
-"""Distance up to which a manoeuvre is announced [m]; with none so near the distance is this."""
+"""A manoeuvre is announced from this distance on [m]. Without one the distance is this."""
 STEP = 1.0
 """Distance between two points at which the route's heading is taken [m]."""
 DENSE = 2.0
-"""Points of a route that lie no farther apart are a curve as they are [m]."""
+"""Points that are no farther apart need no curve between them [m]."""
 
 
 class Manoeuvre(enum.Enum):
-    """The next thing to do that is not following the road."""
+    """What to do at the next junction."""
 
     FOLLOW = "follow"
     LEFT = "left"
@@ -48,7 +50,7 @@ class Navigation:
         manoeuvre_distance: to its begin, 0 within it, :data:`HORIZON` where there is none [m].
     """
 
-    waypoints: np.ndarray
+    waypoints: NDArray[np.float64]
     manoeuvre: Manoeuvre
     manoeuvre_distance: float
 
@@ -81,7 +83,7 @@ def find_turns(route: Route) -> tuple[Turn, ...]:
 
 
 def filled(route: Route, longest: float) -> Route:
-    """The route with a curve through its points where they are sparse; one with dense points is given back as it is.
+    """The route with curves between sparse points. A route with dense points is returned unchanged.
 
     Chords cut the bends off and put all of a bend into a few corners. Between points more than :data:`DENSE` and at
     most ``longest`` [m] apart there are cubic Hermite curves, whose tangents are those of the parabola through three
@@ -125,7 +127,7 @@ class LocalisationError:
         self._error = self._generator.normal(0.0, self._sigma)
 
     def apply(self, vehicle: VehicleState) -> VehicleState:
-        """The pose as the vehicle believes it to be; each call is one frame later than the one before."""
+        """The pose that the vehicle believes. Each call moves the error on by one frame."""
         x, y, yaw = (self._error + self._bias).tolist()
         self._error = self._keep * self._error + self._fresh * self._generator.normal(0.0, self._sigma)
         return replace(vehicle, x=vehicle.x + x, y=vehicle.y + y, yaw=vehicle.yaw + yaw)
@@ -145,12 +147,12 @@ class Navigator:
         self._route = filled(route, self._spacing)
         self._error = error
         self._turns = find_turns(self._route)
-        # A position that is wrong by metres would else be found on the end of a route that comes back to its start.
+        # With an error of metres, a search of the whole route could find the end of a route that returns to its start.
         self._near: float | None = None if error is None else 0.0
         self._reached = 0.0
 
     def look(self, vehicle: VehicleState) -> Navigation:
-        """What is known at the next frame; a waypoint that was passed does not come back."""
+        """What the vehicle knows at the next frame. A waypoint that it passed does not come back."""
         believed = vehicle if self._error is None else self._error.apply(vehicle)
         self._near = self._route.locate(believed, self._near).s
         self._reached = max(self._reached, self._near)
@@ -166,7 +168,7 @@ class Navigator:
         return Manoeuvre.FOLLOW, HORIZON
 
 
-def _in_vehicle_axes(points: np.ndarray, vehicle: VehicleState) -> np.ndarray:
+def _in_vehicle_axes(points: NDArray[np.float64], vehicle: VehicleState) -> NDArray[np.float64]:
     """(N, 2) points of the map frame in vehicle axes (x forward, y left) [m]."""
     offset = points - (vehicle.x, vehicle.y)
     cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The other vehicles out of the object lists of the CARLA bridge (``derived_object_msgs/ObjectArray``).
 
 A list of 100 objects has two thousand nested messages; making them takes longer than several frames. The bridge fills
@@ -11,6 +12,7 @@ import struct
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.drivers import OWN_LENGTH, Neighbours
 from td3_driving.driving.observation import ObservationError
@@ -41,7 +43,7 @@ _BASE, _KIND, _CERTAINTY, _AGE = slice(220, 224), 224, 225, slice(228, 232)
 _MOTION_BYTES = 152
 
 
-def _row_of_a_car() -> np.ndarray:
+def _row_of_a_car() -> NDArray[np.uint8]:
     row = np.zeros(_ROW, dtype=np.uint8)
     row[_NAME_LENGTH][0], row[_SIZES][0], row[_SHAPE] = len(_FRAME), 3, BOX
     row[_NAME] = np.frombuffer(_FRAME, dtype=np.uint8)
@@ -115,10 +117,10 @@ def _numbers(thing: Any) -> tuple[float, ...]:
     return place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w, rate.x, rate.y, rate.z, *rest, length, 0.0, 0.0
 
 
-def _neighbours(numbers: np.ndarray) -> Neighbours:
+def _neighbours(numbers: NDArray[np.float64]) -> Neighbours:
     if len(numbers) > MAX_OBJECTS:
         raise ObservationError(f"a list of {len(numbers)} objects or more is outside 0 .. {MAX_OBJECTS}")
-    # Columns that lie alike, so that a list gives the same bits whichever way it was read.
+    # Both readers must give arrays of one memory layout, so that the same list gives the same bits.
     columns = numbers.T.copy()
     qx, qy, qz, qw = columns[QX], columns[QY], columns[QZ], columns[QW]
     yaw = np.arctan2(2.0 * (qw * qz + qx * qy), 1.0 - 2.0 * (qy * qy + qz * qz))

@@ -1,12 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
 """From camera images to the frames that the policy sees."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from td3_driving.bounded import import_paths
 from td3_driving.settings import ObservationSettings
 
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -44,14 +48,14 @@ class Observation:
         state: (state_dim,) float32, see :mod:`td3_driving.driving.state_vector`.
     """
 
-    frame: np.ndarray
-    stack: np.ndarray
-    state: np.ndarray
+    frame: NDArray[np.uint8]
+    stack: NDArray[np.uint8]
+    state: NDArray[np.float32]
 
 
 def decode_image(
     data: bytes | memoryview | np.ndarray, width: int, height: int, step: int, encoding: str
-) -> np.ndarray:
+) -> NDArray[np.uint8]:
     """The image as (height, width, channels) or (height, width) uint8 without a copy.
 
     Args:
@@ -75,24 +79,29 @@ def decode_image(
 
 
 def frame_shape(settings: ObservationSettings) -> tuple[int, ...]:
-    """Shape of one frame: (height, width) in grey, (3, height, width) in colour."""
+    """Shape of one frame: (height, width) of one grey camera, else (planes, height, width)."""
     size = settings.frame_height, settings.frame_width
-    planes = PLANES[settings.colour]
+    planes = frame_planes(settings)
     return size if planes == 1 else (planes, *size)
+
+
+def frame_planes(settings: ObservationSettings) -> int:
+    """Planes of one frame: those of the front camera, then those of each further one."""
+    return PLANES[settings.colour] * (1 + len(import_paths(settings.cameras)))
 
 
 def stack_shape(settings: ObservationSettings) -> tuple[int, int, int]:
     """Shape of a stack: (frames times planes, height, width), the planes of one frame side by side."""
-    return settings.stack * PLANES[settings.colour], settings.frame_height, settings.frame_width
+    return settings.stack * frame_planes(settings), settings.frame_height, settings.frame_width
 
 
 def kept_rows(rows: int, settings: ObservationSettings) -> tuple[int, int]:
-    """First row of an image of ``rows`` rows that is kept, and the one behind the last."""
+    """First kept row of an image of ``rows`` rows, and the row after the last kept one."""
     return round(settings.crop_top * rows), rows - round(settings.crop_bottom * rows)
 
 
-def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings) -> np.ndarray:
-    """The frame, uint8 of :func:`frame_shape`, of a camera image (rows, columns[, channels]).
+def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationSettings) -> NDArray[np.uint8]:
+    """What a frame shows of one camera's image (rows, columns[, channels]): (height, width), or (3, height, width).
 
     The image is cropped to the rows that the settings ask for; each pixel is the mean of the area that it covers.
 
@@ -112,8 +121,15 @@ def camera_frame(image: np.ndarray, encoding: str, settings: ObservationSettings
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
+def one_frame(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """The frame, uint8 of :func:`frame_shape`, of what :func:`camera_frame` made of each camera's image, in order."""
+    if len(pictures) == 1:
+        return pictures[0]
+    return np.concatenate([picture.reshape(-1, *picture.shape[-2:]) for picture in pictures])
+
+
 class FrameStack:
-    """The last frames of an episode; before the first one the first is repeated."""
+    """The last frames of an episode. The first frame stands for those before it."""
 
     def __init__(self, settings: ObservationSettings) -> None:
         self._stride = settings.stack_stride
@@ -126,8 +142,8 @@ class FrameStack:
         """Start a new episode."""
         self._empty = True
 
-    def push(self, frame: np.ndarray) -> np.ndarray:
-        """Add the newest frame; a copy of the stack, see :func:`stack_shape`."""
+    def push(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Add the newest frame and return a copy of the stack, see :func:`stack_shape`."""
         if self._empty:
             self._frames[:] = frame
             self._empty = False

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step of driving, from a frame to an action and an experience. Training and driving share this code."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.action import ACTION_DIM
 from td3_driving.driving.drivers import NOBODY, Driver, Neighbours, Situation
@@ -14,7 +16,7 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.navigation import LocalisationError, Navigator
 from td3_driving.driving.observation import FrameStack, Observation, ObservationError
 from td3_driving.driving.privileged import encode_privileged, privileged_dim
-from td3_driving.driving.reward import RewardModel, RewardTerms
+from td3_driving.driving.reward import DrivenStep, RewardModel, RewardTerms
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import encode_state
 from td3_driving.driving.vehicle_state import VehicleState
@@ -24,7 +26,7 @@ VIOLATIONS = (ExitReason.COLLISION, ExitReason.OFF_LANE, ExitReason.WRONG_WAY)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class TimeStep:
     """One frame as the pilot sees it.
 
     Attributes:
@@ -37,16 +39,16 @@ class Sight:
     place: RoutePlace
     observation: Observation
     neighbours: Neighbours = NOBODY
-    privileged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    privileged: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A step under way: what was seen and done at its begin, and what the teacher would have done."""
+    """A step under way: what the pilot saw and did at its begin, and what the teacher would have done."""
 
-    sight: Sight
-    action: np.ndarray
-    previous_action: np.ndarray
+    time_step: TimeStep
+    action: NDArray[np.float32]
+    previous_action: NDArray[np.float32]
     version: int
     teacher_action: np.ndarray | None
 
@@ -58,19 +60,19 @@ class Scored:
     Attributes:
         experience: what the learner gets.
         started_ns: stamp of the frame at which the step began [ns].
-        sight: the frame at which the step was scored.
+        time_step: the frame at which the step was scored.
         exit_reason: set when the step closed the episode.
     """
 
     experience: Experience
     started_ns: int
     terms: RewardTerms
-    sight: Sight
+    time_step: TimeStep
     exit_reason: ExitReason | None
 
 
-class Eyes:
-    """Frame and vehicle state in, observation out; remembers the stack, the place on the route and the last action.
+class ObservationBuilder:
+    """Builds an observation of each frame. It remembers the stack, the place on the route and the last action.
 
     Args:
         simulated: the vehicle's positions are exact and get the error of ``settings.localisation``; on a vehicle they
@@ -90,17 +92,17 @@ class Eyes:
         self.route: Route | None = None
 
     def start(self, route: Route, seed: int = 0) -> None:
-        """A new episode on ``route``; ``seed`` is of the error of the localisation."""
+        """Begin an episode on ``route``. ``seed`` seeds the error of the localisation."""
         self._error = LocalisationError(self._localisation, self._frame_time, seed) if self._simulated else None
         self._take_route(route)
         self._stack.clear()
         self.last_action = np.zeros(ACTION_DIM, dtype=np.float32)
 
     def reroute(self, route: Route) -> None:
-        """Another route in the midst of driving: the place on it is looked for anew, the memory is kept."""
+        """Take another route while driving: search the place on it anew, keep the memory."""
         self._take_route(route)
 
-    def see(self, frame: np.ndarray, vehicle: VehicleState) -> Sight:
+    def see(self, frame: NDArray[np.uint8], vehicle: VehicleState) -> TimeStep:
         """Take the frame and the vehicle state of one instant; see :func:`observation.frame_shape`.
 
         Raises:
@@ -115,12 +117,12 @@ class Eyes:
         navigation = None if self._navigator is None else self._navigator.look(vehicle)
         state = encode_state(vehicle, place, self.route, navigation, self.last_action, self._settings)
         self._place = place
-        return Sight(vehicle, place, Observation(frame, self._stack.push(frame), state))
+        return TimeStep(vehicle, place, Observation(frame, self._stack.push(frame), state))
 
     def _take_route(self, route: Route) -> None:
         self.route = route
         self._place = None
-        # The exact lane makes navigation needless, and it costs a tenth of a millisecond per frame.
+        # State map knows the exact lane. Navigation would cost a tenth of a millisecond per frame for nothing.
         self._navigator = None if self._settings.state == "map" else Navigator(route, self._settings, self._error)
 
 
@@ -148,7 +150,7 @@ class Pilot:
         self._choose = choose
         self._teacher = teacher
         self._privileged = privileged_dim(settings) > 0
-        self._eyes = Eyes(settings)
+        self._builder = ObservationBuilder(settings)
         self._monitor = EpisodeMonitor(settings.episode)
         self._last: _Begun | None = None
         self.record: EpisodeRecord | None = None
@@ -157,61 +159,70 @@ class Pilot:
 
     def start(self, route: Route, scenario: int, seed: int) -> None:
         """Begin an episode; the next frame given to :meth:`see` is its first."""
-        self._eyes.start(route, seed)
+        self._builder.start(route, seed)
         self._monitor.start()
         self._last = None
         self.record = EpisodeRecord(self.episodes, scenario, seed, route.length, start_s=0.0)
         self.episodes += 1
 
-    def see(self, frame: np.ndarray, vehicle: VehicleState, neighbours: Neighbours = NOBODY) -> Sight:
-        """Take one frame of the episode; see :meth:`Eyes.see`."""
-        last_action = self._eyes.last_action
-        sight = replace(self._eyes.see(frame, vehicle), neighbours=neighbours)
+    def see(self, frame: NDArray[np.uint8], vehicle: VehicleState, neighbours: Neighbours = NOBODY) -> TimeStep:
+        """Take one frame of the episode; see :meth:`ObservationBuilder.see`."""
+        last_action = self._builder.last_action
+        time_step = replace(self._builder.see(frame, vehicle), neighbours=neighbours)
         if self._privileged:
-            assert self._eyes.route is not None
-            vector = encode_privileged(vehicle, sight.place, self._eyes.route, last_action, neighbours)
-            sight = replace(sight, privileged=vector)
+            assert self._builder.route is not None
+            vector = encode_privileged(vehicle, time_step.place, self._builder.route, last_action, neighbours)
+            time_step = replace(time_step, privileged=vector)
         if self._last is None and self.record is not None:
-            self.record.start_s = self.record.last_s = sight.place.s
-        return sight
+            self.record.start_s = self.record.last_s = time_step.place.s
+        return time_step
 
-    def score(self, sight: Sight, collided: bool, last: bool = False) -> Scored | None:
-        """Score the step that ended with ``sight``; ``None`` on an episode's first frame, and if it was scored before.
+    def score(self, time_step: TimeStep, collided: bool, last: bool = False) -> Scored | None:
+        """Score the step that ended with ``time_step``; ``None`` on an episode's first frame, and where it was scored.
 
         Args:
             collided: a collision happened within the step.
             last: the run ends here, so the episode is cut if it does not end by itself.
         """
-        if self._last is None or self._eyes.route is None or self.record is None:
+        if self._last is None or self._builder.route is None or self.record is None:
             return None
         begun, self._last = self._last, None
-        exit_reason = self._monitor.step(sight.vehicle, sight.place, self._eyes.route, collided)
+        exit_reason = self._monitor.step(time_step.vehicle, time_step.place, self._builder.route, collided)
         if last and exit_reason is None:
             exit_reason = ExitReason.RUN_END
-        violation = exit_reason in VIOLATIONS
-        terms = self.reward.score(
-            sight.vehicle, begun.sight.place, sight.place, begun.action, begun.previous_action, violation
-        )
-        self.record.add(terms, sight.vehicle, sight.place)
+        terms = self.reward.score(self._driven(begun, time_step, exit_reason in VIOLATIONS))
+        self.record.add(terms, time_step.vehicle, time_step.place)
         self.record.collisions += int(collided)
-        experience = self._experience(begun, terms, sight, exit_reason)
+        experience = self._experience(begun, terms, time_step, exit_reason)
         self.steps += 1
         if exit_reason is not None:
             self._close(exit_reason)
-        return Scored(experience, begun.sight.vehicle.stamp_ns, terms, sight, exit_reason)
+        return Scored(experience, begun.time_step.vehicle.stamp_ns, terms, time_step, exit_reason)
 
-    def act(self, sight: Sight) -> np.ndarray:
+    def _driven(self, begun: _Begun, end: TimeStep, violation: bool) -> DrivenStep:
+        return DrivenStep(
+            vehicle=end.vehicle,
+            before=begun.time_step.place,
+            after=end.place,
+            action=begun.action,
+            last_action=begun.previous_action,
+            violation=violation,
+            route=self._builder.route,
+            neighbours=end.neighbours,
+        )
+
+    def act(self, time_step: TimeStep) -> NDArray[np.float32]:
         """The action (2,) for this frame."""
-        assert self._eyes.route is not None
-        situation = Situation(sight.vehicle, sight.place, self._eyes.route, sight.neighbours)
-        action, version = self._choose(sight.observation, situation)
+        assert self._builder.route is not None
+        situation = Situation(time_step.vehicle, time_step.place, self._builder.route, time_step.neighbours)
+        action, version = self._choose(time_step.observation, situation)
         shown = None if self._teacher is None else self._teacher.act(situation)
-        self._last = _Begun(sight, action, self._eyes.last_action, version, shown)
-        self._eyes.last_action = action
+        self._last = _Begun(time_step, action, self._builder.last_action, version, shown)
+        self._builder.last_action = action
         return action
 
     def abandon(self, reason: ExitReason) -> None:
-        """End the episode without a further frame: its last, unfinished step is forgotten."""
+        """End the episode without a further frame. Its unfinished step is dropped."""
         self._close(reason)
 
     def _close(self, reason: ExitReason) -> None:
@@ -219,8 +230,8 @@ class Pilot:
             self.record.exit_reason = reason
         self._last = None
 
-    def _experience(self, begun: _Begun, terms: RewardTerms, end: Sight, reason: ExitReason | None) -> Experience:
-        start = begun.sight
+    def _experience(self, begun: _Begun, terms: RewardTerms, end: TimeStep, reason: ExitReason | None) -> Experience:
+        start = begun.time_step
         assert self.record is not None
         closing = end.observation if reason is not None else None
         return Experience(
@@ -235,7 +246,7 @@ class Pilot:
             state=start.observation.state,
             action=begun.action,
             reward=terms.total,
-            reward_parts=terms.as_array(),
+            reward_terms=terms.values,
             terminated=reason is not None and reason.terminated,
             truncated=reason is not None and not reason.terminated,
             final_frame=None if closing is None else closing.frame,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the vehicle goes if the current action is held."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState
 
@@ -18,7 +20,7 @@ GRIP = 8.0
 
 def predicted_path(
     vehicle: VehicleState, steer: float, drive: float, horizon: float = 2.0, count: int = 21
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """(count, 2) points in the map frame [m] over the next ``horizon`` [s], kinematic bicycle with the action held,
     within the grip of its tyres.
 

@@ -1,4 +1,5 @@
-"""What the critic may know in training and the policy never: the exact lane and the vehicles around.
+# SPDX-License-Identifier: Apache-2.0
+"""What the critic learns in training and the policy never does: the exact lane and the vehicles around.
 
 An asymmetric critic (Pinto et al. 2018, Asymmetric Actor Critic for Image-Based Robot Learning) learns values from the
 state of the simulator, while the actor learns from what a vehicle senses.
@@ -9,10 +10,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.drivers import Neighbours, leader_on_route
+from td3_driving.driving.reward import others_judged
 from td3_driving.driving.route import Route, RoutePlace
-from td3_driving.driving.state_vector import STATE_BOUND, Element, encode_map, state_elements
+from td3_driving.driving.state_vector import STATE_BOUND, StateElement, encode_map, state_elements
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings, Settings
 
@@ -21,27 +24,27 @@ LANE_VIEW = ObservationSettings(state="map")
 NEAREST = 5
 """Vehicles that the critic sees, the nearest first."""
 RANGE = 50.0
-"""Vehicles and leaders farther away are not seen [m]."""
+"""The critic sees no vehicle beyond this distance [m]."""
 SPEED_SCALE = 10.0
 _OBJECTS = "objects and odometry"
 
 
-def privileged_elements() -> tuple[Element, ...]:
+def privileged_elements() -> tuple[StateElement, ...]:
     """The elements of the privileged vector in their order."""
     leader = (
-        Element("gap to the next vehicle on the route", "m", RANGE, _OBJECTS),
-        Element("closing speed to it, approaching positive", "m/s", SPEED_SCALE, _OBJECTS),
+        StateElement("gap to the next vehicle on the route", "m", RANGE, _OBJECTS),
+        StateElement("closing speed to it, approaching positive", "m/s", SPEED_SCALE, _OBJECTS),
     )
     return (*state_elements(LANE_VIEW), *leader, *(part for i in range(1, NEAREST + 1) for part in _vehicle(i)))
 
 
-def _vehicle(index: int) -> tuple[Element, ...]:
+def _vehicle(index: int) -> tuple[StateElement, ...]:
     return (
-        Element(f"vehicle {index} is there", "0 or 1", 1.0, _OBJECTS),
-        Element(f"vehicle {index}, forward", "m", RANGE, _OBJECTS),
-        Element(f"vehicle {index}, left", "m", RANGE, _OBJECTS),
-        Element(f"vehicle {index}, speed forward less the own", "m/s", SPEED_SCALE, _OBJECTS),
-        Element(f"vehicle {index}, speed left", "m/s", SPEED_SCALE, _OBJECTS),
+        StateElement(f"vehicle {index} is there", "0 or 1", 1.0, _OBJECTS),
+        StateElement(f"vehicle {index}, forward", "m", RANGE, _OBJECTS),
+        StateElement(f"vehicle {index}, left", "m", RANGE, _OBJECTS),
+        StateElement(f"vehicle {index}, speed forward less the own", "m/s", SPEED_SCALE, _OBJECTS),
+        StateElement(f"vehicle {index}, speed left", "m/s", SPEED_SCALE, _OBJECTS),
     )
 
 
@@ -51,13 +54,13 @@ def privileged_dim(settings: Settings) -> int:
 
 
 def others_needed(settings: Settings) -> bool:
-    """Whether a training must be told where the other vehicles are: for its critic or for its teacher."""
-    return privileged_dim(settings) > 0 or settings.learning.teacher != "none"
+    """Whether a training must be told where the other vehicles are: for its critic, its teacher or its reward."""
+    return privileged_dim(settings) > 0 or settings.learning.teacher != "none" or others_judged(settings.reward)
 
 
 def encode_privileged(
-    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: np.ndarray, neighbours: Neighbours
-) -> np.ndarray:
+    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: NDArray[np.float32], neighbours: Neighbours
+) -> NDArray[np.float32]:
     """The privileged vector (privileged_dim,) float32, scaled by its elements and clipped to ±5."""
     lane = encode_map(vehicle, place, route, last_action, LANE_VIEW)
     gap, speed = leader_on_route(vehicle, place, route, neighbours)
@@ -66,7 +69,7 @@ def encode_privileged(
     return np.clip(values, -STATE_BOUND, STATE_BOUND).astype(np.float32)
 
 
-def _around(vehicle: VehicleState, neighbours: Neighbours) -> np.ndarray:
+def _around(vehicle: VehicleState, neighbours: Neighbours) -> NDArray[np.float64]:
     """(NEAREST, 5): there, forward, left, relative speed forward, speed left; zeros where there is no vehicle."""
     rows = np.zeros((NEAREST, 5))
     offset_x, offset_y = neighbours.x - vehicle.x, neighbours.y - vehicle.y

@@ -1,108 +1,247 @@
-"""The reward of one step: five bounded components, their sum, and the range the sum can take."""
+# SPDX-License-Identifier: Apache-2.0
+"""The reward of a step: named terms, each within a known range, weighted and added up.
+
+:data:`TERMS` is the one list of the terms. Weights (``reward.<term>``), bounds, messages, tags (``reward/<term>``) and
+dashboards follow from it. A user's own terms are named by their import paths in ``reward.terms``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.driving.route import RoutePlace
+from td3_driving.bounded import SettingsError, import_paths
+from td3_driving.driving.drivers import NOBODY, Neighbours
+from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.settings import RewardSettings
+from td3_driving.plugins import PluginFault, load
+from td3_driving.settings_reward import RewardSettings
 
 IDLE_SHARE = 0.05
 """Share of the efficiency weight that a standing vehicle loses per step: standing still must never pay."""
 HEADING_LIMIT = math.pi / 4
 """Heading error at which lane keeping has no value left [rad]."""
+RESERVED = ("total", "ledger_breaks")
+"""Names that no term may have: they stand beside the terms in the event file."""
+
+
+class RewardError(PluginFault):
+    """A term gave a value that is outside its range."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrivenStep:
+    """What a term judges: one step, from one frame to the next.
+
+    Attributes:
+        vehicle: state at the end of the step.
+        before, after: place on the route at its begin and at its end.
+        action: (2,) what was done in the step: steer, drive; ``last_action`` (2,) what was done before it.
+        violation: the step ended in a collision, off the lane or the wrong way round.
+        route: that is driven; ``None`` where nobody gives it.
+        neighbours: the other vehicles at the end of the step. Where nobody knows them the road is empty; a term with
+            ``needs_others`` makes the run listen to them.
+    """
+
+    vehicle: VehicleState
+    before: RoutePlace
+    after: RoutePlace
+    action: np.ndarray
+    last_action: np.ndarray
+    violation: bool
+    route: Route | None = None
+    neighbours: Neighbours = NOBODY
+
+
+Judge = Callable[[DrivenStep, RewardSettings, float], float]
+"""From a step, the settings of the reward and the time of a step [s] to the value of a term."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardTerm:
+    """One named term of the reward.
+
+    Attributes:
+        name: a lower-case identifier; ``reward.<name>`` is its weight, ``reward/<name>`` its tag.
+        value: must depend on its arguments alone, or a recorded run cannot be rebuilt.
+        low, high: range of ``value``.
+        weight: where the settings give none; ``most_weight`` is the greatest that they may give.
+        meaning: one line, for the settings' manual.
+        needs_others: ``value`` looks at the other vehicles.
+    """
+
+    name: str
+    value: Judge
+    low: float
+    high: float
+    weight: float
+    meaning: str
+    most_weight: float = 100.0
+    needs_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RewardTerms:
-    """The components of one step; ``total`` is their sum."""
+    """The weighted terms of one step.
 
-    efficiency: float
-    lane_keeping: float
-    comfort: float
-    safety: float
-    progress: float
+    Attributes:
+        names: of the terms.
+        values: float64, one per name.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
 
     @property
     def total(self) -> float:
-        """What the learner maximises."""
-        return self.efficiency + self.lane_keeping + self.comfort + self.safety + self.progress
+        """What the learner maximises: the sum from the first term to the last."""
+        total = 0.0
+        for value in self.values.tolist():
+            total += value
+        return total
 
-    def as_array(self) -> np.ndarray:
-        """(5,) float64 in the order of :data:`td3_driving.driving.experience.REWARD_PARTS`."""
-        return np.array([self.efficiency, self.lane_keeping, self.comfort, self.safety, self.progress])
+    def __getitem__(self, name: str) -> float:
+        """The value of one term."""
+        return float(self.values[self.names.index(name)])
 
 
-@dataclass(frozen=True, slots=True)
 class RewardModel:
     """Scores steps.
 
     Args:
-        settings: weights; every component lies in [-weight, weight], comfort and safety in [-weight, 0].
+        settings: the terms and their weights.
         frame_time: time of one step [s].
     """
 
-    settings: RewardSettings
-    frame_time: float
+    def __init__(self, settings: RewardSettings, frame_time: float) -> None:
+        self._settings = settings
+        self._frame_time = frame_time
+        self._terms = [(term, settings.weight(term.name)) for term in reward_terms(settings.terms)]
+        self.names = term_names(settings)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """Least and greatest total that a step can have."""
-        s = self.settings
-        gain = s.efficiency + s.lane_keeping + s.progress
-        return -(gain + s.comfort + s.safety), gain
+        low = sum(weight * term.low for term, weight in self._terms)
+        return low, sum(weight * term.high for term, weight in self._terms)
 
-    def score(
-        self,
-        vehicle: VehicleState,
-        before: RoutePlace,
-        after: RoutePlace,
-        action: np.ndarray,
-        last_action: np.ndarray,
-        violation: bool,
-    ) -> RewardTerms:
-        """The reward of the step that led from ``before`` to ``after``.
+    def score(self, step: DrivenStep) -> RewardTerms:
+        """The weighted terms of ``step``.
 
-        Args:
-            vehicle: state at the end of the step.
-            action: (2,) what was done in the step; ``last_action`` (2,) what was done before it.
-            violation: the step ended in a collision, off the lane or the wrong way round.
+        Raises:
+            RewardError: a term is outside its range.
         """
-        pace = vehicle.speed / self.settings.target_speed
-        along = vehicle.speed * math.cos(after.heading_error) / self.settings.target_speed
-        quality = 1.0 - abs(after.lateral) / self.settings.lane_half_width - abs(after.heading_error) / HEADING_LIMIT
-        gained = (after.s - before.s) / (self.settings.target_speed * self.frame_time)
-        return RewardTerms(
-            efficiency=self.settings.efficiency * _speed_value(along),
-            lane_keeping=self.settings.lane_keeping * _lane_value(quality, along),
-            comfort=-self.settings.comfort * _restlessness(action - last_action, pace),
-            safety=-self.settings.safety if violation else 0.0,
-            progress=self.settings.progress * _bound(gained),
-        )
+        return RewardTerms(self.names, np.array([weight * self._value(term, step) for term, weight in self._terms]))
+
+    def _value(self, term: RewardTerm, step: DrivenStep) -> float:
+        value = float(term.value(step, self._settings, self._frame_time))
+        if not term.low <= value <= term.high:
+            raise RewardError(f"reward term {term.name} is {value}, outside its range {term.low} .. {term.high}")
+        return value
+
+
+def term_names(settings: RewardSettings) -> tuple[str, ...]:
+    """Names of the terms in their order."""
+    return tuple(term.name for term in reward_terms(settings.terms))
+
+
+def greatest_reward(settings: RewardSettings) -> float:
+    """Greatest absolute total that a step could have if all terms were at their worst or at their best."""
+    total = 0.0
+    for term in reward_terms(settings.terms):
+        total += settings.weight(term.name) * max(abs(term.low), abs(term.high))
+    return total
+
+
+def others_judged(settings: RewardSettings) -> bool:
+    """Whether a term with a weight looks at the other vehicles."""
+    return any(term.needs_others and settings.weight(term.name) > 0.0 for term in reward_terms(settings.terms))
+
+
+def reward_terms(paths: str = "") -> tuple[RewardTerm, ...]:
+    """The terms of the package, then those behind the import ``paths`` of ``reward.terms``.
+
+    Raises:
+        PluginError: a path leads to nothing, or to something that is no :class:`RewardTerm`.
+        SettingsError: a term has the name of another or a range that is none.
+    """
+    terms = (*TERMS, *(_loaded(path) for path in import_paths(paths)))
+    names = [*RESERVED, *RewardSettings.__dataclass_fields__]
+    for term in terms:
+        if not term.name.isidentifier() or term.name != term.name.lower() or term.name in names:
+            raise SettingsError(f"reward.terms: {term.name!r} is no free name of a term; taken are {', '.join(names)}")
+        if not -math.inf < term.low <= term.high < math.inf or not 0.0 <= term.weight <= term.most_weight < math.inf:
+            raise SettingsError(
+                f"reward.terms: {term.name} needs low <= high and 0 <= weight <= most_weight, all finite"
+            )
+        names.append(term.name)
+    return terms
+
+
+def _loaded(path: str) -> RewardTerm:
+    found = load(path, role="reward.terms")
+    if not isinstance(found, RewardTerm):
+        raise SettingsError(f"reward.terms: {path!r} is of type {type(found).__name__}, RewardTerm is needed")
+    return found
+
+
+def _efficiency(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
+    """1 at the target speed; slightly negative at rest, 0 at one and a half times the target, -1 at twice the target.
+
+    Speeding costs twice as much as being slow by the same amount: lane keeping and progress do not grow any more there,
+    so this slope alone brings the speed back.
+    """
+    along = _pace_along(step, settings)
+    return _bound(3.0 - 2.0 * along if along > 1.0 else (1.0 + IDLE_SHARE) * along - IDLE_SHARE)
+
+
+def _lane_keeping(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
+    """A good place in the lane is worth something only while driving; a bad one always costs."""
+    place = step.after
+    quality = 1.0 - abs(place.lateral) / settings.lane_half_width - abs(place.heading_error) / HEADING_LIMIT
+    along = _pace_along(step, settings)
+    return quality * max(0.0, min(1.0, along)) if quality > 0.0 else max(quality, -1.0)
+
+
+def _comfort(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
+    """Share of the greatest change of the action, all of it at the target speed: at rest the wheel turns at no cost."""
+    change = float(np.mean(np.abs(step.action - step.last_action)) / 2.0)
+    return -min(1.0, change * min(1.0, abs(step.vehicle.speed / settings.target_speed)))
+
+
+def _safety(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
+    return -1.0 if step.violation else 0.0
+
+
+def _progress(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
+    return _bound((step.after.s - step.before.s) / (settings.target_speed * frame_time))
+
+
+def _pace_along(step: DrivenStep, settings: RewardSettings) -> float:
+    """Speed along the route as a share of the target speed."""
+    return step.vehicle.speed * math.cos(step.after.heading_error) / settings.target_speed
 
 
 def _bound(value: float) -> float:
     return max(-1.0, min(1.0, value))
 
 
-def _restlessness(change: np.ndarray, pace: float) -> float:
-    """Share of the greatest change of the action, all of it at the target speed: at rest the wheel turns at no cost."""
-    return float(np.mean(np.abs(change)) / 2.0) * min(1.0, abs(pace))
-
-
-def _speed_value(along: float) -> float:
-    """1 at the target speed; slightly negative at rest, 0 at one and a half times the target, -1 at twice the target.
-
-    Speeding costs twice as much as being slow by the same amount: lane keeping and progress do not grow any more there,
-    so this slope alone brings the speed back.
-    """
-    return _bound(3.0 - 2.0 * along if along > 1.0 else (1.0 + IDLE_SHARE) * along - IDLE_SHARE)
-
-
-def _lane_value(quality: float, along: float) -> float:
-    """A good place in the lane is worth something only while driving; a bad one always costs."""
-    return quality * max(0.0, min(1.0, along)) if quality > 0.0 else max(quality, -1.0)
+TERMS = (
+    RewardTerm("efficiency", _efficiency, -1.0, 1.0, 1.0, "weight of driving at the target speed along the route"),
+    RewardTerm("lane_keeping", _lane_keeping, -1.0, 1.0, 1.0, "weight of lateral deviation and heading error"),
+    RewardTerm(
+        *("comfort", _comfort, -1.0, 0.0, 0.2),
+        "weight of smooth steering and pedals at the target speed; none at rest",
+    ),
+    RewardTerm(
+        *("safety", _safety, -1.0, 0.0, 10.0),
+        "penalty of a collision, of leaving the lane and of wrong way",
+        most_weight=1000.0,
+    ),
+    RewardTerm("progress", _progress, -1.0, 1.0, 1.0, "weight of route length gained in the step"),
+)
+"""The terms of the package in their order. A further one is an entry here."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The route: a polyline along the lane centre, and where the vehicle is on it."""
 
 from __future__ import annotations
@@ -6,13 +7,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState, wrap_angle
 
 SEARCH_BEHIND = 5.0
-"""How far behind its last place on the route the vehicle is looked for [m]."""
+"""The search for the vehicle begins this far behind its last place [m]."""
 SEARCH_AHEAD = 15.0
-"""How far ahead [m]: a frame at 40 m/s and 0.1 s covers 4 m."""
+"""The search ends this far ahead of it [m]; a frame of 0.1 s at 40 m/s covers 4 m."""
 
 
 class RouteError(ValueError):
@@ -44,7 +46,7 @@ class Route:
         RouteError: fewer than two distinct points, or a coordinate that is not finite.
     """
 
-    def __init__(self, points: np.ndarray) -> None:
+    def __init__(self, points: NDArray[np.float64]) -> None:
         points = np.asarray(points, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] < 2:
             raise RouteError(f"a route needs points of shape (N, 2), not {points.shape}")

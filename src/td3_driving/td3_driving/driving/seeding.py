@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeds of the parts of a run, drawn from the one seed of the run."""
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sensors that a policy looks through, and what becomes of their images before the policy sees them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from td3_driving.driving.cameras import FRONT, MountedCamera, cameras
 from td3_driving.driving.observation import ENCODINGS, kept_rows
 from td3_driving.settings import Settings
 
@@ -41,11 +43,15 @@ class Sensor:
 
 
 def sensors(settings: Settings) -> tuple[Sensor, ...]:
-    """The sensors in the order in which their frames lie in the stack."""
+    """The sensors in the order in which their planes lie in a frame."""
+    return tuple(_camera(camera, settings) for camera in cameras(settings.observation))
+
+
+def _camera(camera: MountedCamera, settings: Settings) -> Sensor:
     simulator, seen = settings.simulator, settings.observation
     first, last = kept_rows(simulator.camera_height, seen)
-    camera = Sensor(
-        name="front camera",
+    return Sensor(
+        name="front camera" if camera is FRONT else camera.name,
         role="camera",
         encodings=tuple(ENCODINGS),
         width=simulator.camera_width,
@@ -60,4 +66,3 @@ def sensors(settings: Settings) -> tuple[Sensor, ...]:
         stack=seen.stack,
         stride=seen.stack_stride,
     )
-    return (camera,)

@@ -1,19 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state vector of the policy: which elements it has, and how each is made.
 
 One table per contract (:func:`state_elements`) says name, unit, scale and source of every element, in the order of the
-vector. Everything that needs the length or the meaning of the vector reads it there.
+vector. Everything that needs the length or the meaning of the vector reads it there. A user's own elements, named by
+their import paths in ``observation.elements``, follow those of the package.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from td3_driving.bounded import import_paths
 from td3_driving.driving.navigation import Manoeuvre, Navigation
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.plugins import PluginError, PluginFault, load
 from td3_driving.settings import ObservationSettings
 
 SPEED_SCALE = 10.0
@@ -26,7 +33,7 @@ STATE_BOUND = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class StateElement:
     """One element of a vector.
 
     Attributes:
@@ -42,25 +49,74 @@ class Element:
     source: str
 
 
-SPEED = Element("speed, forward positive", "m/s", SPEED_SCALE, "odometry twist")
-YAW_RATE = Element("yaw rate, left positive", "rad/s", YAW_RATE_SCALE, "odometry twist")
+@dataclass(frozen=True, slots=True)
+class Sensed:
+    """What an own element of the state vector may look at: what the vehicle knows as well, not the simulator alone.
+
+    Attributes:
+        place: where the vehicle is on the route; ``None`` in state ``sensors``, which does not know it exactly.
+        navigation: waypoints and the next manoeuvre; ``None`` in state ``map``.
+        last_action: (2,) steer, drive.
+    """
+
+    vehicle: VehicleState
+    place: RoutePlace | None
+    navigation: Navigation | None
+    last_action: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnElement:
+    """An element of a user's: its row in the table, and where its number comes from.
+
+    Attributes:
+        element: name, unit, scale and source.
+        value: the quantity in its unit; must depend on its argument alone, or a recorded run cannot be rebuilt.
+    """
+
+    element: StateElement
+    value: Callable[[Sensed], float]
+
+
+@cache
+def own_elements(paths: str) -> tuple[OwnElement, ...]:
+    """What the import ``paths`` of ``observation.elements`` lead to.
+
+    Raises:
+        PluginError: a path leads to nothing, or to something that is no :class:`OwnElement` of a positive scale.
+    """
+    found = []
+    for path in import_paths(paths):
+        own = load(path, role="observation.elements")
+        if not isinstance(own, OwnElement) or not 0.0 < own.element.scale < math.inf:
+            raise PluginError(f"observation.elements: {path!r} is no OwnElement with a positive scale")
+        found.append(own)
+    return tuple(found)
+
+
+SPEED = StateElement("speed, forward positive", "m/s", SPEED_SCALE, "odometry twist")
+YAW_RATE = StateElement("yaw rate, left positive", "rad/s", YAW_RATE_SCALE, "odometry twist")
 LAST_ACTION = (
-    Element("last steer, right positive", "1", 1.0, "own action"),
-    Element("last drive, throttle positive", "1", 1.0, "own action"),
+    StateElement("last steer, right positive", "1", 1.0, "own action"),
+    StateElement("last drive, throttle positive", "1", 1.0, "own action"),
 )
 LANE = (
-    Element("lateral deviation from the route, left positive", "m", LATERAL_SCALE, "odometry pose and route"),
-    Element("heading error, left positive", "rad", HEADING_SCALE, "odometry pose and route"),
+    StateElement("lateral deviation from the route, left positive", "m", LATERAL_SCALE, "odometry pose and route"),
+    StateElement("heading error, left positive", "rad", HEADING_SCALE, "odometry pose and route"),
 )
 MANOEUVRE = (
-    Element("next manoeuvre is a left turn", "0 or 1", 1.0, "route"),
-    Element("next manoeuvre is a right turn", "0 or 1", 1.0, "route"),
-    Element("distance to the next manoeuvre", "m", MANOEUVRE_SCALE, "position and route"),
+    StateElement("next manoeuvre is a left turn", "0 or 1", 1.0, "route"),
+    StateElement("next manoeuvre is a right turn", "0 or 1", 1.0, "route"),
+    StateElement("distance to the next manoeuvre", "m", MANOEUVRE_SCALE, "position and route"),
 )
 
 
-def state_elements(settings: ObservationSettings) -> tuple[Element, ...]:
+def state_elements(settings: ObservationSettings) -> tuple[StateElement, ...]:
     """The elements of the state vector in their order."""
+    return (*_contract_elements(settings), *(own.element for own in own_elements(settings.elements)))
+
+
+def _contract_elements(settings: ObservationSettings) -> tuple[StateElement, ...]:
     if settings.state == "map":
         points = _points("route point", settings.route_points, settings.route_spacing, "odometry pose and route")
         return (SPEED, *LANE, YAW_RATE, *LAST_ACTION, *points)
@@ -73,10 +129,10 @@ def state_dim(settings: ObservationSettings) -> int:
     return len(state_elements(settings))
 
 
-def _points(name: str, count: int, spacing: float, source: str) -> tuple[Element, ...]:
+def _points(name: str, count: int, spacing: float, source: str) -> tuple[StateElement, ...]:
     reach = count * spacing
     return tuple(
-        Element(f"{name} {index}, {axis}", "m", reach, source)
+        StateElement(f"{name} {index}, {axis}", "m", reach, source)
         for index in range(1, count + 1)
         for axis in ("forward", "left")
     )
@@ -87,15 +143,18 @@ def encode_state(
     place: RoutePlace,
     route: Route,
     navigation: Navigation | None,
-    last_action: np.ndarray,
+    last_action: NDArray[np.float32],
     settings: ObservationSettings,
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """The state vector (state_dim,) float32, each element divided by its scale and clipped to ±5.
 
     Args:
         place: where the vehicle really is on the route; only the ``map`` contract looks at it.
         navigation: what a vehicle without exact localisation knows; only the ``sensors`` contract needs it.
         last_action: (2,) steer, drive.
+
+    Raises:
+        PluginFault: an own element is not finite.
     """
     if settings.state == "map":
         values = encode_map(vehicle, place, route, last_action, settings)
@@ -103,12 +162,30 @@ def encode_state(
         values = _encode_sensors(vehicle, navigation, last_action, settings)
     else:
         raise ValueError("the sensors contract needs the navigation")
+    if settings.elements:
+        known = place if settings.state == "map" else None
+        own = _encode_own(Sensed(vehicle, known, navigation, last_action), settings)
+        values = np.concatenate((values, own))
     return np.clip(values, -STATE_BOUND, STATE_BOUND)
 
 
+def _encode_own(sensed: Sensed, settings: ObservationSettings) -> NDArray[np.float32]:
+    values = []
+    for own in own_elements(settings.elements):
+        value = float(own.value(sensed))
+        if not math.isfinite(value):
+            raise PluginFault(f"element {own.element.name!r} of the state vector is {value}")
+        values.append(value / own.element.scale)
+    return np.array(values, dtype=np.float32)
+
+
 def encode_map(
-    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: np.ndarray, settings: ObservationSettings
-) -> np.ndarray:
+    vehicle: VehicleState,
+    place: RoutePlace,
+    route: Route,
+    last_action: NDArray[np.float32],
+    settings: ObservationSettings,
+) -> NDArray[np.float32]:
     """The vector of the ``map`` contract before it is clipped."""
     points = route.ahead(vehicle, place.s, settings.route_points, settings.route_spacing)
     reach = settings.route_points * settings.route_spacing
@@ -122,8 +199,8 @@ def encode_map(
 
 
 def _encode_sensors(
-    vehicle: VehicleState, navigation: Navigation, last_action: np.ndarray, settings: ObservationSettings
-) -> np.ndarray:
+    vehicle: VehicleState, navigation: Navigation, last_action: NDArray[np.float32], settings: ObservationSettings
+) -> NDArray[np.float32]:
     reach = settings.waypoints * settings.waypoint_spacing
     manoeuvre = navigation.manoeuvre
     following = (

@@ -1,4 +1,5 @@
-"""Brings the parts of one frame together: the camera image, the odometry, and the other vehicles where asked for."""
+# SPDX-License-Identifier: Apache-2.0
+"""Joins the parts of one frame by their stamp: the images, the odometry, and the other vehicles if needed."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from typing import Any, Generic, TypeVar, cast
 ImageT = TypeVar("ImageT")
 StateT = TypeVar("StateT")
 KEPT = 8
-"""Unmatched messages kept of each kind; those of one frame are never further apart on a live bridge."""
+"""Unmatched messages kept of each kind. On a live bridge the parts of a frame are never further apart."""
 
 
 def missed_at_start(start_ns: int, first_ns: int, frame_time_ns: int) -> int:
-    """Frames of an episode that were over before the first one seen of it.
+    """Frames of an episode that passed before the first one arrived.
 
     What was lost while the world was being reset belongs to no episode, so that only stamps since its start count.
 
@@ -42,6 +43,16 @@ class FrameCounts:
     lost: int = 0
     stale: int = 0
     jumps_back: int = 0
+
+    def values(self) -> dict[str, str]:
+        """The counts as a status shows them."""
+        return {
+            "matched (frames)": str(self.matched),
+            "unmatched (messages)": str(self.unmatched),
+            "lost (frames)": str(self.lost),
+            "stale (messages)": str(self.stale),
+            "clock went back (times)": str(self.jumps_back),
+        }
 
 
 class FrameParts:
@@ -83,14 +94,14 @@ class FrameParts:
         return self._release(stamp_ns)
 
     def restart(self) -> None:
-        """Forget the past of the clock: after a reset or a jump any stamp is welcome."""
+        """Forget all stamps. After a reset or a jump of the clock any stamp is accepted."""
         self._last_ns = None
         for store in self._stores.values():
             store.clear()
 
     def _note_old(self, stamp_ns: int) -> None:
         self.counts.stale += 1
-        # A late or repeated message is at most a few frames old; anything older is a clock that started anew.
+        # A late message is a few frames old at most. An older stamp means that the clock started anew.
         if self._last_ns is not None and self._last_ns - stamp_ns > KEPT * self.frame_time_ns:
             self.counts.jumps_back += 1
             self.restart()

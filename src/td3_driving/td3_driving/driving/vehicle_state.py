@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the vehicle is and how it moves."""
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class VehicleState:
     yaw_rate: float
 
     def finite(self) -> bool:
-        """Whether every number can be computed with."""
+        """Whether every number is finite."""
         return all(math.isfinite(getattr(self, spec.name)) for spec in fields(self))
 
 
 def wrap_angle(angle: float) -> float:
-    """``angle`` [rad] brought into [-pi, pi)."""
+    """``angle`` [rad] wrapped to [-pi, pi)."""
     return (angle + math.pi) % (2.0 * math.pi) - math.pi

@@ -1,4 +1,5 @@
-"""Nobody waits in silence, and nobody waits for ever."""
+# SPDX-License-Identifier: Apache-2.0
+"""Waits of a node: each has a reason, is reported after a while, and is given up in the end."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class Waiting:
             self.reason, self._since, self._reported = reason, now, False
 
     def end(self) -> None:
-        """What was waited for is there."""
+        """End the wait: what it was for has come."""
         self.reason = ""
 
     def age(self, now: float) -> float:
@@ -33,7 +34,7 @@ class Waiting:
         return now - self._since if self.reason else 0.0
 
     def report(self, now: float) -> str:
-        """The reason, once per wait, when it has lasted long enough to be told; else an empty text."""
+        """The reason of a long wait, once per wait; else an empty text."""
         if not self.reason or self._reported or self.age(now) < REPORT_AFTER:
             return ""
         self._reported = True

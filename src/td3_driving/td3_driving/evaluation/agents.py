@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is evaluated: a reference driver, or (in :mod:`td3_driving.evaluation.learned`) a policy that was trained."""
 
 from __future__ import annotations
@@ -7,37 +8,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import (
-    Driver,
-    IdmDriver,
-    LaneKeeper,
-    Neighbours,
-    RandomDriver,
-    Situation,
-    off_road,
-    parked,
-)
+from td3_driving.driving.drivers import Driver, Neighbours, Situation, reference_driver
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings, Settings
 
-DRIVERS = ("lane_keeper", "idm", "random", "parked", "off_road")
-"""Names of the reference drivers."""
-PRIVILEGED = ("idm",)
-"""Those that are told what no camera shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What reaches the agent of one frame; ``grey`` is uint8 (height, width) for an agent that asks for it."""
+    """What reaches the agent at one instant; ``frame`` comes to an agent that asks for it, ``None`` to the others."""
 
     vehicle: VehicleState
-    grey: np.ndarray | None
+    frame: np.ndarray | None
     neighbours: Neighbours | None
 
 
-class Agent(Protocol):
+class EvaluatedAgent(Protocol):
     """Drives an episode."""
 
     @property
@@ -46,7 +34,7 @@ class Agent(Protocol):
         ...
 
     @property
-    def eyes(self) -> ObservationSettings | None:
+    def observation_settings(self) -> ObservationSettings | None:
         """The frames that it wants; ``None``: it needs no camera."""
         ...
 
@@ -54,7 +42,7 @@ class Agent(Protocol):
         """A new episode; ``seed`` is of whatever the agent draws at random."""
         ...
 
-    def decide(self, view: View) -> np.ndarray:
+    def decide(self, view: View) -> NDArray[np.float32]:
         """The action (2,) in [-1, 1] for the newest view."""
         ...
 
@@ -63,7 +51,7 @@ Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From the frames (planes, height, width) uint8 and the state (state_dim,) float32 to the action (2,)."""
 
 
-class PolicyAgent(Agent, Protocol):
+class PolicyAgent(EvaluatedAgent, Protocol):
     """An agent that acts by a function of its frames and its state vector, which may be exchanged."""
 
     act: Act
@@ -77,7 +65,7 @@ class PolicyAgent(Agent, Protocol):
 class DriverAgent:
     """A reference driver, made anew for every episode."""
 
-    eyes: ObservationSettings | None = None
+    observation_settings: ObservationSettings | None = None
 
     def __init__(self, name: str, make: Callable[[int], Driver]) -> None:
         self.name = name
@@ -89,7 +77,7 @@ class DriverAgent:
     def start(self, route: Route, seed: int) -> None:
         self._driver, self._route, self._place = self._make(seed), route, None
 
-    def decide(self, view: View) -> np.ndarray:
+    def decide(self, view: View) -> NDArray[np.float32]:
         if self._driver is None or self._route is None:
             raise RuntimeError("decide() needs an episode: call start() first")
         self._place = self._route.locate(view.vehicle, None if self._place is None else self._place.s)
@@ -100,16 +88,7 @@ def driver_agent(name: str, settings: Settings) -> DriverAgent:
     """The reference driver called ``name``, at the target speed of ``settings``.
 
     Raises:
-        ValueError: there is none of that name.
+        PluginError: there is none of that name, or its import path leads nowhere.
     """
-    speed, frame_time = settings.reward.target_speed, settings.simulator.fixed_delta
-    makers: dict[str, Callable[[int], Driver]] = {
-        "lane_keeper": lambda seed: LaneKeeper(speed, frame_time),
-        "idm": lambda seed: IdmDriver(speed, frame_time),
-        "random": lambda seed: RandomDriver(np.random.default_rng(seed)),
-        "parked": lambda seed: parked(),
-        "off_road": lambda seed: off_road(),
-    }
-    if name not in makers:
-        raise ValueError(f"driver {name!r} is not one of {', '.join(DRIVERS)}")
-    return DriverAgent(name, makers[name])
+    driver, speed, frame_time = reference_driver(name), settings.reward.target_speed, settings.simulator.fixed_delta
+    return DriverAgent(name, lambda seed: driver.make(speed, frame_time, seed))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does a policy need its camera? Its frames are replaced by others, and the score says what they were worth."""
 
 from __future__ import annotations
@@ -7,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.route import Route
-from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.agents import EvaluatedAgent, View
 from td3_driving.evaluation.statistics import Estimate, bootstrap
 
 SEEN = "seen"
@@ -29,18 +31,18 @@ REPETITIONS = 2000
 class Ablation(Protocol):
     """Frames in, other frames out: arrays of uint8, of any shape that stays the same within an episode."""
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the agent gets for ``seen``; same shape and type, and never the same memory."""
         ...
 
 
-class Seen:
+class Unaltered:
     """The frame as it is."""
 
     def __init__(self, seed: int) -> None:
         pass
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return seen.copy()
 
 
@@ -50,7 +52,7 @@ class Black:
     def __init__(self, seed: int) -> None:
         pass
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.zeros_like(seen)
 
 
@@ -60,7 +62,7 @@ class Frozen:
     def __init__(self, seed: int) -> None:
         self._first: np.ndarray | None = None
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._first is None:
             self._first = seen.copy()
         return self._first.copy()
@@ -72,7 +74,7 @@ class Noise:
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng([seed, 2])
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self._generator.integers(0, 256, size=seen.shape, dtype=np.uint8)
 
 
@@ -87,11 +89,11 @@ class Shuffled:
         self._kept: list[np.ndarray] = []
         self._count = 0
 
-    def frame(self, seen: np.ndarray) -> np.ndarray:
+    def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         self._keep(seen.copy())
         return self._kept[int(self._generator.integers(len(self._kept)))].copy()
 
-    def _keep(self, frame: np.ndarray) -> None:
+    def _keep(self, frame: NDArray[np.uint8]) -> None:
         self._count += 1
         if len(self._kept) < MEMORY:
             self._kept.append(frame)
@@ -101,8 +103,8 @@ class Shuffled:
             self._kept[place] = frame
 
 
-ABLATIONS: dict[str, type[Seen] | type[Black] | type[Frozen] | type[Noise] | type[Shuffled]] = {
-    SEEN: Seen,
+ABLATIONS: dict[str, type[Unaltered] | type[Black] | type[Frozen] | type[Noise] | type[Shuffled]] = {
+    SEEN: Unaltered,
     "black": Black,
     "frozen": Frozen,
     "noise": Noise,
@@ -134,24 +136,24 @@ def cameras(names: Sequence[str]) -> list[str]:
 class AblatedAgent:
     """An agent whose frames go through an ablation; everything else reaches it as it is."""
 
-    def __init__(self, agent: Agent, camera: str) -> None:
+    def __init__(self, agent: EvaluatedAgent, camera: str) -> None:
         self._agent = agent
         self._kind = ABLATIONS[checked(camera)]
         self._ablation: Ablation = self._kind(0)
         self.name = agent.name
-        self.eyes = agent.eyes
+        self.observation_settings = agent.observation_settings
 
     def start(self, route: Route, seed: int) -> None:
         self._ablation = self._kind(seed)
         self._agent.start(route, seed)
 
-    def decide(self, view: View) -> np.ndarray:
-        if view.grey is not None:
-            view = replace(view, grey=self._ablation.frame(view.grey))
+    def decide(self, view: View) -> NDArray[np.float32]:
+        if view.frame is not None:
+            view = replace(view, frame=self._ablation.frame(view.frame))
         return self._agent.decide(view)
 
 
-def ablated(agent: Agent, camera: str) -> Agent:
+def ablated(agent: EvaluatedAgent, camera: str) -> EvaluatedAgent:
     """``agent`` as it drives with that camera.
 
     Raises:
@@ -209,5 +211,5 @@ def camera_need(seen: Sequence[float], without: Mapping[str, Sequence[float]]) -
     return CameraNeed(answer, whole, means)
 
 
-def _mean(scores: np.ndarray) -> float:
+def _mean(scores: NDArray[np.float64]) -> float:
     return float(np.mean(scores))

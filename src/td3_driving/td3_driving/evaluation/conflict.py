@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time to collision, if every vehicle keeps its velocity and its heading.
 
 A surrogate measure after Hayward 1972 for two dimensions: the time until the oriented boxes of the ego and of another
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.collision import Box, overlaps
 
@@ -20,7 +22,7 @@ THRESHOLDS = (1.0, 1.5, 2.0)
 """Times for which the share of the steps below is reported [s]."""
 
 
-def time_to_collision(ego: Box, speed: float, boxes: np.ndarray, speeds: np.ndarray) -> float:
+def time_to_collision(ego: Box, speed: float, boxes: NDArray[np.float64], speeds: NDArray[np.float64]) -> float:
     """Least time to collision of the ego with any other vehicle [s]; infinite if none comes within the horizon.
 
     Args:
@@ -40,7 +42,9 @@ def time_to_collision(ego: Box, speed: float, boxes: np.ndarray, speeds: np.ndar
     return math.inf
 
 
-def _may_meet(ego: np.ndarray, velocity: np.ndarray, boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _may_meet(
+    ego: NDArray[np.float64], velocity: NDArray[np.float64], boxes: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """(N,) bool: whose circumscribed circle meets the ego's within the horizon; the others cannot touch it."""
     offset, relative = boxes[:, :2] - ego[:2], others - velocity
     reach = 0.5 * (math.hypot(ego[3], ego[4]) + np.hypot(boxes[:, 3], boxes[:, 4]))

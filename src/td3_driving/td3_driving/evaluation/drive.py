@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives agents over the fixed routes of an evaluation, in the embedded world and in this process."""
 
 from __future__ import annotations
@@ -7,31 +8,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
-from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.agents import EvaluatedAgent, View
 from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
-from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, Others, Referee, Seen
+from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, EpisodeScorer, FrameEvents, Others
 from td3_driving.evaluation.link import Link, frames_of
 from td3_driving.evaluation.perturbations import NONE, perturbation
-from td3_driving.settings import Settings
+from td3_driving.settings import ObservationSettings, Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
-from td3_driving.sim.camera import Camera
+from td3_driving.sim.camera_rig import CameraRig, frame_of
 from td3_driving.sim.vehicle import Control
-from td3_driving.sim.world import Frame, World
+from td3_driving.sim.world import World, WorldFrame
 
-CAMERA_ENCODING = "bgra8"
 FULL_STOP = np.array([0.0, -1.0], dtype=np.float32)
 """What an agent does before its first view arrives."""
-Watcher = Callable[[Frame, np.ndarray | None, np.ndarray], None]
+Watcher = Callable[[WorldFrame, np.ndarray | None, np.ndarray], None]
 """Is shown every frame, its camera image (height, width, 4) if there is one, and the action (2,) taken in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """What is driven: the same for every agent.
 
     Attributes:
@@ -69,21 +69,25 @@ class Plan:
 
 
 class Stage:
-    """The embedded world, with a camera as soon as somebody looks through it.
+    """The embedded world, with its cameras as soon as somebody looks through them.
 
     Args:
+        observation: whose cameras there are.
         disturbance: name of what becomes of the camera.
     """
 
-    def __init__(self, settings: Settings, scenario: int, disturbance: str = NONE) -> None:
+    def __init__(
+        self, settings: Settings, scenario: int, disturbance: str = NONE, observation: ObservationSettings | None = None
+    ) -> None:
+        self._observation = observation or ObservationSettings()
         self._disturbance = perturbation(disturbance)
         self._generator = np.random.default_rng(0)
         self.settings = replace(settings, simulator=replace(settings.simulator, scenario=scenario))
         self.world = World(self.settings.simulator, settings.run.seed)
-        self._camera: Camera | None = None
+        self._camera: CameraRig | None = None
         self._appearance, self._first_ns = NOMINAL, 0
 
-    def reset(self, scenario: int, seed: int) -> np.ndarray:
+    def reset(self, scenario: int, seed: int) -> NDArray[np.float64]:
         """Begin an episode; see :meth:`td3_driving.sim.world.World.reset`."""
         line = self.world.reset(scenario, seed)
         drawn = episode_appearance(self.settings.appearance, scenario, seed)
@@ -95,14 +99,13 @@ class Stage:
             self._camera.dress(self._appearance, self._first_ns)
         return line
 
-    def image(self, frame: Frame) -> np.ndarray:
-        """What the camera shows of ``frame``, (height, width, 4) uint8; the next call may overwrite it."""
+    def images(self, frame: WorldFrame) -> list[np.ndarray]:
+        """What each camera shows of ``frame``, (height, width, 4) uint8; the next call may overwrite it."""
         if self._camera is None:
-            simulator = self.settings.simulator
-            size = simulator.camera_width, simulator.camera_height
-            self._camera = Camera(self.world.roads, *size, simulator.camera_fov)
+            self._camera = CameraRig(self.world.roads, self.settings.simulator, self._observation)
             self._camera.dress(self._appearance, self._first_ns)
-        return self._disturbance.image(self._camera.render(frame.ego, frame.vehicles), self._generator)
+        images = self._camera.images(frame.ego, frame.vehicles)
+        return [self._disturbance.image(image, self._generator) for image in images]
 
     def close(self) -> None:
         """Give the renderer back."""
@@ -112,7 +115,10 @@ class Stage:
 
 
 def evaluate(
-    settings: Settings, agent: Agent, plan: Plan, watch: Callable[[int], Watcher | None] = lambda route: None
+    settings: Settings,
+    agent: EvaluatedAgent,
+    plan: EvaluationPlan,
+    watch: Callable[[int], Watcher | None] = lambda route: None,
 ) -> Iterator[EpisodeResult]:
     """Drive every route of ``plan``, one result after the other.
 
@@ -125,7 +131,7 @@ def evaluate(
     """
     delay = frames_of(plan.delay, settings.simulator.fixed_delta)
     agent = ablated(agent, plan.camera)
-    stage = Stage(settings, plan.scenario, plan.perturbation)
+    stage = Stage(settings, plan.scenario, plan.perturbation, agent.observation_settings)
     try:
         for route, seed in enumerate(plan.seeds):
             link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
@@ -135,45 +141,45 @@ def evaluate(
 
 
 def _drive_route(
-    stage: Stage, agent: Agent, plan: Plan, seed: int, link: Link[View], watcher: Watcher | None
+    stage: Stage, agent: EvaluatedAgent, plan: EvaluationPlan, seed: int, link: Link[View], watcher: Watcher | None
 ) -> EpisodeResult:
     line = stage.reset(plan.scenario, seed)
     route = Route(line)
-    referee = Referee(stage.settings, plan.ending, route, _half_width(line, route))
+    scorer = EpisodeScorer(stage.settings, plan.ending, route, _half_width(line, route))
     agent.start(route, seed)
     action: np.ndarray | None = None
     while True:
         frame = stage.world.tick()
-        ended = referee.watch(_seen(frame), action)
+        ended = scorer.watch(_seen(frame), action)
         if ended is not None:
-            return referee.result(plan.scenario, seed, ended)
-        image = stage.image(frame) if agent.eyes is not None or watcher is not None else None
-        arrived = link.pass_on(_view(agent, frame, image))
+            return scorer.result(plan.scenario, seed, ended)
+        images = stage.images(frame) if agent.observation_settings is not None or watcher is not None else []
+        arrived = link.pass_on(_view(agent, frame, images))
         if arrived is not None:
             began = time.perf_counter()
             action = agent.decide(arrived)
-            referee.log.latencies.append(time.perf_counter() - began)
+            scorer.log.latencies.append(time.perf_counter() - began)
         action = FULL_STOP if action is None else action
         if watcher is not None:
-            watcher(frame, image, action)
+            watcher(frame, images[0], action)
         command = to_command(action)
         stage.world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
 
 
-def _half_width(line: np.ndarray, route: Route) -> np.ndarray:
+def _half_width(line: NDArray[np.float64], route: Route) -> NDArray[np.float64]:
     """Half the lane width at the route's points; the route may have fewer points than its line (N, 4)."""
     s = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))))
     return np.asarray(0.5 * np.interp(route.s, s, line[:, 3]))
 
 
-def _seen(frame: Frame) -> Seen:
+def _seen(frame: WorldFrame) -> FrameEvents:
     cars = frame.vehicles
     boxes = np.stack((cars.x, cars.y, cars.yaw, cars.length, cars.width), axis=1)
     contacts = [contact.actor_id for contact in frame.collisions]
-    return Seen(frame.ego, contacts, len(frame.lane_invasions), Others(boxes, cars.speed))
+    return FrameEvents(frame.ego, contacts, len(frame.lane_invasions), Others(boxes, cars.speed))
 
 
-def _view(agent: Agent, frame: Frame, image: np.ndarray | None) -> View:
-    cars = frame.vehicles
-    grey = None if image is None or agent.eyes is None else camera_frame(image, CAMERA_ENCODING, agent.eyes)
-    return View(frame.ego, grey, cars.neighbours())
+def _view(agent: EvaluatedAgent, frame: WorldFrame, images: list[np.ndarray]) -> View:
+    asked = agent.observation_settings
+    seen = None if asked is None else frame_of(images, asked)
+    return View(frame.ego, seen, frame.vehicles.neighbours())

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One evaluated episode: what happened frame by frame, and what it came to."""
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from td3_driving.driving.drivers import NOBODY, Neighbours
 from td3_driving.driving.episode import EpisodeMonitor, ExitReason
 from td3_driving.driving.pilot import VIOLATIONS
-from td3_driving.driving.reward import RewardModel
+from td3_driving.driving.reward import DrivenStep, RewardModel
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.conflict import time_to_collision
@@ -41,12 +44,17 @@ ENDED_BY = {
 class Others:
     """The other vehicles: boxes (N, 5) as :data:`td3_driving.sim.collision.Box` and speeds (N,) [m/s]."""
 
-    boxes: np.ndarray
-    speeds: np.ndarray
+    boxes: NDArray[np.float64]
+    speeds: NDArray[np.float64]
+
+    def neighbours(self) -> Neighbours:
+        """The same vehicles as reference drivers and rewards know them."""
+        x, y, yaw, length, _ = self.boxes.T
+        return Neighbours(x, y, yaw, self.speeds, length)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FrameEvents:
     """What one frame shows: the vehicle, ids of those it touched, markings it crossed, the others where known."""
 
     vehicle: VehicleState
@@ -55,7 +63,7 @@ class Seen:
     others: Others | None = None
 
 
-class Row(NamedTuple):
+class FrameRow(NamedTuple):
     """One frame; units as in :class:`VehicleState` and :class:`RoutePlace`, times [s], not a number where unknown."""
 
     time: float
@@ -77,18 +85,18 @@ class EpisodeLog:
     """Frame by frame: K + 1 rows, K actions (2,) and rewards; wall times of the decisions [s]."""
 
     route: Route
-    rows: list[Row] = field(default_factory=list)
+    rows: list[FrameRow] = field(default_factory=list)
     actions: list[np.ndarray] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
 
-    def column(self, name: str) -> np.ndarray:
-        """(K + 1,) one field of :class:`Row`."""
-        index = Row._fields.index(name)
+    def column(self, name: str) -> NDArray[np.float64]:
+        """(K + 1,) one field of :class:`FrameRow`."""
+        index = FrameRow._fields.index(name)
         return np.array([row[index] for row in self.rows])
 
     @property
-    def action_array(self) -> np.ndarray:
+    def action_array(self) -> NDArray[np.float64]:
         """(K, 2)."""
         return np.array(self.actions, dtype=np.float64).reshape(-1, 2)
 
@@ -157,7 +165,7 @@ def monitor_settings(settings: Settings, ending: str, route_length: float) -> Ep
     )
 
 
-class Referee:
+class EpisodeScorer:
     """Watches one episode by its true state, and says when it is over and what it came to.
 
     Args:
@@ -165,7 +173,7 @@ class Referee:
         half_width: half the lane width along the route [m], (len(route.points),) or one number.
     """
 
-    def __init__(self, settings: Settings, ending: str, route: Route, half_width: np.ndarray | float) -> None:
+    def __init__(self, settings: Settings, ending: str, route: Route, half_width: NDArray[np.float64] | float) -> None:
         self._collisions_end = ending == "violation"
         self._monitor = EpisodeMonitor(monitor_settings(settings, ending, route.length))
         self._reward = RewardModel(settings.reward, settings.simulator.fixed_delta)
@@ -177,7 +185,7 @@ class Referee:
         self._size = CarParameters()
         self.log = EpisodeLog(route)
 
-    def watch(self, seen: Seen, action: np.ndarray | None = None) -> ExitReason | None:
+    def watch(self, seen: FrameEvents, action: NDArray[np.float32] | None = None) -> ExitReason | None:
         """Take the next frame and the action (2,) that led to it, ``None`` for the first; why the episode ends."""
         before, route = self._place, self.log.route
         place = route.locate(seen.vehicle, None if before is None else before.s)
@@ -191,25 +199,21 @@ class Referee:
         self._crossings += seen.crossings
         collided = self._collisions_end and bool(seen.contacts)
         ended = self._monitor.step(seen.vehicle, place, route, collided)
-        self._score(seen.vehicle, before, place, action, ended in VIOLATIONS)
+        others = NOBODY if seen.others is None else seen.others.neighbours()
+        driven = (seen.vehicle, before, place, action, self._last_action, ended in VIOLATIONS, route, others)
+        self.log.rewards.append(self._reward.score(DrivenStep(*driven)).total)
+        self.log.actions.append(np.array(action, dtype=np.float64))
+        self._last_action = action
         return ended
 
-    def _score(
-        self, vehicle: VehicleState, before: RoutePlace, after: RoutePlace, action: np.ndarray, violation: bool
-    ) -> None:
-        terms = self._reward.score(vehicle, before, after, action, self._last_action, violation)
-        self.log.actions.append(np.array(action, dtype=np.float64))
-        self.log.rewards.append(terms.total)
-        self._last_action = action
-
-    def _row(self, seen: Seen, place: RoutePlace) -> Row:
+    def _row(self, seen: FrameEvents, place: RoutePlace) -> FrameRow:
         vehicle, others = seen.vehicle, seen.others
         box = (vehicle.x, vehicle.y, vehicle.yaw, self._size.length, self._size.width)
         ttc, traffic = math.nan, math.nan
         if others is not None:
             ttc = time_to_collision(box, vehicle.speed, others.boxes, others.speeds)
             traffic = float(others.speeds.mean()) if len(others.speeds) else math.nan
-        return Row(
+        return FrameRow(
             time=vehicle.stamp_ns * 1e-9,
             x=vehicle.x,
             y=vehicle.y,
@@ -250,7 +254,7 @@ class Referee:
             log=log,
         )
 
-    def _completion(self, s: np.ndarray, ended: ExitReason) -> float:
+    def _completion(self, s: NDArray[np.float64], ended: ExitReason) -> float:
         """Reaching the goal zone is all of the route."""
         rest = self.log.route.length - float(s[0])
         return 1.0 if ended is ExitReason.GOAL else min(max((float(s.max()) - float(s[0])) / rest, 0.0), 1.0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GIF of an episode: the camera image, and the scene from above beside it."""
 
 from __future__ import annotations
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from td3_driving.sim.world import Frame
+from td3_driving.sim.world import WorldFrame
 
 PERIOD = 0.2
 """Simulated time between two pictures, and how long each is shown [s]."""
@@ -33,7 +35,7 @@ class Film:
         self._path: list[tuple[float, float]] = []
         self._pictures: list[Image.Image] = []
 
-    def __call__(self, frame: Frame, image: np.ndarray | None, action: np.ndarray) -> None:
+    def __call__(self, frame: WorldFrame, image: NDArray[np.uint8] | None, action: NDArray[np.float32]) -> None:
         """Take a picture when one is due."""
         if self._frames % self._stride == 0 and image is not None:
             self._path.append((frame.ego.x, frame.ego.y))
@@ -55,7 +57,7 @@ class Film:
         # Pillow knows the format from the ending, which the user chooses freely.
         first.save(path, format="GIF", save_all=True, append_images=rest, duration=round(1000 * PERIOD), loop=0)
 
-    def _from_above(self, frame: Frame, size: int, action: np.ndarray) -> np.ndarray:
+    def _from_above(self, frame: WorldFrame, size: int, action: NDArray[np.float32]) -> NDArray[np.uint8]:
         """(size, size, 3): the ego in the middle, heading up."""
         picture = np.full((size, size, 3), 255, dtype=np.uint8)
         scale, ego, cars = size / (2.0 * REACH), frame.ego, frame.vehicles
@@ -78,7 +80,11 @@ def _pixel(x: float, y: float, yaw: float, scale: float, size: int) -> tuple[int
 
 
 def _draw(
-    picture: np.ndarray, box: tuple[float, float, float, float, float], up: float, scale: float, colour: tuple[int, ...]
+    picture: NDArray[np.uint8],
+    box: tuple[float, float, float, float, float],
+    up: float,
+    scale: float,
+    colour: tuple[int, ...],
 ) -> None:
     x, y, yaw, length, width = box
     corners = []

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``final_drives RUN``: the last step of a training.
 
 The final policy drives routes that no training has, with its camera and with a black one, and the run folder keeps what
@@ -19,16 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving import __version__
-from td3_driving.evaluation.agents import Agent
+from td3_driving.evaluation.agents import EvaluatedAgent
 from td3_driving.evaluation.camera_ablation import NO, SEEN, UNASKED, UNCLEAR, YES, CameraNeed, camera_need
-from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.summary import summarise
+from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.settings import Settings
-from td3_driving.sim.world import Frame
-from td3_driving.starting.course import BAD_INPUT
+from td3_driving.sim.world import WorldFrame
 
 FILE = "evaluation.json"
 ENDING = "violation"
@@ -58,7 +60,7 @@ class Deadline:
     def __init__(self, end: float) -> None:
         self._end = end
 
-    def __call__(self, frame: Frame, image: np.ndarray | None, action: np.ndarray) -> None:
+    def __call__(self, frame: WorldFrame, image: NDArray[np.uint8] | None, action: NDArray[np.float32]) -> None:
         """Another frame was driven.
 
         Raises:
@@ -137,14 +139,14 @@ def ended_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
-def drive(settings: Settings, agent: Agent, end: float) -> Drives:
+def drive(settings: Settings, agent: EvaluatedAgent, end: float) -> Drives:
     """Drive the routes with the camera, then without; what is not driven at ``end`` (monotonic [s]) is left out."""
     results: dict[str, list[EpisodeResult]] = {SEEN: [], BLIND: []}
     asked, watcher = settings.evaluation, Deadline(end)
     try:
         for camera, driven in results.items():
             scenario = settings.simulator.scenario
-            plan = Plan(scenario, asked.final_routes, asked.final_seed, ENDING, camera=camera)
+            plan = EvaluationPlan(scenario, asked.final_routes, asked.final_seed, ENDING, camera=camera)
             for result in evaluate(settings, agent, plan, lambda route: watcher):
                 driven.append(result)
     except TimeUp:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an episode did wrong, counted as the criteria of the CARLA leaderboard 2.1 count it.
 
 Sources: branch ``leaderboard-2.1`` of carla-simulator/leaderboard (``statistics_manager.py``, ``route_scenario.py``)
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 COLLISION_RADIUS = 5.0
 """Contacts nearer than this to the last counted one are the same collision [m]."""
@@ -70,7 +72,12 @@ class Outside:
         return self.length / self.driven if self.driven > 0.0 else 0.0
 
 
-def outside_lane(s: np.ndarray, lateral: np.ndarray, heading_error: np.ndarray, half_width: np.ndarray) -> Outside:
+def outside_lane(
+    s: NDArray[np.float64],
+    lateral: NDArray[np.float64],
+    heading_error: NDArray[np.float64],
+    half_width: NDArray[np.float64],
+) -> Outside:
     """How much of the route was driven off its lane or against its direction.
 
     Args:
@@ -82,7 +89,9 @@ def outside_lane(s: np.ndarray, lateral: np.ndarray, heading_error: np.ndarray, 
     return Outside(float(gained[outside[1:]].sum()), float(gained.sum()))
 
 
-def speed_ratios(s: np.ndarray, route_length: float, speed: np.ndarray, traffic_speed: np.ndarray) -> list[float]:
+def speed_ratios(
+    s: NDArray[np.float64], route_length: float, speed: NDArray[np.float64], traffic_speed: NDArray[np.float64]
+) -> list[float]:
     """Own mean speed over the surrounding traffic's, for every quarter of the route that was driven.
 
     Args:
@@ -102,7 +111,7 @@ def speed_ratios(s: np.ndarray, route_length: float, speed: np.ndarray, traffic_
     return ratios
 
 
-def _ratio(own: np.ndarray, others: np.ndarray) -> float:
+def _ratio(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     known = np.isfinite(others)
     mean = float(others[known].mean()) if known.any() else 0.0
     return float(own[known].mean()) / mean if mean > 0.0 else 1.0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an evaluation looks at beside the scores of a policy: its state vector and its frames."""
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from td3_driving.doctor.plots import COLOURS, FONT, GRID
+from td3_driving.doctor.style import COLOURS, FONT, GRID
 from td3_driving.evaluation.agents import PolicyAgent
-from td3_driving.evaluation.drive import Plan
-from td3_driving.evaluation.occlusion import Look, data_url, looks, overlays
+from td3_driving.evaluation.drive import EvaluationPlan
+from td3_driving.evaluation.occlusion import OcclusionMap, data_url, looks, overlays
 from td3_driving.evaluation.state_importance import StateImportance, state_importance
 from td3_driving.settings import Settings
 
@@ -21,7 +22,7 @@ class Inspection:
     """What was asked for, and nothing else."""
 
     importance: StateImportance | None = None
-    looks: tuple[Look, ...] = ()
+    looks: tuple[OcclusionMap, ...] = ()
 
 
 NOTHING = Inspection()
@@ -29,7 +30,7 @@ NOTHING = Inspection()
 
 
 def inspect(
-    settings: Settings, agent: PolicyAgent, plan: Plan, state: bool, camera: bool, tell: Callable[[str], None]
+    settings: Settings, agent: PolicyAgent, plan: EvaluationPlan, state: bool, camera: bool, tell: Callable[[str], None]
 ) -> Inspection:
     """Look into a policy.
 
@@ -57,7 +58,7 @@ def importance_figure(importance: StateImportance) -> go.Figure:
     return figure
 
 
-def looks_html(label: str, seen: tuple[Look, ...]) -> str:
+def looks_html(label: str, seen: tuple[OcclusionMap, ...]) -> str:
     """The pictures side by side."""
     pictures = "".join(
         f"<figure style='display:inline-block;margin:.3rem'><img src='{data_url(picture)}' alt='frame at step"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results in the JSON layout of the CARLA leaderboard, so that its tools can read them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies that were trained, from a run folder."""
 
 from __future__ import annotations
@@ -7,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.driving.pilot import Eyes
+from td3_driving.driving.pilot import ObservationBuilder
 from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import state_dim, state_elements
 from td3_driving.evaluation.agents import Act, View
@@ -17,8 +19,8 @@ from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import LATEST, CheckpointError, load_checkpoint, read_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.process import prepare_process
+from td3_driving.runs.profiles import load_run
 from td3_driving.settings import Settings
-from td3_driving.starting.profiles import load_run
 
 
 class LearnedAgent:
@@ -37,26 +39,26 @@ class LearnedAgent:
 
     def __init__(self, name: str, settings: Settings, weights: bytes) -> None:
         self.name = name
-        self.eyes = settings.observation
+        self.observation_settings = settings.observation
         self._policy = ActorPolicy(settings, state_dim(settings.observation))
         self.version = self._policy.load(weights)
         self.act: Act = self._policy.act
-        self._eyes = Eyes(settings)
+        self._builder = ObservationBuilder(settings)
 
     @property
     def state_names(self) -> Sequence[str]:
         """Of the elements of the state vector."""
-        return [element.name for element in state_elements(self.eyes)]
+        return [element.name for element in state_elements(self.observation_settings)]
 
     def start(self, route: Route, seed: int) -> None:
-        self._eyes.start(route, seed)
+        self._builder.start(route, seed)
 
-    def decide(self, view: View) -> np.ndarray:
-        if view.grey is None:
+    def decide(self, view: View) -> NDArray[np.float32]:
+        if view.frame is None:
             raise ValueError("a learned policy needs the camera")
-        seen = self._eyes.see(view.grey, view.vehicle).observation
-        self._eyes.last_action = self.act(seen.stack, seen.state)
-        return self._eyes.last_action
+        seen = self._builder.see(view.frame, view.vehicle).observation
+        self._builder.last_action = self.act(seen.stack, seen.state)
+        return self._builder.last_action
 
 
 def run_settings(run: Path) -> Settings:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a vehicle moved: lane keeping, comfort and smoothness, from series sampled once per frame."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 SATURATED = 0.99
 """Absolute action from which on a dimension counts as saturated."""
@@ -17,7 +19,7 @@ FILTER = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class ComfortBand:
     """Open interval that a comfortable quantity stays in."""
 
     low: float
@@ -25,44 +27,44 @@ class Band:
 
 
 COMFORT = {
-    "longitudinal_acceleration": Band(-4.05, 2.40),
-    "lateral_acceleration": Band(-4.89, 4.89),
-    "jerk": Band(-8.37, 8.37),
-    "longitudinal_jerk": Band(-4.13, 4.13),
-    "yaw_rate": Band(-0.95, 0.95),
-    "yaw_acceleration": Band(-1.93, 1.93),
+    "longitudinal_acceleration": ComfortBand(-4.05, 2.40),
+    "lateral_acceleration": ComfortBand(-4.89, 4.89),
+    "jerk": ComfortBand(-8.37, 8.37),
+    "longitudinal_jerk": ComfortBand(-4.13, 4.13),
+    "yaw_rate": ComfortBand(-0.95, 0.95),
+    "yaw_acceleration": ComfortBand(-1.93, 1.93),
 }
 """Bounds [m/s^2], [m/s^3], [rad/s], [rad/s^2] of nuPlan (Karnchanachari et al., ICRA 2024) and Bench2Drive (Jia et al.,
 NeurIPS 2024, ``efficiency_smoothness_benchmark.py``)."""
 
 
-def rms(values: np.ndarray) -> float:
+def rms(values: NDArray[np.float64]) -> float:
     """Root of the mean square; not a number for no values."""
     return float(np.sqrt(np.mean(np.square(values)))) if len(values) else float("nan")
 
 
-def percentile(values: np.ndarray, percent: float) -> float:
+def percentile(values: NDArray[np.float64], percent: float) -> float:
     """Percentile of the absolute values, interpolated linearly between neighbours; not a number for no values."""
     return float(np.percentile(np.abs(values), percent)) if len(values) else float("nan")
 
 
-def departures(lateral: np.ndarray, half_width: np.ndarray) -> int:
+def departures(lateral: NDArray[np.float64], half_width: NDArray[np.float64]) -> int:
     """How often the vehicle's origin left its lane: runs of frames with a lateral deviation beyond half the width."""
     outside = np.concatenate(([False], np.abs(lateral) > half_width))
     return int(np.sum(outside[1:] & ~outside[:-1]))
 
 
-def steer_change(actions: np.ndarray) -> np.ndarray:
+def steer_change(actions: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N - 1,) absolute change of the steering action (first column of (N, 2)) from step to step."""
     return np.abs(np.diff(actions[:, 0]))
 
 
-def saturated_share(actions: np.ndarray) -> float:
+def saturated_share(actions: NDArray[np.float64]) -> float:
     """Share of the action components (N, 2) whose absolute value is at least 0.99."""
     return float(np.mean(np.abs(actions) >= SATURATED)) if actions.size else float("nan")
 
 
-def savitzky_golay(values: np.ndarray, period: float, derivative: bool = False) -> np.ndarray:
+def savitzky_golay(values: NDArray[np.float64], period: float, derivative: bool = False) -> NDArray[np.float64]:
     """``values`` or their first derivative under a running polynomial of order 2 over 7 samples.
 
     Savitzky and Golay 1964; the first and last three samples are read from the nearest full window's polynomial.
@@ -90,15 +92,15 @@ def savitzky_golay(values: np.ndarray, period: float, derivative: bool = False) 
 class Motion:
     """Smoothed series (N,) at 10 Hz: accelerations [m/s^2], jerks [m/s^3], yaw rate [rad/s], its change [rad/s^2]."""
 
-    longitudinal_acceleration: np.ndarray
-    lateral_acceleration: np.ndarray
-    jerk: np.ndarray
-    longitudinal_jerk: np.ndarray
-    yaw_rate: np.ndarray
-    yaw_acceleration: np.ndarray
+    longitudinal_acceleration: NDArray[np.float64]
+    lateral_acceleration: NDArray[np.float64]
+    jerk: NDArray[np.float64]
+    longitudinal_jerk: NDArray[np.float64]
+    yaw_rate: NDArray[np.float64]
+    yaw_acceleration: NDArray[np.float64]
 
 
-def motion(speed: np.ndarray, yaw_rate: np.ndarray, frame_time: float) -> Motion | None:
+def motion(speed: NDArray[np.float64], yaw_rate: NDArray[np.float64], frame_time: float) -> Motion | None:
     """The motion of an episode; ``None`` when it is too short to be smoothed.
 
     The speed is differenced over 0.1 s (or over one frame where frames are longer); the lateral acceleration is that of
@@ -125,7 +127,7 @@ def motion(speed: np.ndarray, yaw_rate: np.ndarray, frame_time: float) -> Motion
     )
 
 
-def comfortable_windows(moved: Motion) -> np.ndarray:
+def comfortable_windows(moved: Motion) -> NDArray[np.bool_]:
     """(W,) bool: which windows of 2 s keep every bound of :data:`COMFORT`; an incomplete last window is dropped.
 
     An episode shorter than one window is one window. Bench2Drive's script smooths each window on its own and bounds the

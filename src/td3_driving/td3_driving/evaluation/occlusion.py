@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where does a policy look? A grey patch slides over its frames, and the action tells how much it misses (Zeiler and
 Fergus 2014, Visualizing and Understanding Convolutional Networks, section 4.2)."""
 
@@ -9,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.evaluation.agents import Act, PolicyAgent
-from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.state_importance import acting_by
 from td3_driving.settings import Settings
 
@@ -28,7 +30,7 @@ WIDTH = 240
 
 
 @dataclass(frozen=True)
-class Look:
+class OcclusionMap:
     """One moment.
 
     Attributes:
@@ -37,11 +39,11 @@ class Look:
     """
 
     step: int
-    frame: np.ndarray
-    change: np.ndarray
+    frame: NDArray[np.uint8]
+    change: NDArray[np.float64]
 
 
-def occlusion(act: Act, stack: np.ndarray, state: np.ndarray, patch: int | None = None) -> np.ndarray:
+def occlusion(act: Act, stack: NDArray[np.uint8], state: np.ndarray, patch: int | None = None) -> NDArray[np.float64]:
     """How the action changes where the frames are covered, (height, width) float64.
 
     Args:
@@ -81,7 +83,7 @@ class Moments:
         self._every = 1
         self._count = 0
 
-    def __call__(self, stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def __call__(self, stack: NDArray[np.uint8], state: np.ndarray) -> NDArray[np.float32]:
         if self._count % self._every == 0:
             self._kept.append((self._count, stack.copy(), state.copy()))
             if len(self._kept) >= 4 * self._wanted:
@@ -96,7 +98,7 @@ class Moments:
         return [self._kept[place] for place in places]
 
 
-def looks(settings: Settings, agent: PolicyAgent, plan: Plan) -> list[Look]:
+def looks(settings: Settings, agent: PolicyAgent, plan: EvaluationPlan) -> list[OcclusionMap]:
     """Where the policy looks on the first route of ``plan``.
 
     Raises:
@@ -106,10 +108,10 @@ def looks(settings: Settings, agent: PolicyAgent, plan: Plan) -> list[Look]:
     with acting_by(agent, moments):
         list(evaluate(settings, agent, replace(plan, routes=1)))
     act = agent.act
-    return [Look(step, stack[-1], occlusion(act, stack, state)) for step, stack, state in moments.chosen()]
+    return [OcclusionMap(step, stack[-1], occlusion(act, stack, state)) for step, stack, state in moments.chosen()]
 
 
-def overlays(seen: Sequence[Look]) -> Iterator[np.ndarray]:
+def overlays(seen: Sequence[OcclusionMap]) -> Iterator[np.ndarray]:
     """A picture (rows, columns, 3) uint8, red-green-blue, of each look; all of them share one scale of colours."""
     most = max((float(look.change.max()) for look in seen), default=0.0)
     for look in seen:
@@ -119,7 +121,7 @@ def overlays(seen: Sequence[Look]) -> Iterator[np.ndarray]:
         yield np.round(mixed).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def data_url(picture: np.ndarray) -> str:
+def data_url(picture: NDArray[np.uint8]) -> str:
     """The picture (rows, columns, 3) uint8, red-green-blue, as a PNG that a page can hold."""
     done, data = cv2.imencode(".png", picture[..., ::-1])
     if not done:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixed changes of what the camera shows, to find out how much of them a policy bears.
 
 Each is one entry of :data:`PERTURBATIONS`. A caller dresses the camera by :meth:`Perturbation.dressed` at the start of
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.appearance import Appearance
 
@@ -37,26 +39,26 @@ class Perturbation:
         mount = replace(appearance.mount, pitch=appearance.mount.pitch + self.pitch)
         return replace(appearance, mount=mount)
 
-    def image(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def image(self, image: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         """A changed image of the same form (height, width, channels) uint8; a fourth channel keeps its values."""
         return image if self.change is None else self.change(image, generator)
 
 
-def brighter(image: np.ndarray, factor: float) -> np.ndarray:
+def brighter(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
     """All colours times ``factor``, rounded, at most 255; ``image`` (height, width, channels) uint8."""
     changed = image.copy()
     changed[..., :3] = np.clip(np.round(image[..., :3] * np.float32(factor)), 0, 255).astype(np.uint8)
     return changed
 
 
-def shifted(image: np.ndarray, right: int, down: int) -> np.ndarray:
+def shifted(image: NDArray[np.uint8], right: int, down: int) -> NDArray[np.uint8]:
     """The image (height, width, channels) moved by whole pixels; the border pixels are repeated where it leaves off."""
     rows = np.clip(np.arange(image.shape[0]) - down, 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) - right, 0, image.shape[1] - 1)
     return image[rows[:, None], columns]
 
 
-def salted(image: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+def salted(image: NDArray[np.uint8], share: float, generator: np.random.Generator) -> NDArray[np.uint8]:
     """A ``share`` of the pixels, drawn one by one, becomes white or black with equal probability."""
     drawn = generator.random(image.shape[:2], dtype=np.float32)
     changed = image.copy()

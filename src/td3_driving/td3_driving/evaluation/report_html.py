@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result of an evaluation as one self-contained page with figures."""
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from td3_driving.doctor.plots import COLOURS, FONT, GRID
-from td3_driving.doctor.report_html import PAGE
-from td3_driving.doctor.report_style import STYLE
+from td3_driving.doctor.style import COLOURS, FONT, GRID, PAGE, STYLE
 from td3_driving.evaluation.camera_ablation import DEFINITION
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.inspection import importance_figure, looks_html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Driving score, route completion and infraction penalty of the CARLA leaderboard, version 2.1.
 
 Scores of versions 1.0 and 2.0, which multiply one factor per infraction, are not comparable with these.

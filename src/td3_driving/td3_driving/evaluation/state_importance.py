@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which element of the state vector does a policy drive by? Permutation importance, measured in driving score.
 
 One element after the other is replaced, in every frame, by a value drawn from that element's own distribution over an
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.evaluation.agents import Act, PolicyAgent
-from td3_driving.evaluation.drive import Plan, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.settings import Settings
 
 MOST_STATES = 20_000
@@ -27,7 +29,7 @@ MOST_STATES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class ElementImportance:
     """An element of the state vector, or several: the mean driving score [%] without what they tell."""
 
     name: str
@@ -39,7 +41,7 @@ class StateImportance:
     """The mean driving score [%] as it is, and what it is without each of :func:`parts`."""
 
     driving_score: float
-    elements: tuple[Element, ...]
+    elements: tuple[ElementImportance, ...]
 
     def drops(self) -> list[tuple[str, float]]:
         """Name and loss of driving score [%] of each part."""
@@ -61,7 +63,7 @@ class StateMemory:
         self._every = 1
         self._count = 0
 
-    def __call__(self, stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def __call__(self, stack: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._count % self._every == 0:
             self._kept.append(state.copy())
             if len(self._kept) >= self._most:
@@ -69,7 +71,7 @@ class StateMemory:
         self._count += 1
         return self._act(stack, state)
 
-    def states(self) -> np.ndarray:
+    def states(self) -> NDArray[np.float32]:
         """(n, state_dim) float32, n at least 1.
 
         Raises:
@@ -91,11 +93,11 @@ def parts(names: Sequence[str]) -> list[tuple[str, list[int]]]:
     return [*((name, [index]) for index, name in enumerate(names)), *several, ("whole state", list(range(len(names))))]
 
 
-def without(act: Act, places: Sequence[int], states: np.ndarray, generator: np.random.Generator) -> Act:
+def without(act: Act, places: Sequence[int], states: NDArray[np.float32], generator: np.random.Generator) -> Act:
     """``act`` with the elements at ``places`` taken, in every frame, from a row drawn of ``states`` (n, state_dim)."""
     columns = list(places)
 
-    def decide(stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def decide(stack: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.float32]:
         other = state.copy()
         other[columns] = states[int(generator.integers(len(states))), columns]
         return act(stack, other)
@@ -106,7 +108,7 @@ def without(act: Act, places: Sequence[int], states: np.ndarray, generator: np.r
 def state_importance(
     settings: Settings,
     agent: PolicyAgent,
-    plan: Plan,
+    plan: EvaluationPlan,
     names: Sequence[str],
     tell: Callable[[str], None] = lambda _: None,
 ) -> StateImportance:
@@ -130,11 +132,11 @@ def state_importance(
         tell(f"without {name}")
         generator = np.random.default_rng([plan.seed, 4, number])
         blind = without(agent.act, places, states, generator)
-        elements.append(Element(name, _score(settings, agent, plan, blind)))
+        elements.append(ElementImportance(name, _score(settings, agent, plan, blind)))
     return StateImportance(whole, tuple(elements))
 
 
-def _score(settings: Settings, agent: PolicyAgent, plan: Plan, act: Act) -> float:
+def _score(settings: Settings, agent: PolicyAgent, plan: EvaluationPlan, act: Act) -> float:
     with acting_by(agent, act):
         return float(np.mean([result.driving_score for result in evaluate(settings, agent, plan)]))
 

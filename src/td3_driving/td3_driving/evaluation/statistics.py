@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interquartile mean and stratified bootstrap intervals, as Agarwal et al. 2021 define them.
 
 Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021, sections 4.1 and 4.3; the same
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 Statistic = Callable[[np.ndarray], float]
 
@@ -23,7 +25,7 @@ class Estimate:
     high: float
 
 
-def interquartile_mean(scores: np.ndarray) -> float:
+def interquartile_mean(scores: NDArray[np.float64]) -> float:
     """Mean of the middle half of all scores: a quarter of them, rounded down, is cut off at each end.
 
     Raises:
@@ -35,7 +37,7 @@ def interquartile_mean(scores: np.ndarray) -> float:
 
 
 def bootstrap(
-    scores: np.ndarray,
+    scores: NDArray[np.float64],
     generator: np.random.Generator,
     statistic: Statistic = interquartile_mean,
     confidence: float = 0.95,
@@ -67,7 +69,7 @@ def bootstrap(
     return Estimate(statistic(table), float(low), float(high))
 
 
-def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
+def probability_of_improvement(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     """Chance that a run of ``ours`` beats a run of ``theirs``, ties counting half, averaged over the tasks.
 
     Args:
@@ -83,7 +85,7 @@ def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.mean((difference > 0.0) + 0.5 * (difference == 0.0)))
 
 
-def _checked(scores: np.ndarray) -> np.ndarray:
+def _checked(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.asarray(scores, dtype=np.float64)
     if values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"scores of shape {values.shape} are empty or not finite")

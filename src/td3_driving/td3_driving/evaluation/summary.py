@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an evaluation came to: one number per metric over all its episodes."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.evaluation.conflict import THRESHOLDS
 from td3_driving.evaluation.episode import EpisodeResult
@@ -41,7 +43,7 @@ class Metric:
     of: Callable[[Results], float]
 
 
-def pooled(results: Results, name: str) -> np.ndarray:
+def pooled(results: Results, name: str) -> NDArray[np.float64]:
     """A column of all episodes, one after the other; the first row of an episode is its start and does not count."""
     return np.concatenate([result.log.column(name)[1:] for result in results])
 
@@ -58,7 +60,7 @@ def per_kilometre(results: Results, count: Callable[[EpisodeResult], int]) -> fl
     return sum(count(result) for result in results) / kilometres
 
 
-def _actions(results: Results) -> np.ndarray:
+def _actions(results: Results) -> NDArray[np.float64]:
     return np.concatenate([result.log.action_array for result in results])
 
 

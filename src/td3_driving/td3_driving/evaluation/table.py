@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result of an evaluation as a table for people."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from td3_driving.evaluation.camera_ablation import NO_CAMERA, SEEN, UNASKED, CameraNeed, camera_need
-from td3_driving.evaluation.drive import Plan
+from td3_driving.evaluation.drive import EvaluationPlan
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.inspection import NOTHING, Inspection
 from td3_driving.evaluation.perturbations import NONE
@@ -26,7 +27,7 @@ class Entry:
     ``inspection``: what was looked at beside the scores."""
 
     agent: str
-    plan: Plan
+    plan: EvaluationPlan
     map: str
     results: Sequence[EpisodeResult]
     camera: bool

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An agent on the routes of a plan, frame by frame as they come in: for whoever cannot call the world himself."""
 
 from __future__ import annotations
@@ -5,13 +6,14 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.evaluation.agents import Agent, View
+from td3_driving.evaluation.agents import EvaluatedAgent, View
 from td3_driving.evaluation.camera_ablation import ablated
-from td3_driving.evaluation.drive import Plan
-from td3_driving.evaluation.episode import EpisodeResult, Referee, Seen
+from td3_driving.evaluation.drive import EvaluationPlan
+from td3_driving.evaluation.episode import EpisodeResult, EpisodeScorer, FrameEvents
 from td3_driving.settings import Settings
 
 
@@ -22,13 +24,13 @@ class Tour:
     collision nor the speed against the traffic can be told.
     """
 
-    def __init__(self, settings: Settings, agent: Agent, plan: Plan) -> None:
+    def __init__(self, settings: Settings, agent: EvaluatedAgent, plan: EvaluationPlan) -> None:
         self.agent = ablated(agent, plan.camera)
         self.plan = plan
         self.results: list[EpisodeResult] = []
         self._settings = settings
         self._seeds = plan.seeds
-        self._referee: Referee | None = None
+        self._scorer: EpisodeScorer | None = None
         self._action: np.ndarray | None = None
 
     @property
@@ -43,33 +45,35 @@ class Tour:
 
     def start(self, route: Route) -> None:
         """The world is at the start of ``route``."""
-        self._referee = Referee(self._settings, self.plan.ending, route, self._settings.reward.lane_half_width)
+        self._scorer = EpisodeScorer(self._settings, self.plan.ending, route, self._settings.reward.lane_half_width)
         self._action = None
         self.agent.start(route, self.next_route[1])
 
-    def frame(self, grey: np.ndarray, vehicle: VehicleState, collided: bool, crossings: int) -> np.ndarray | None:
+    def frame(
+        self, frame: NDArray[np.uint8], vehicle: VehicleState, collided: bool, crossings: int
+    ) -> NDArray[np.float32] | None:
         """The action (2,) for the next frame of the episode; ``None`` when the episode ended with it.
 
         Args:
-            grey: (height, width) uint8.
+            frame: uint8, see :func:`td3_driving.driving.observation.frame_shape`.
             collided: a collision happened since the last frame; crossings: markings crossed since then.
 
         Raises:
             ObservationError: the vehicle state is not finite; nothing was taken then.
         """
-        if self._referee is None:
+        if self._scorer is None:
             raise RuntimeError("a frame needs an episode: call start() first")
         began = time.perf_counter()
-        action = self.agent.decide(View(vehicle, grey, None))
-        self._referee.log.latencies.append(time.perf_counter() - began)
-        ended = self._referee.watch(Seen(vehicle, (0,) if collided else (), crossings), self._action)
+        action = self.agent.decide(View(vehicle, frame, None))
+        self._scorer.log.latencies.append(time.perf_counter() - began)
+        ended = self._scorer.watch(FrameEvents(vehicle, (0,) if collided else (), crossings), self._action)
         if ended is not None:
-            self.results.append(self._referee.result(*self.next_route, ended))
-            self._referee = None
+            self.results.append(self._scorer.result(*self.next_route, ended))
+            self._scorer = None
             return None
         self._action = action
         return action
 
     def abandon(self) -> None:
         """The simulator failed: the route will be driven again."""
-        self._referee = None
+        self._scorer = None

@@ -1,27 +1,31 @@
-"""Who chooses the actions of a run: the policy that is being learned, or a reference driver."""
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses the actions of a run: by the policy under training, or by a reference driver."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import Driver, LaneKeeper, RandomDriver, Situation, parked
+from td3_driving.driving.drivers import DRIVERS, Driver, Situation, is_driver, reference_driver
 from td3_driving.driving.observation import Observation
+from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.seeding import actor_seed
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
+from td3_driving.learning.weights import PolicySnapshot
 from td3_driving.settings import Settings, SettingsError
 
-DRIVERS = ("policy", "lane_keeper", "parked", "random")
+POLICY = "policy"
+"""Name of the policy that is being learned, beside the names of the reference drivers."""
 
 
-class Chooser(Protocol):
-    """Chooses actions and says what must be there before it can.
+class ActionSource(Protocol):
+    """Chooses actions, and says what it still needs before it can.
 
     Attributes:
         steps: steps that this actor takes in this session.
@@ -37,40 +41,36 @@ class Chooser(Protocol):
     @property
     def first_step(self) -> int: ...
 
-    def offer(self, data: bytes, version: int, inserted: int, sha256: str) -> None:
-        """New weights came."""
+    def offer(self, weights: PolicySnapshot) -> None:
+        """Called when new weights came.
+
+        Raises:
+            WeightsError: they cannot be used.
+        """
         ...
 
     def before_first_step(self) -> str:
-        """What is missing before the first episode can begin; empty when nothing is."""
+        """What is missing before the first episode can begin; "" if nothing is."""
         ...
 
     def before_publishing(self, published: int) -> str:
-        """What is missing before the step after ``published`` steps may be published."""
+        """What is missing before the next step may be published; ``published`` steps were."""
         ...
 
     def before_acting(self, published: int) -> str:
-        """What is missing before the next action may be chosen."""
+        """What is missing before the next action may be chosen; ``published`` steps were."""
         ...
 
     def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
-        """The action (2,) float32 and the version of the weights behind it."""
+        """The action (2,) float32, and the version of the weights that chose it."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    data: bytes
-    version: int
-    inserted: int
-    sha256: str
-
-
-class LearnedChooser:
+class LearnedActionSource:
     """The policy under training: the actor's action with exploration, in step with the learner.
 
-    In mode strict new weights are taken exactly when the rate limiter says that they are due, whenever they arrived;
-    that is what makes two runs equal. In mode async the newest are taken at once.
+    Mode strict takes new weights exactly when the rate limiter says that they are due, whenever they arrived; so two
+    runs of one seed are equal. Mode async takes the newest at once.
     """
 
     def __init__(self, settings: Settings, actor_index: int) -> None:
@@ -82,7 +82,7 @@ class LearnedChooser:
         self._limiter = RateLimiter(settings.pacing)
         self._strict = settings.pacing.mode == "strict"
         self._ahead = self._strict and settings.pacing.lead > 0
-        self._newest: _Offer | None = None
+        self._newest: PolicySnapshot | None = None
         self._in_use = b""
         self._inserted_before = 0
         self._acted = 0
@@ -102,26 +102,47 @@ class LearnedChooser:
         return self._inserted_before // self._run.num_actors
 
     @property
-    def in_use(self) -> bytes:
-        """The weights that act now, as they came; empty before the first."""
-        return self._in_use
+    def frozen(self) -> str:
+        """SHA-256 of the encoder's frozen weights; "" where it has none."""
+        return self._policy.frozen
 
     @property
-    def newest(self) -> tuple[int, bytes]:
-        """The newest weights and the updates behind them, in use or not; version -1 before the first came."""
-        return (-1, b"") if self._newest is None else (self._newest.version, self._newest.data)
+    def weights_in_use(self) -> bytes:
+        """All weights that act now; empty before the first came."""
+        return self._policy.whole(self._in_use) if self._in_use else b""
 
-    def offer(self, data: bytes, version: int, inserted: int, sha256: str) -> None:
-        """Keep the weights until they are due; the very first say how far the run has come."""
-        self._newest = _Offer(data, version, inserted, sha256)
+    @property
+    def newest_version(self) -> int:
+        """Updates behind the newest weights, in use or not; -1 before the first came."""
+        return -1 if self._newest is None else self._newest.version
+
+    @property
+    def newest_weights(self) -> bytes:
+        """All of the newest weights, in use or not; empty before the first came."""
+        return b"" if self._newest is None else self._policy.whole(self._newest.data)
+
+    def offer(self, weights: PolicySnapshot) -> None:
+        """Keep the weights until they are due; the first ones also tell how many steps the run has behind it."""
+        self._newest = weights
         if self._policy.version is None:
-            self._inserted_before = inserted
+            self._load_first()
+        elif not self._strict and weights.version > self._policy.version:
             self._load()
-        elif not self._strict and version > self._policy.version:
-            self._load()
+
+    def offer_frozen(self, weights: PolicySnapshot) -> None:
+        """Take over the frozen weights of the encoder, which the learner sends once.
+
+        Raises:
+            WeightsError: they cannot be used.
+        """
+        self._policy.load_frozen(weights.data, weights.sha256)
+        if self._policy.version is None:
+            self._load_first()
 
     def before_first_step(self) -> str:
-        return "the learner's first weights" if self._policy.version is None else ""
+        if self._policy.version is not None:
+            return ""
+        return "the learner's first weights" if self._newest is None else "the frozen weights of the learner's encoder"
 
     def before_publishing(self, published: int) -> str:
         return self._missing(published + 1) if self._ahead else ""
@@ -137,7 +158,7 @@ class LearnedChooser:
         assert self._policy.version is not None
         return action, self._policy.version
 
-    def _wanted(self, step: int, observation: Observation, situation: Situation) -> np.ndarray | None:
+    def _wanted(self, step: int, observation: Observation, situation: Situation) -> NDArray[np.float32] | None:
         if not self._exploration.is_random(step):
             return self._policy.act(observation.stack, observation.state)
         return None if self._teacher is None else self._teacher.act(situation)
@@ -152,23 +173,33 @@ class LearnedChooser:
         have = "none" if self._newest is None else str(self._newest.version)
         return f"the learner's weights of update {expected} (newest here: {have})"
 
+    def _load_first(self) -> None:
+        """Load the newest weights once the frozen ones that they need are here."""
+        if self._newest is not None and not self._policy.lacks_frozen(self._newest.data):
+            self._inserted_before = self._newest.inserted
+            self._load()
+
     def _load(self) -> None:
         assert self._newest is not None
         self._policy.load(self._newest.data, self._newest.sha256)
         self._in_use = self._newest.data
 
 
-class DriverChooser:
-    """A reference driver; needs no learner."""
+class DriverActionSource:
+    """A reference driver; needs no learner.
 
-    def __init__(self, settings: Settings, driver: Driver) -> None:
+    Args:
+        steps: that it takes; those of the run if left out.
+    """
+
+    def __init__(self, settings: Settings, driver: Driver, steps: int | None = None) -> None:
         self._driver = driver
-        self.steps = settings.run.steps
+        self.steps = settings.run.steps if steps is None else steps
         self.first_step = 0
         self.noise = 0.0
 
-    def offer(self, data: bytes, version: int, inserted: int, sha256: str) -> None:
-        """A reference driver has no weights."""
+    def offer(self, weights: PolicySnapshot) -> None:
+        """Does nothing: a reference driver has no weights."""
 
     def before_first_step(self) -> str:
         return ""
@@ -183,23 +214,26 @@ class DriverChooser:
         return self._driver.act(situation), 0
 
 
-def make_chooser(settings: Settings, name: str, actor_index: int) -> Chooser:
-    """The chooser called ``name``.
+def make_action_source(settings: Settings, name: str, actor_index: int) -> ActionSource:
+    """The action source called ``name``.
 
     Raises:
         SettingsError: there is none of that name.
     """
-    if name == "policy":
-        return LearnedChooser(settings, actor_index)
-    if name == "lane_keeper":
-        return DriverChooser(settings, LaneKeeper(settings.reward.target_speed, settings.simulator.fixed_delta))
-    if name == "parked":
-        return DriverChooser(settings, parked())
-    if name == "random":
-        return DriverChooser(settings, RandomDriver(np.random.default_rng(actor_seed(settings.run.seed, actor_index))))
-    raise SettingsError(f"driver {name!r} is not one of {', '.join(DRIVERS)}")
+    if name == POLICY:
+        return LearnedActionSource(settings, actor_index)
+    if not is_driver(name):
+        raise SettingsError(f"driver {name!r} is not one of {POLICY}, {', '.join(DRIVERS)}, nor an import path")
+    speed, frame_time = settings.reward.target_speed, settings.simulator.fixed_delta
+    seed = actor_seed(settings.run.seed, actor_index)
+    return DriverActionSource(settings, reference_driver(name).make(speed, frame_time, seed))
+
+
+def others_told(settings: Settings, driver: str) -> bool:
+    """Whether the policy node must be told where the other vehicles are when ``driver`` acts."""
+    return others_needed(settings) if driver == POLICY else reference_driver(driver).needs_others
 
 
 def _share(steps: int, actors: int, index: int) -> int:
-    """Steps of actor ``index`` when ``steps`` are dealt out evenly; the first actors take the remainder."""
+    """Steps of actor ``index``: an even share of ``steps``, and one of the remainder for each of the first actors."""
     return steps // actors + (1 if index < steps % actors else 0)

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """The best policy of a run so far, by its driving score: ``checkpoints/best`` with the actor and its evaluation.
 
 ``actor.safetensors`` is the file image of :func:`td3_driving.learning.weights.take_snapshot`; ``evaluation.json``
-states its SHA-256, the hash of the configuration and the scores. Ordinary ones come and go; this one gets better.
+states its SHA-256, the hash of the configuration and the scores. Only a better policy replaces it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SCORE = "driving_score"
 def keep_if_better(checkpoints: Path, weights: bytes, config_hash: str, evaluation: Mapping[str, Any]) -> bool:
     """Keep ``weights`` as the best, unless a policy with at least their driving score is kept already.
 
-    A process that dies half-way leaves the old one, or the new one whole.
+    If the process dies half-way, the old one or the whole new one is left.
 
     Args:
         evaluation: plain data; ``driving_score`` decides.

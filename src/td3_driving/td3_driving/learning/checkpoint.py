@@ -1,4 +1,5 @@
-"""Checkpoints: one folder each, complete or absent, with nothing executable inside.
+# SPDX-License-Identifier: Apache-2.0
+"""Writes and reads checkpoints. Each is a folder, complete or absent, with nothing executable inside.
 
 ``checkpoints/000001000/`` holds ``tensors.safetensors`` (networks, optimizers, generators) and ``state.json``
 (counters, configuration hash, SHA-256 of the tensors); ``checkpoints/latest`` links to the newest.
@@ -42,7 +43,7 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into ``directory``, let ``latest`` point to it, and remove all but the newest three.
 
-    A process that dies half-way leaves the checkpoints before as they were.
+    If the process dies half-way, the checkpoints before it stay as they were.
     """
     target, building = directory / f"{updates:09d}", directory / f".building-{updates:09d}"
     shutil.rmtree(building, ignore_errors=True)

@@ -1,8 +1,10 @@
-"""Exploration: uniform random actions first, Gaussian noise on the policy's action afterwards."""
+# SPDX-License-Identifier: Apache-2.0
+"""Explores: first by uniform random actions, then by Gaussian noise on the policy's action."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.settings import ExplorationSettings
 
@@ -10,9 +12,9 @@ ACTION_DIM = 2
 
 
 class Exploration:
-    """Chooses what is really driven at each step of training.
+    """Chooses the action that is driven at each step of training.
 
-    Every draw is a pure function of ``(seed, step)``: a restarted actor explores as it would have without the restart,
+    Every draw is a function of ``(seed, step)`` alone: a restarted actor explores as it would have without the restart,
     and two actors differ by their seeds only.
     """
 
@@ -21,7 +23,7 @@ class Exploration:
         self._settings = settings
         self._seed = seed
 
-    def action(self, step: int, policy_action: np.ndarray | None) -> tuple[np.ndarray, float]:
+    def action(self, step: int, policy_action: NDArray[np.float32] | None) -> tuple[np.ndarray, float]:
         """The action to drive at environment step ``step`` (0, 1, 2 …) of this actor.
 
         Args:
@@ -48,7 +50,7 @@ class Exploration:
         return np.clip(policy_action + noise, -1.0, 1.0).astype(np.float32), std
 
     def is_random(self, step: int) -> bool:
-        """Whether ``step`` is of the first phase, in which the policy is not asked."""
+        """Whether ``step`` lies in the first phase, which does not ask the policy."""
         return step < self._settings.random_steps
 
     def noise_std(self, step: int) -> float:
@@ -57,14 +59,14 @@ class Exploration:
         return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
 
     def _first(self, step: int, teacher_action: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """A random action; with a teacher its own and a random disturbance, which shows how to come back."""
+        """A random action; with a teacher, the teacher's with a random disturbance, so that it shows how to return."""
         if teacher_action is None:
             return self._random(step), 1.0
         disturbed = teacher_action + self._settings.noise_start * self._random(step)
         return np.clip(disturbed, -1.0, 1.0).astype(np.float32), self._settings.noise_start
 
-    def _random(self, step: int) -> np.ndarray:
-        """Each dimension on its own, over the whole action space: steering and pedals must not move together."""
+    def _random(self, step: int) -> NDArray[np.float32]:
+        """Draw each dimension by itself over the whole range, so that steering and pedals do not move together."""
         drawn_at = step - step % self._settings.random_hold
         return self._generator(drawn_at).uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32)
 

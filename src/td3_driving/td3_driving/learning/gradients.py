@@ -1,4 +1,5 @@
-"""Gradient norms as they are, before and after clipping.
+# SPDX-License-Identifier: Apache-2.0
+"""Clips gradients and measures their norms, before and after.
 
 A norm is always the L2 norm over all tensors of a network or of one of its parts, never a sum of norms.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imitation of a teacher in the loss of the actor.
 
 The loss is ``-Q + weight * mean(|Q|) * distance``: the mean absolute Q keeps the two terms in proportion whatever the
@@ -9,7 +10,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from td3_driving.learning.algorithms.base import ActorObjective, Report, Transitions
 from td3_driving.settings import LearningSettings
+
+
+class Imitation:
+    """The distance between the policy's actions and the teacher's."""
+
+    def __init__(self, rule: LearningSettings) -> None:
+        self._rule = rule
+
+    def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int) -> tuple[Tensor, Report]:
+        imitation = imitation_loss(objective.action, inputs.teacher)
+        scale = imitation_weight(self._rule, updates) * objective.q.detach().abs().mean()
+        return scale * imitation, {"debug/imitation_loss": imitation.detach()}
 
 
 def imitation_weight(rule: LearningSettings, updates: int) -> float:

@@ -1,24 +1,32 @@
-"""The policy as a driver uses it: one observation in, one action out, on one CPU thread."""
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a policy on one observation at a time."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from td3_driving.driving.observation import stack_shape
-from td3_driving.learning.networks import Actor, make_actor, to_patches
-from td3_driving.learning.weights import load_into
+from td3_driving.learning.algorithms import make_actor
+from td3_driving.learning.weights import frozen_hash, load_frozen, load_into, needed_frozen, whole
 from td3_driving.settings import Settings
 
 
 class ActorPolicy:
-    """Runs the actor on single observations; has no action before the first :meth:`load`."""
+    """Runs the actor on single observations; has no action before the first :meth:`load`.
+
+    Attributes:
+        version: updates behind the weights in use; ``None`` before the first came.
+        frozen: SHA-256 of the frozen weights that it holds; "" where the encoder has none.
+    """
 
     def __init__(self, settings: Settings, state_dim: int) -> None:
-        self._actor: Actor = make_actor(settings, state_dim)
+        self._actor = make_actor(settings, state_dim)
         self._shape = stack_shape(settings.observation)
         self._state_dim = state_dim
         self.version: int | None = None
+        self.frozen = frozen_hash(self._actor)
 
     def load(self, data: bytes, sha256: str | None = None) -> int:
         """Take over the weights in ``data`` and return their version (updates behind them).
@@ -26,12 +34,29 @@ class ActorPolicy:
         Raises:
             WeightsError: they are corrupt or do not fit; the policy goes on with those it had.
         """
-        metadata = load_into(self._actor, data, sha256)
-        self._actor.encoder.first.freeze()
+        metadata = load_into(self._actor, data, sha256, self.frozen)
+        self._actor.encoder.before_acting()
         self.version = int(metadata["version"])
         return self.version
 
-    def act(self, frames: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def load_frozen(self, data: bytes, sha256: str | None = None) -> None:
+        """Take over the frozen weights of the encoder, as :func:`td3_driving.learning.weights.take_frozen` packs them.
+
+        Raises:
+            WeightsError: they are corrupt or do not fit; the policy goes on with those it had.
+        """
+        load_frozen(self._actor, data, sha256)
+        self.frozen = frozen_hash(self._actor)
+
+    def lacks_frozen(self, data: bytes) -> bool:
+        """Whether the weights in ``data`` need frozen ones that are not here yet."""
+        return needed_frozen(data) not in ("", self.frozen)
+
+    def whole(self, data: bytes) -> bytes:
+        """The weights in ``data`` with the frozen ones added, for files that must stand alone."""
+        return whole(self._actor, data)
+
+    def act(self, frames: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.float32]:
         """The deterministic action.
 
         Args:
@@ -51,6 +76,6 @@ class ActorPolicy:
                 f"frames {frames.shape} and state {state.shape}, needed are {self._shape} and {(self._state_dim,)}"
             )
         with torch.inference_mode():
-            patches = to_patches(torch.from_numpy(frames).unsqueeze(0))
-            action: np.ndarray = self._actor(patches, torch.from_numpy(state).unsqueeze(0))[0].numpy()
+            images = self._actor.encoder.prepare(torch.from_numpy(frames).unsqueeze(0))
+            action: np.ndarray = self._actor(images, torch.from_numpy(state).unsqueeze(0))[0].numpy()
         return action

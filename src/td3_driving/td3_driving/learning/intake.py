@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks every message from an actor, keeps the account of what came, and puts the good ones into the memory.
 
 Account, true after every message: ``sent = received + lost`` and ``received = inserted + duplicate + rejected``.
@@ -5,10 +6,10 @@ Account, true after every message: ``sent = received + lost`` and ``received = i
 * A jump ahead in the sequence numbers counts the numbers in between as lost.
 * A number that was stored or refused before is a duplicate: DDS delivers the last messages again to a learner that was
   started anew.
-* A number that was counted as lost and arrives after all is not lost any more, but rejected: its place in the episode
-  has been passed, and the order of insertion is what makes runs repeatable.
+* A number that was counted as lost and arrives after all counts as rejected instead: its place in the episode has
+  passed, and runs are repeatable only while the order of insertion is.
 
-Whatever is lost or rejected breaks the chain: no stack and no next observation reaches across it.
+A lost or rejected message breaks the chain: no stack and no next observation reaches across it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape
 from td3_driving.driving.privileged import privileged_dim
+from td3_driving.driving.reward import term_names
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
@@ -29,7 +32,7 @@ REWARD_TOLERANCE = 1e-6
 MAX_MISSING_RANGES = 1000
 
 
-class Verdict(enum.Enum):
+class IntakeVerdict(enum.Enum):
     """What became of a message."""
 
     INSERTED = "inserted"
@@ -38,15 +41,15 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class IntakeOutcome:
     """What became of a message, and why if it was not stored."""
 
-    verdict: Verdict
+    verdict: IntakeVerdict
     reason: str = ""
 
     @property
     def inserted(self) -> bool:
-        return self.verdict is Verdict.INSERTED
+        return self.verdict is IntakeVerdict.INSERTED
 
 
 @dataclass
@@ -67,7 +70,7 @@ class IntakeCounters:
 
 
 @dataclass
-class Stream:
+class ActorStream:
     """One (actor, session).
 
     Attributes:
@@ -84,25 +87,26 @@ class Stream:
 
 
 class ExperienceIntake:
-    """The gate between the wire and the replay memory."""
+    """Checks messages, counts them, and puts the good ones into the replay memory."""
 
     def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory) -> None:
         observation = settings.observation
         self._config_hash = settings.digest()
         self._frame_shape = frame_shape(observation)
+        self._terms_shape = (len(term_names(settings.reward)),)
         self._state_dim = state_dim
         self._privileged_dim = privileged_dim(settings)
         self._memory = memory
-        self._streams: dict[tuple[str, int], Stream] = {}
+        self._streams: dict[tuple[str, int], ActorStream] = {}
         self.counters = IntakeCounters()
         self._catch_up()
 
-    def accept(self, experience: Experience) -> Outcome:
+    def accept(self, experience: Experience) -> IntakeOutcome:
         """Check and store ``experience``; never raises for what a message contains."""
         self.counters.received += 1
         if experience.sequence < 0:
             return self._reject(f"sequence {experience.sequence} is negative")
-        stream = self._streams.setdefault((experience.actor_id, experience.session_id), Stream())
+        stream = self._streams.setdefault((experience.actor_id, experience.session_id), ActorStream())
         if experience.sequence < stream.expected:
             return self._late(stream, experience.sequence)
         self._pass_over(stream, experience.sequence)
@@ -114,7 +118,7 @@ class ExperienceIntake:
         stream.previous = (experience.episode_id, experience.step_index, experience.closes_episode)
         stream.episode_floor = experience.episode_id + int(experience.closes_episode)
         self.counters.inserted += 1
-        return Outcome(Verdict.INSERTED)
+        return IntakeOutcome(IntakeVerdict.INSERTED)
 
     def state(self) -> dict[str, Any]:
         """Counters and streams as plain data for a checkpoint."""
@@ -127,19 +131,19 @@ class ExperienceIntake:
         self._streams = {}
         for actor, session, values in state["streams"]:
             previous, missing = values["previous"], [(int(start), int(end)) for start, end in values["missing"]]
-            self._streams[(actor, session)] = Stream(
+            self._streams[(actor, session)] = ActorStream(
                 values["expected"], missing, tuple(previous) if previous else None, values["episode_floor"]
             )
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Bring counters and streams to where the memory is: a killed learner stored more than its checkpoint knows.
+        """Count what the memory holds beyond the checkpoint, as after a kill of the learner.
 
-        What came between two stored messages and is not in the memory counts as lost, even if it was rejected.
+        Messages between two stored ones that are not in the memory count as lost, even if they were rejected.
         """
         unknown, passed = self._memory.inserted - self.counters.inserted, 0
         for key, end in self._memory.stream_ends().items():
-            stream = self._streams.setdefault(key, Stream())
+            stream = self._streams.setdefault(key, ActorStream())
             if end.sequence >= stream.expected:
                 passed += end.sequence + 1 - stream.expected
                 stream.expected = end.sequence + 1
@@ -149,7 +153,7 @@ class ExperienceIntake:
         self.counters.received += unknown
         self.counters.lost += max(passed - unknown, 0)
 
-    def _pass_over(self, stream: Stream, sequence: int) -> None:
+    def _pass_over(self, stream: ActorStream, sequence: int) -> None:
         """Count the numbers between the expected one and ``sequence`` as lost."""
         if sequence > stream.expected:
             self.counters.lost += sequence - stream.expected
@@ -158,7 +162,7 @@ class ExperienceIntake:
             stream.previous = None
         stream.expected = sequence + 1
 
-    def _late(self, stream: Stream, sequence: int) -> Outcome:
+    def _late(self, stream: ActorStream, sequence: int) -> IntakeOutcome:
         for index, (start, end) in enumerate(stream.missing):
             if start <= sequence < end:
                 parts = [(start, sequence), (sequence + 1, end)]
@@ -166,12 +170,12 @@ class ExperienceIntake:
                 self.counters.lost -= 1
                 return self._reject(f"message {sequence} came after its place in the episode had been passed")
         self.counters.duplicate += 1
-        return Outcome(Verdict.DUPLICATE, f"message {sequence} was received before")
+        return IntakeOutcome(IntakeVerdict.DUPLICATE, f"message {sequence} was received before")
 
-    def _reject(self, reason: str) -> Outcome:
+    def _reject(self, reason: str) -> IntakeOutcome:
         self.counters.rejected += 1
         self.counters.last_rejection = reason
-        return Outcome(Verdict.REJECTED, reason)
+        return IntakeOutcome(IntakeVerdict.REJECTED, reason)
 
     def _fault(self, experience: Experience) -> str:
         """What is wrong with the content of one message; empty if nothing is."""
@@ -186,7 +190,7 @@ class ExperienceIntake:
             or _array_fault("privileged", experience.privileged, (self._privileged_dim,), np.float32)
             or _array_fault("action", experience.action, (2,), np.float32)
             or _teacher_fault(experience.teacher_action)
-            or _array_fault("reward_parts", experience.reward_parts, (len(REWARD_PARTS),), np.float64)
+            or _array_fault("reward_terms", experience.reward_terms, self._terms_shape, np.float64)
             or _value_fault(experience)
             or self._final_fault(experience)
         )
@@ -205,7 +209,7 @@ class ExperienceIntake:
             or self._final_privileged_fault(privileged)
         )
 
-    def _final_privileged_fault(self, privileged: np.ndarray | None) -> str:
+    def _final_privileged_fault(self, privileged: NDArray[np.float32] | None) -> str:
         if privileged is None:
             return "final_privileged is missing beside final_state" if self._privileged_dim else ""
         return _array_fault("final_privileged", privileged, (self._privileged_dim,), np.float32)
@@ -227,19 +231,19 @@ def _teacher_fault(action: np.ndarray | None) -> str:
 def _value_fault(experience: Experience) -> str:
     if np.abs(experience.action).max() > 1.0:
         return f"action {experience.action.tolist()} is outside -1 .. 1"
-    total = float(experience.reward_parts.sum())
+    total = float(experience.reward_terms.sum())
     # Written so that a reward that is not a number is refused as well.
     if not abs(experience.reward - total) <= REWARD_TOLERANCE:
-        return f"reward {experience.reward} is not the sum {total} of its parts"
+        return f"reward {experience.reward} is not the sum {total} of its terms"
     if experience.terminated and experience.truncated:
         return "both terminated and truncated"
     return ""
 
 
-def _order_fault(stream: Stream, experience: Experience) -> str:
-    """Whether episode and step numbers can follow what the stream had before.
+def _order_fault(stream: ActorStream, experience: Experience) -> str:
+    """What is wrong with the order of episode and step numbers; empty if nothing is.
 
-    An episode may begin although the one before was not closed: it was given up when the simulator failed.
+    An episode may begin before the last one was closed: a failure of the simulator ends an episode without a message.
     """
     episode, step = experience.episode_id, experience.step_index
     if not 0 <= step <= experience.sequence:

@@ -1,4 +1,5 @@
-"""The optimizers of the networks, and their learning rates in the course of a run."""
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the optimizers of the networks and sets their learning rates in the course of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from td3_driving.settings import LearningSettings
 
 
 def make_adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
-    """Adam with a learning rate of its own for the encoder, where there is one, and for what stands on it."""
+    """Adam over the trained weights, with one learning rate for the encoder, if there is one, and one for the rest."""
     parts = (("cnn", cnn_lr), ("mlp", mlp_lr))
     groups = [{"params": network.part(part), "lr": rate, "part": part} for part, rate in parts if network.part(part)]
     return torch.optim.Adam(groups, fused=True)

@@ -1,4 +1,5 @@
-"""How many updates belong to how many environment steps: arithmetic that policy and learner share."""
+# SPDX-License-Identifier: Apache-2.0
+"""Says how many updates belong to how many environment steps; policy and learner share this arithmetic."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ class RateLimiter:
     """``gradient_steps`` updates after every ``train_freq`` steps that follow the first ``learning_starts``.
 
     The learner asks :meth:`updates_due`, the policy :meth:`weights_expected`; both count environment steps over all
-    actors, so neither needs to hear from the other what is due.
+    actors, so neither has to ask the other what is due.
 
     Attributes:
         strict: the policy acts on the weights expected for a step; otherwise on any that are at least as new.

@@ -1,6 +1,7 @@
-"""Checks that the learner makes before it trains; a failure of any refuses to train.
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the learner before it trains; it does not train if a check fails.
 
-All of them look at a rehearsal: a trainer with the same networks and rules, small numbers, and made-up experience.
+The checks look at a rehearsal: a trainer with the same networks and rules, small numbers, and made-up experience.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from typing import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from td3_driving.driving.experience import REWARD_PARTS, Experience
+from td3_driving.driving.action import ACTION_DIM
+from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.learning.networks import ACTION_DIM
-from td3_driving.learning.td3 import TD3, Transitions
+from td3_driving.driving.reward import term_names
+from td3_driving.learning.agent import LearningAgent, make_agent
+from td3_driving.learning.algorithms import make_actor
+from td3_driving.learning.algorithms.base import Transitions
+from td3_driving.learning.networks import Network
 from td3_driving.learning.trainer import AgentFactory, Trainer
-from td3_driving.learning.variants import make_agent, not_applicable
 from td3_driving.settings import Settings, from_flat
 from td3_driving.settings_audit import tracked
 
@@ -50,7 +55,7 @@ class PreflightError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Outcome of one check: what a pass proves, and what was seen."""
+    """Result of one check: what a pass proves, and what the check saw."""
 
     name: str
     passed: bool
@@ -96,22 +101,23 @@ def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_ag
                 at_start,
                 gradient_path(trainer.agent, inputs),
                 same_features(trainer.agent, inputs),
+                frozen_kept(trainer.agent, make_actor(settings, state_dim), inputs),
                 targets_cover_encoders(trainer.agent),
-                settings_honoured(settings, audit.unread(GROUPS)),
+                settings_honoured(trainer.agent, settings, audit.unread(GROUPS)),
             ]
     finally:
         torch.set_num_threads(threads)
 
 
-def gradient_path(agent: TD3, inputs: Transitions) -> CheckResult:
+def gradient_path(agent: LearningAgent, inputs: Transitions) -> CheckResult:
     """With the action cut off, nothing of the actor may get a gradient from the actor's loss."""
     last: nn.Module = agent.actor.trunk[-1]
     handle = last.register_forward_hook(lambda _, __, output: output.detach().requires_grad_())
     try:
-        loss = agent.actor_objective(inputs.now).loss
+        loss = agent.algorithm.actor_objective(inputs.now).loss
     finally:
         handle.remove()
-    gradients = torch.autograd.grad(loss, list(agent.actor.parameters()), allow_unused=True)
+    gradients = torch.autograd.grad(loss, agent.actor.trained(), allow_unused=True)
     leak = sum(float(gradient.abs().sum()) for gradient in gradients if gradient is not None)
     return CheckResult(
         "gradient_path",
@@ -121,13 +127,13 @@ def gradient_path(agent: TD3, inputs: Transitions) -> CheckResult:
     )
 
 
-def same_features(agent: TD3, inputs: Transitions) -> CheckResult:
+def same_features(agent: LearningAgent, inputs: Transitions) -> CheckResult:
     """In the loss of the actor the critic's head must get the critic's own features, and give its Q."""
     asked: list[Tensor] = []
     handle = agent.critic.heads[0].register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
     try:
         with torch.no_grad():
-            seen = agent.actor_objective(inputs.now).q
+            seen = agent.algorithm.actor_objective(inputs.now).q
     finally:
         handle.remove()
     proves = "Q(s, pi(s)) and Q(s, a) come from the same features"
@@ -138,7 +144,7 @@ def same_features(agent: TD3, inputs: Transitions) -> CheckResult:
 
 
 @torch.no_grad()
-def _feature_difference(agent: TD3, inputs: Transitions, asked: Tensor, seen: Tensor) -> float:
+def _feature_difference(agent: LearningAgent, inputs: Transitions, asked: Tensor, seen: Tensor) -> float:
     """Between what the head was given and told in the actor's loss, and what the critic says about the same action."""
     own = agent.critic.features(inputs.now)
     in_features = float((asked[:, : own.shape[1]] - own).abs().max())
@@ -147,11 +153,11 @@ def _feature_difference(agent: TD3, inputs: Transitions, asked: Tensor, seen: Te
     return max(in_features, in_value)
 
 
-def targets_equal_online(agent: TD3) -> CheckResult:
+def targets_equal_online(agent: LearningAgent) -> CheckResult:
     """Before the first update a target must be a copy: equal in every weight, in memory of its own."""
     wrong = [
         name
-        for online, target in agent.target_pairs()
+        for online, target in agent.networks.pairs().values()
         for name, value in online.state_dict().items()
         if not torch.equal(value, target.state_dict()[name]) or value.data_ptr() == target.state_dict()[name].data_ptr()
     ]
@@ -164,22 +170,23 @@ def targets_equal_online(agent: TD3) -> CheckResult:
 
 
 @torch.no_grad()
-def targets_cover_encoders(agent: TD3) -> CheckResult:
-    """After every weight was shifted, the soft update must move every weight of the targets, encoders included."""
-    before = {target: copy.deepcopy(target.state_dict()) for _, target in agent.target_pairs()}
-    for online, _ in agent.target_pairs():
-        for parameter in online.parameters():
+def targets_cover_encoders(agent: LearningAgent) -> CheckResult:
+    """After every trained weight was shifted, the soft update must move all of them in the targets, encoders too."""
+    pairs = agent.networks.pairs().values()
+    before = {target: copy.deepcopy(target.trained_state()) for _, target in pairs}
+    for online, _ in pairs:
+        for parameter in online.trained():
             parameter.add_(1.0)
     agent.update_targets()
     still = [
         name
         for target, values in before.items()
-        for name, value in target.state_dict().items()
+        for name, value in target.trained_state().items()
         if bool((value == values[name]).any())
     ]
-    encoders = all(
-        _has_encoder(target) or not _has_encoder(online) for online, target in agent.target_pairs()
-    ) and _has_encoder(agent.actor_target)
+    encoders = all(_has_encoder(target) or not _has_encoder(online) for online, target in pairs) and _has_encoder(
+        agent.networks.actor_target
+    )
     return CheckResult(
         "targets_cover_encoders",
         encoders and not still,
@@ -192,13 +199,44 @@ def _has_encoder(network: nn.Module) -> bool:
     return any(name.startswith("encoder.") for name in network.state_dict())
 
 
-def settings_honoured(settings: Settings, unread: Sequence[str]) -> CheckResult:
-    """Every setting of the learner must have been read, unless the algorithm has no use for it."""
-    needless = {f"learning.{name}" for name in not_applicable(settings)}
+def frozen_kept(agent: LearningAgent, fresh: Network, inputs: Transitions) -> CheckResult:
+    """Frozen weights must equal those of a ``fresh`` actor, be in no optimizer, and give no gradient to ``inputs``."""
+    expected, networks = fresh.frozen_state(), [network for pair in agent.networks.pairs().values() for network in pair]
+    wrong = {
+        name
+        for network in networks
+        for name, value in network.frozen_state().items()
+        if name in expected and not torch.equal(value.cpu(), expected[name])
+    }
+    frozen = {id(value) for network in networks for value in network.parameters() if not value.requires_grad}
+    groups = [group for optimizer in agent.optimizers().values() for group in optimizer.param_groups]
+    moved = sum(id(value) in frozen for group in groups for value in group["params"])
+    trained = inputs.now.images.requires_grad
+    return CheckResult(
+        "frozen_kept",
+        not wrong and moved == 0 and not trained,
+        "frozen weights are the same everywhere and stay as they are",
+        f"different: {sorted(wrong) or 'none'}; in an optimizer: {moved}; prepare takes trained weights: {trained}",
+    )
+
+
+def settings_honoured(agent: LearningAgent, settings: Settings, unread: Sequence[str]) -> CheckResult:
+    """Every setting of the learner must have been read, unless algorithm or networks have no use for it."""
+    needless = needless_settings(agent, settings)
     ignored = [key for key in unread if key not in needless]
     return CheckResult(
         "settings_honoured", not ignored, "every setting of the learner is read", f"never read: {ignored or 'none'}"
     )
+
+
+def needless_settings(agent: LearningAgent, settings: Settings) -> set[str]:
+    """Settings that nobody reads under these settings, as ``group.name``."""
+    rule = settings.learning
+    needless = {f"learning.{name}" for name in agent.algorithm.unused}
+    needless |= {f"network.{name}" for name in agent.actor.encoder.unused}
+    if rule.teacher == "none":
+        needless |= {"learning.teacher_weight", "learning.teacher_weight_end", "learning.teacher_decay"}
+    return needless if rule.lr_decay else needless | {"learning.lr_end"}
 
 
 def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterator[Experience]:
@@ -208,7 +246,7 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
     for sequence in range(steps):
         episode, step = divmod(sequence, EPISODE)
         last = step == EPISODE - 1
-        parts = rng.uniform(-1.0, 1.0, len(REWARD_PARTS))
+        terms = rng.uniform(-1.0, 1.0, len(term_names(settings.reward)))
         yield Experience(
             "rehearsal",
             0,
@@ -220,8 +258,8 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
             _frame(rng, shape),
             _state(rng, state_dim),
             rng.uniform(-1.0, 1.0, ACTION_DIM).astype(np.float32),
-            float(parts.sum()),
-            parts,
+            float(terms.sum()),
+            terms,
             terminated=last and episode % 2 == 0,
             truncated=last and episode % 2 == 1,
             final_frame=_frame(rng, shape) if last else None,
@@ -232,9 +270,9 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
         )
 
 
-def _frame(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _frame(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
-def _state(rng: np.random.Generator, state_dim: int) -> np.ndarray:
+def _state(rng: np.random.Generator, state_dim: int) -> NDArray[np.float32]:
     return rng.standard_normal(state_dim).astype(np.float32)

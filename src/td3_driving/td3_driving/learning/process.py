@@ -1,4 +1,5 @@
-"""Settings of the process that the learner runs in: they make the same arithmetic faster and change no result."""
+# SPDX-License-Identifier: Apache-2.0
+"""Sets up the process of the learner, so that the same arithmetic takes less time; no result changes."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ def usable_cores() -> int:
 def keep_freed_memory() -> bool:
     """Let malloc keep the large blocks that every update frees; returns whether the C library could be told.
 
-    By default glibc gives a block of some MB back to the kernel when it is freed, and every update takes thousands of
-    page faults to get the same memory again.
+    By default glibc returns a freed block of some MB to the kernel, and every update takes thousands of page faults to
+    get the same memory again.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

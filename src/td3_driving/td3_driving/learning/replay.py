@@ -1,4 +1,5 @@
-"""Replay memory: every frame is stored once, stacks and next observations are put together when sampled.
+# SPDX-License-Identifier: Apache-2.0
+"""The replay memory stores every frame once and puts stacks and next observations together when it samples.
 
 A slot holds one frame with its state; the slots of an episode are linked, so several actors may write in turns. The
 message that closes an episode takes a second slot for its final frame. A transition can be sampled when the frames of
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape, stack_shape
@@ -38,31 +40,31 @@ class Batch:
         terminated: (B,) bool, whether the sum of rewards ends with a termination.
     """
 
-    window: np.ndarray
+    window: NDArray[np.uint8]
     channels: int
-    states: np.ndarray
-    privileged: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    discounts: np.ndarray
-    terminated: np.ndarray
-    next_states: np.ndarray
-    next_privileged: np.ndarray
-    teacher_actions: np.ndarray
+    states: NDArray[np.float32]
+    privileged: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    rewards: NDArray[np.float32]
+    discounts: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    next_states: NDArray[np.float32]
+    next_privileged: NDArray[np.float32]
+    teacher_actions: NDArray[np.float32]
 
     @property
-    def frames(self) -> np.ndarray:
+    def frames(self) -> NDArray[np.uint8]:
         """(B, channels, height, width) of the observation."""
         return self.window[:, : self.channels]
 
     @property
-    def next_frames(self) -> np.ndarray:
+    def next_frames(self) -> NDArray[np.uint8]:
         """(B, channels, height, width) of the next observation."""
         return self.window[:, -self.channels :]
 
 
 class ReplayMemory:
-    """A ring of frames with links; uniform sampling over the transitions that are whole."""
+    """A ring of linked frames; it samples uniformly from the transitions that are whole."""
 
     def __init__(self, settings: Settings, state_dim: int, directory: Path | None) -> None:
         """Open the memory in ``directory`` or make it; ``None`` keeps it in main memory.
@@ -145,7 +147,7 @@ class ReplayMemory:
         """
         return self.gather(self._draw(size, generator))
 
-    def gather(self, slots: np.ndarray) -> Batch:
+    def gather(self, slots: NDArray[np.int64]) -> Batch:
         """The transitions that start at ``slots`` (B,), all of them sampleable."""
         rewards, discounts, terminated, ends = self._returns(slots)
         overlapping = self._n_step == 1 and self._stride == 1
@@ -166,7 +168,7 @@ class ReplayMemory:
             teacher_actions=records["teacher"][slots],
         )
 
-    def sampleable_slots(self) -> np.ndarray:
+    def sampleable_slots(self) -> NDArray[np.int64]:
         """Slots of all transitions that can be sampled, ascending."""
         return np.flatnonzero(self._sampleable)
 
@@ -174,8 +176,8 @@ class ReplayMemory:
         """Write the files out to the disk."""
         self._store.flush()
 
-    def _draw(self, size: int, generator: np.random.Generator) -> np.ndarray:
-        """Rejection sampling while it is cheap: its result depends on the content alone, not on how it came about."""
+    def _draw(self, size: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Draw by rejection while that is cheap; the result depends on the content alone, not on its history."""
         if self._sampleable_count == 0:
             raise ValueError(f"none of the {self.inserted} inserted transitions can be sampled")
         if 4 * self._sampleable_count < self.used:
@@ -197,7 +199,7 @@ class ReplayMemory:
             columns[:, depth] = reached
         return columns
 
-    def _returns(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _returns(self, slots: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rewards summed over up to ``n_step`` steps, discount beyond, termination, slot of the observation beyond.
 
         Where the chain ends sooner (end of episode, gap, newest step) the sum is shorter and its discount accordingly.
@@ -215,7 +217,7 @@ class ReplayMemory:
         discounts = np.where(terminated, 0.0, factor)
         return total.astype(np.float32), discounts.astype(np.float32), terminated, ends
 
-    def _clipped(self, rewards: np.ndarray) -> np.ndarray:
+    def _clipped(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.clip(rewards, -self._reward_clip, self._reward_clip) if self._reward_clip > 0.0 else rewards
 
     def _predecessor(self, position: int, newest: int, experience: Experience, linked: bool) -> int:

@@ -1,9 +1,10 @@
-"""The arrays under the replay memory: in main memory, or in files that survive the end of the process at any point.
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the arrays of the replay memory: in main memory, or in files that survive a kill at any point.
 
 Positions count the slots ever written; position ``p`` lies in slot ``p % capacity``. A writer announces the positions
-it is about to write (``begun``), writes them, and then counts them (``committed``); the slots between the two numbers
-are what a killed process may have left half written, and a reopened store does not read them. The order holds for a
-process that dies; nothing is promised for a machine that loses power.
+it is about to write (``begun``), writes them, and then counts them (``committed``). A killed process may leave the
+slots between the two numbers half written, and a reopened store does not read them. The order holds for a process that
+dies; nothing is promised for a machine that loses power.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the learner measures between two points of the training series."""
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what the learner reports between two points of the training series."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ SATURATED = 0.99
 
 @dataclass(frozen=True, slots=True)
 class LogPoint:
-    """Values by TensorBoard tag at environment step ``step``; they may be non-finite, which is news and no error."""
+    """Values by TensorBoard tag at environment step ``step``; values that are not finite are kept and reported."""
 
     step: int
     values: dict[str, float]
@@ -52,7 +53,7 @@ class Meter:
 
 
 class ActionMeter:
-    """Statistics of the actions that were really driven."""
+    """Statistics of the driven actions."""
 
     def __init__(self) -> None:
         self._actions: list[np.ndarray] = []

@@ -1,7 +1,8 @@
-"""The learner without transport: experience in, updates, log points, weights and checkpoints out.
+# SPDX-License-Identifier: Apache-2.0
+"""The learner without transport: takes experience; makes updates, log points, weights and checkpoints.
 
-Updates that are due run before the next experience is inserted, whatever the timing of the messages; so what an update
-can sample depends on the order of the insertions alone.
+It does the updates that are due before it inserts the next experience, whatever the timing of the messages. So what an
+update can sample depends on the order of the insertions alone.
 """
 
 from __future__ import annotations
@@ -15,34 +16,37 @@ import torch
 
 from td3_driving.driving.experience import Experience
 from td3_driving.learning import agent_state
+from td3_driving.learning.agent import LearningAgent, make_agent
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, Outcome
+from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, IntakeOutcome
 from td3_driving.learning.pacing import RateLimiter
 from td3_driving.learning.process import prepare_process
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.series import ActionMeter, LogPoint, Meter, ReturnScale, parameter_statistics
-from td3_driving.learning.td3 import TD3
-from td3_driving.learning.variants import make_agent
-from td3_driving.learning.weights import PolicySnapshot, take_snapshot
+from td3_driving.learning.weights import PolicySnapshot, take_frozen, take_snapshot, take_trained
 from td3_driving.settings import Settings
 
-AgentFactory = Callable[[Settings, int, int], TD3]
+AgentFactory = Callable[[Settings, int, int], LearningAgent]
 
 
 class Diverged(FloatingPointError):
-    """A loss is not finite; going on would train on nothing."""
+    """A loss is not finite, so no update can make sense."""
 
 
 class Trainer:
-    """One learner with its memory, pacing, series and checkpoints."""
+    """One learner with its memory, pacing, series and checkpoints.
+
+    Attributes:
+        frozen_weights: the frozen weights of the actor's encoder, for the policy; ``None`` where it has none.
+    """
 
     def __init__(
         self, settings: Settings, run_directory: Path, state_dim: int, factory: AgentFactory = make_agent
     ) -> None:
-        """Start in ``run_directory``, or go on with what lies there: checkpoint and replay memory.
+        """Start in ``run_directory``, or resume from the checkpoint and the replay memory there.
 
         Raises:
-            ReplayError, CheckpointError: what lies there belongs to another run, or cannot be gone on with.
+            ReplayError, CheckpointError: they belong to another run, or do not fit together.
         """
         prepare_process(settings.learning.threads)
         self.settings = settings
@@ -59,6 +63,7 @@ class Trainer:
         self._log_due = False
         self._logged = (0, 0)
         self._restore()
+        self.frozen_weights = take_frozen(self.agent.actor, self.config_hash)
 
     @property
     def counters(self) -> IntakeCounters:
@@ -90,10 +95,10 @@ class Trainer:
         """All steps of the run are inserted and all their updates done."""
         return self.inserted >= self.settings.run.steps and self.pending == 0
 
-    def receive(self, experience: Experience, max_updates: int | None = None) -> Outcome:
+    def receive(self, experience: Experience, max_updates: int | None = None) -> IntakeOutcome:
         """Insert ``experience`` and do the updates that are due, ``max_updates`` of them at most.
 
-        What an earlier call left pending is done first, all of it.
+        It does all updates first that an earlier call left pending.
 
         Raises:
             Diverged: a loss is not finite.
@@ -122,8 +127,13 @@ class Trainer:
         return self._log_points.popleft() if self._log_points else None
 
     def weights(self) -> PolicySnapshot:
-        """The actor as it is now."""
+        """All of the actor as it is now."""
         return take_snapshot(self.agent.actor, self.updates, self.inserted, self.config_hash)
+
+    def trained_weights(self) -> PolicySnapshot:
+        """What a policy needs of the actor as it is now, once it has :attr:`frozen_weights`."""
+        frozen = self.frozen_weights.sha256 if self.frozen_weights else ""
+        return take_trained(self.agent.actor, frozen, self.updates, self.inserted, self.config_hash)
 
     def save(self) -> Path:
         """Write a checkpoint; it is also written every ``checkpoint_period`` updates."""

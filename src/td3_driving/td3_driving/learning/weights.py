@@ -1,4 +1,9 @@
-"""Actor weights as they travel from the learner to the policy: safetensors bytes and their SHA-256."""
+# SPDX-License-Identifier: Apache-2.0
+"""Actor weights as they travel from the learner to the policy: safetensors bytes and their SHA-256.
+
+The frozen weights of an encoder travel once, by themselves. The trained weights name the SHA-256 of the frozen ones
+that they belong to.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+
+from td3_driving.learning.networks import Network
 
 METADATA = "td3_driving"
+FROZEN = "frozen"
+"""Metadata of trained weights: SHA-256 of the frozen ones they need."""
 
 
 class WeightsError(ValueError):
@@ -23,7 +31,7 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PolicySnapshot:
-    """The actor after ``version`` updates.
+    """Weights of the actor after ``version`` updates; of frozen weights ``version`` and ``inserted`` are 0.
 
     Attributes:
         version: updates of the critic done when the weights were taken.
@@ -40,15 +48,38 @@ class PolicySnapshot:
     data: bytes
 
 
-def take_snapshot(actor: nn.Module, version: int, inserted: int, config_hash: str) -> PolicySnapshot:
-    """The weights of ``actor`` as bytes.
+def take_snapshot(actor: Network, version: int, inserted: int, config_hash: str) -> PolicySnapshot:
+    """All weights of ``actor`` as bytes.
 
     Raises:
         WeightsError: a weight is not finite.
     """
-    metadata = {"version": str(version), "inserted": str(inserted), "config_hash": config_hash}
-    data = to_bytes(actor.state_dict(), metadata)
-    return PolicySnapshot(version, inserted, config_hash, sha256_of(data), data)
+    return _snapshot(actor.state_dict(), version, inserted, config_hash)
+
+
+def take_trained(actor: Network, frozen: str, version: int, inserted: int, config_hash: str) -> PolicySnapshot:
+    """The weights of ``actor`` that change, as bytes; ``frozen`` is the SHA-256 of the others, "" without any.
+
+    Raises:
+        WeightsError: a weight is not finite.
+    """
+    return _snapshot(actor.trained_state(), version, inserted, config_hash, frozen)
+
+
+def take_frozen(actor: Network, config_hash: str) -> PolicySnapshot | None:
+    """The frozen weights of ``actor`` as bytes; ``None`` where it has none."""
+    frozen = actor.frozen_state()
+    if not frozen:
+        return None
+    # Without metadata: equal weights have equal hashes, whatever the run.
+    data = to_bytes(frozen, {})
+    return PolicySnapshot(0, 0, config_hash, sha256_of(data), data)
+
+
+def frozen_hash(actor: Network) -> str:
+    """SHA-256 of the frozen weights, as :func:`take_frozen` states it; "" where there are none."""
+    frozen = take_frozen(actor, "")
+    return frozen.sha256 if frozen else ""
 
 
 def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
@@ -59,26 +90,56 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> b
     return bytes(save_tensors(plain, {METADATA: json.dumps(metadata, sort_keys=True)}))
 
 
-def load_into(actor: nn.Module, data: bytes, sha256: str | None = None) -> dict[str, str]:
+def load_into(actor: Network, data: bytes, sha256: str | None = None, frozen: str = "") -> dict[str, str]:
     """Put the weights in ``data`` into ``actor`` and return their metadata; on any error ``actor`` stays as it was.
+
+    Args:
+        data: of :func:`take_snapshot` or :func:`take_trained`.
+        frozen: SHA-256 of the frozen weights that ``actor`` holds.
 
     Raises:
         WeightsError: the hash differs, the bytes are no safetensors, a name is missing or unknown, a shape or type
-            differs, or a value is not finite.
+            differs, a value is not finite, or trained weights need other frozen ones.
     """
-    if sha256 is not None and sha256_of(data) != sha256:
-        raise WeightsError(f"SHA-256 of the weights is {sha256_of(data)[:12]}…, announced was {sha256[:12]}…")
-    try:
-        tensors = load_tensors(data)
-    except SafetensorError as error:
-        raise WeightsError(f"{len(data)} bytes of weights are not readable: {error}") from error
-    check_fit(tensors, actor.state_dict())
-    _refuse_nonfinite(tensors)
+    tensors = _read(data, sha256)
     metadata = read_metadata(data)
+    needed = metadata.get(FROZEN, "")
+    if needed and needed != frozen:
+        raise WeightsError(f"the weights belong to frozen weights {needed[:12]}…, those here are {frozen[:12]}…")
+    check_fit(tensors, actor.trained_state() if needed else actor.state_dict())
+    _refuse_nonfinite(tensors)
     if "version" not in metadata:
         raise WeightsError("weights without a version")
-    actor.load_state_dict(tensors)
+    actor.load_state_dict(tensors, strict=not needed)
     return metadata
+
+
+def load_frozen(actor: Network, data: bytes, sha256: str | None = None) -> None:
+    """Put the frozen weights in ``data`` into ``actor``; on any error it stays as it was.
+
+    Raises:
+        WeightsError: see :func:`load_into`.
+    """
+    tensors = _read(data, sha256)
+    check_fit(tensors, actor.frozen_state())
+    _refuse_nonfinite(tensors)
+    actor.load_state_dict(tensors, strict=False)
+
+
+def needed_frozen(data: bytes) -> str:
+    """SHA-256 of the frozen weights that ``data`` needs; "" if it needs none or is not readable."""
+    try:
+        return read_metadata(data).get(FROZEN, "")
+    except (ValueError, TypeError, AttributeError, struct.error):
+        return ""
+
+
+def whole(actor: Network, data: bytes) -> bytes:
+    """``data`` as :func:`take_snapshot` would have packed it: the frozen weights of ``actor`` added if it needs any."""
+    metadata = read_metadata(data)
+    if not metadata.pop(FROZEN, ""):
+        return data
+    return to_bytes({**load_tensors(data), **actor.frozen_state()}, metadata)
 
 
 def check_fit(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
@@ -105,6 +166,25 @@ def read_metadata(data: bytes) -> dict[str, str]:
 def sha256_of(data: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _snapshot(
+    tensors: Mapping[str, torch.Tensor], version: int, inserted: int, config_hash: str, frozen: str = ""
+) -> PolicySnapshot:
+    metadata = {"version": str(version), "inserted": str(inserted), "config_hash": config_hash}
+    if frozen:
+        metadata[FROZEN] = frozen
+    data = to_bytes(tensors, metadata)
+    return PolicySnapshot(version, inserted, config_hash, sha256_of(data), data)
+
+
+def _read(data: bytes, sha256: str | None) -> dict[str, torch.Tensor]:
+    if sha256 is not None and sha256_of(data) != sha256:
+        raise WeightsError(f"SHA-256 of the weights is {sha256_of(data)[:12]}…, announced was {sha256[:12]}…")
+    try:
+        return dict(load_tensors(data))
+    except SafetensorError as error:
+        raise WeightsError(f"{len(data)} bytes of weights are not readable: {error}") from error
 
 
 def _refuse_nonfinite(tensors: Mapping[str, torch.Tensor]) -> None:

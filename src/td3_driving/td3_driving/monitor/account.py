@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """The account of the experience on its way from the policies to the replay memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from td3_driving.doctor.live import Status
+from td3_driving.doctor.status import Status
 
 STATES = ("waiting", "filling", "learning", "finished", "failed")
 FAILED = STATES.index("failed")

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TensorBoard event file of a run, written without torch or TensorFlow."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -12,6 +14,8 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from td3_driving.doctor.steps import REWARD_TAG
 
 DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
     "health": {
@@ -23,9 +27,7 @@ DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
     "driving": {
         "return": ("train/episode_reward",),
         "length": ("train/episode_length",),
-        "reward components": tuple(
-            f"reward/{name}" for name in ("efficiency", "lane_keeping", "comfort", "safety", "progress")
-        ),
+        "reward terms": ("reward/total",),
         "actions": ("action/steer_mean", "action/throttle_mean", "action/saturated_share"),
     },
     "evaluation": {
@@ -34,7 +36,7 @@ DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
         "violations per route": ("eval/collisions", "eval/lane_departures", "eval/lane_invasions"),
     },
 }
-"""Dashboard -> chart -> tags."""
+"""Dashboard -> chart -> tags; :meth:`EventLog.layout` adds the terms of the reward."""
 
 
 class EventLog:
@@ -63,13 +65,16 @@ class EventLog:
         """A text, shown by TensorBoard's text dashboard."""
         self._write(_string_summary(tag, text.encode(), "text"), 0)
 
-    def layout(self) -> None:
-        """The grouping of :data:`DASHBOARDS` for TensorBoard's custom scalars."""
+    def layout(self, terms: Sequence[str]) -> None:
+        """The grouping of :data:`DASHBOARDS` for TensorBoard's custom scalars, of a run with these reward ``terms``."""
+        more = {"reward terms": [f"{REWARD_TAG}/{name}" for name in terms]}
         categories = [
             layout_pb2.Category(
                 title=dashboard,
                 chart=[
-                    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
+                    layout_pb2.Chart(
+                        title=title, multiline=layout_pb2.MultilineChartContent(tag=[*more.get(title, ()), *tags])
+                    )
                     for title, tags in charts.items()
                 ],
             )

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """The account of the camera frames that a policy drives by."""
 
 from __future__ import annotations
 
-from td3_driving.doctor.live import Status
+from td3_driving.doctor.status import Status
 from td3_driving.driving.synchroniser import FrameCounts
 from td3_driving.driving.waiting import REPORT_AFTER, Waiting
 
@@ -16,11 +17,7 @@ def frame_status(counts: FrameCounts, faults: int, waiting: Waiting, now: float)
         now: wall time [s].
     """
     values = {
-        "matched (frames)": str(counts.matched),
-        "unmatched (messages)": str(counts.unmatched),
-        "lost (frames)": str(counts.lost),
-        "stale (messages)": str(counts.stale),
-        "clock went back (times)": str(counts.jumps_back),
+        **counts.values(),
         "episodes cut by bad input (count)": str(faults),
         "waiting for": waiting.reason,
         "waiting since (s)": f"{waiting.age(now):.1f}",

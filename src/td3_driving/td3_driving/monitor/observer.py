@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Watches a run: writes its event file, feeds the run doctor, and knows how far it has come."""
 
 from __future__ import annotations
@@ -5,10 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Mapping
 
-from td3_driving.doctor.live import LiveDoctor, Status
+from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.messages import FINISHED_TAG
+from td3_driving.doctor.status import Status
+from td3_driving.doctor.steps import Rate, Step, StepSeries
+from td3_driving.driving.reward import term_names
 from td3_driving.monitor.account import Account, replay_status
 from td3_driving.monitor.event_log import EventLog
-from td3_driving.monitor.steps import Rate, Step, StepClock, StepWindow
 from td3_driving.settings import Settings
 
 
@@ -33,9 +37,8 @@ class RunObserver:
         self._settings = settings
         self._doctor = doctor
         self._log = log
-        self._clock = StepClock()
-        self._window = StepWindow(settings.run.log_period)
-        self._step_rate, self._update_rate = Rate(), Rate()
+        self._steps = StepSeries(settings.run.log_period)
+        self._update_rate = Rate()
         self._account: Account | None = None
         self._account_at = 0.0
         self._episodes = 0
@@ -45,7 +48,7 @@ class RunObserver:
         self._evaluating_at: float | None = None
         self.finished = False
         if log is not None:
-            log.layout()
+            log.layout(term_names(settings.reward))
             log.text("config", "\n".join(f"    {key}: {value}" for key, value in settings.flat().items()))
             log.text("config_hash", settings.digest())
 
@@ -56,11 +59,8 @@ class RunObserver:
 
     def on_step(self, step: Step, now: float) -> None:
         """A step was scored."""
-        total = self._clock.advance(step.actor_id, step.step)
-        series = self._window.add(step, total)
+        total, series = self._steps.add(step, now)
         if series is not None:
-            series["reward/ledger_breaks"] = float(self._window.ledger_breaks)
-            series["progress/steps_per_second"] = self._step_rate.at(now, total)
             self._write(series, total)
             self._write_alerts(total)
 
@@ -68,7 +68,7 @@ class RunObserver:
         """An episode ended."""
         self._episodes += 1
         self._last_return = episode.episode_return
-        self._write(dict(episode.values), self._clock.at(episode.actor_id, episode.step))
+        self._write(dict(episode.values), self._steps.clock.at(episode.actor_id, episode.step))
 
     def on_evaluating(self, now: float) -> None:
         """An evaluation goes on: the training makes no news, and the time until the next such call does not count.
@@ -83,7 +83,7 @@ class RunObserver:
         """An evaluation ended, which began after ``step`` steps of the actor; ``values`` by tag."""
         self.on_evaluating(now)
         self._evaluating_at = None
-        self._write(dict(values), self._clock.at(actor_id, step))
+        self._write(dict(values), self._steps.clock.at(actor_id, step))
         self.flush()
 
     def on_log_point(self, step: int, values: dict[str, float]) -> None:
@@ -102,7 +102,7 @@ class RunObserver:
         """The learner has done all that the run asks for: mark the end in the event file."""
         if not self.finished and self._account is not None:
             self.finished = True
-            self._write({"run/finished": 1.0}, self._account.inserted)
+            self._write({FINISHED_TAG: 1.0}, self._account.inserted)
             self.flush()
 
     def statuses(self, now: float) -> list[Status]:
@@ -113,8 +113,7 @@ class RunObserver:
 
     def progress(self, now: float) -> dict[str, float | int | list[str] | None]:
         """How far the run has come, for the live line."""
-        total = self._clock.total
-        rate = self._step_rate.at(now, total)
+        total, rate = self._steps.clock.total, self._steps.rate(now)
         updates = self._account.updates if self._account else 0
         return {
             "step": total,
@@ -142,18 +141,16 @@ class RunObserver:
         """The ledger is also checked at every single step; the rules of the doctor see the means of many."""
         if status.name != "reward: ledger":
             return status
-        breaks, unheard = self._window.ledger_breaks, self._clock.unheard
-        first = ", ".join(f"{actor}: {step}" for actor, step in sorted(self._clock.first.items()))
+        breaks, unheard = self._steps.ledger_breaks, self._steps.clock.unheard
+        first = ", ".join(f"{actor}: {step}" for actor, step in sorted(self._steps.clock.first.items()))
         values = {
             **status.values,
-            "steps whose components do not add up (count)": str(breaks),
+            "steps whose terms do not add up (count)": str(breaks),
             "steps not heard (count)": str(unheard),
             "first step heard": first or "none yet",
         }
         if breaks:
-            return Status(
-                status.name, "ERROR", f"the components of {breaks} step(s) do not add up to the total", values
-            )
+            return Status(status.name, "ERROR", f"the terms of {breaks} step(s) do not add up to the total", values)
         if unheard and status.level == "OK":
             return Status(status.name, "WARN", f"{unheard} step(s) were not heard, so they are in no series", values)
         return replace(status, values=values)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How an episode looks: light, colours, where the camera sits, and what its sensor makes of it; drawn from a seed.
 
 Pictures that differ in everything but the road teach a policy to look at the road: domain randomisation (Tobin et al.,

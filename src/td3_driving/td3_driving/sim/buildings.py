@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Buildings and trees beside the roads, drawn from a seed. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.collision import overlaps
 from td3_driving.sim.mesh import Quads, block, place
@@ -28,7 +30,7 @@ class Skyline:
 
     walls: Quads
     solids: Quads
-    plots: np.ndarray
+    plots: NDArray[np.float64]
     """(n, 5) centre x, y [m], heading [rad], length, width [m] of the buildings."""
 
 
@@ -42,7 +44,7 @@ def skyline(roads: RoadMap, rng: np.random.Generator) -> Skyline:
     return made
 
 
-def _free(paved: np.ndarray, plot: np.ndarray, clearance: float) -> bool:
+def _free(paved: NDArray[np.float64], plot: NDArray[np.float64], clearance: float) -> bool:
     """Whether nothing paved (n, 3) comes closer than ``clearance`` [m] to a plot (5,)."""
     x, y, heading, length, width = plot
     dx, dy = paved[:, 0] - x, paved[:, 1] - y
@@ -53,7 +55,7 @@ def _free(paved: np.ndarray, plot: np.ndarray, clearance: float) -> bool:
     return not ((along < length / 2.0 + reach) & (across < width / 2.0 + reach)).any()
 
 
-def _paved(roads: RoadMap) -> np.ndarray:
+def _paved(roads: RoadMap) -> NDArray[np.float64]:
     """(n, 3) centres and half widths of everything paved [m]."""
     lanes = [np.column_stack((lane.points, lane.width / 2.0)) for lane in roads.lanes]
     strips = [
@@ -63,7 +65,7 @@ def _paved(roads: RoadMap) -> np.ndarray:
     return np.concatenate([*lanes, *strips])
 
 
-def _plots(roads: RoadMap, rng: np.random.Generator) -> np.ndarray:
+def _plots(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64]:
     chosen, paved = np.zeros((0, 5)), _paved(roads)
     for lane in roads.lanes:
         if lane.junction >= 0:
@@ -77,7 +79,7 @@ def _plots(roads: RoadMap, rng: np.random.Generator) -> np.ndarray:
     return chosen
 
 
-def _plot_beside(lane: Lane, s: float, rng: np.random.Generator) -> np.ndarray:
+def _plot_beside(lane: Lane, s: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """A plot on the right of a lane, its front along the road."""
     x, y, heading = lane.pose(s)
     length, width = rng.uniform(9.0, 17.0), rng.uniform(8.0, 13.0)
@@ -85,7 +87,7 @@ def _plot_beside(lane: Lane, s: float, rng: np.random.Generator) -> np.ndarray:
     return np.array([x + setback * np.sin(heading), y - setback * np.cos(heading), heading, length, width])
 
 
-def _building(made: Skyline, plot: np.ndarray, rng: np.random.Generator) -> None:
+def _building(made: Skyline, plot: NDArray[np.float64], rng: np.random.Generator) -> None:
     x, y, heading, length, width = plot
     floors = int(rng.integers(2, 7))
     height = floors * FLOOR_HEIGHT
@@ -101,7 +103,7 @@ def _building(made: Skyline, plot: np.ndarray, rng: np.random.Generator) -> None
     made.solids.add(faces[4:], "roof")
 
 
-def _tree_places(roads: RoadMap, plots: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _tree_places(roads: RoadMap, plots: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """(n, 2) places [m] clear of roads and buildings."""
     samples = rng.integers(len(roads.sample_x), size=len(roads.sample_x) // 11)
     side = rng.choice([-1.0, 1.0], size=len(samples)) * rng.uniform(4.0, 22.0, size=len(samples))
@@ -127,7 +129,7 @@ def _tree(solids: Quads, x: float, y: float, rng: np.random.Generator) -> None:
         solids.add(crown, leaves)
 
 
-def _cone(wide: float, narrow: float, low: float, high: float, sides: int = 5) -> np.ndarray:
+def _cone(wide: float, narrow: float, low: float, high: float, sides: int = 5) -> NDArray[np.float64]:
     angle = np.linspace(0.0, 2.0 * np.pi, sides + 1)
     around = np.stack((np.cos(angle), np.sin(angle)), axis=1)
     quads = np.zeros((sides, 4, 3))

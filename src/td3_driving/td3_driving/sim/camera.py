@@ -1,4 +1,5 @@
-"""The ego's front camera: Panda3D off screen, by its software renderer or a GPU.
+# SPDX-License-Identifier: Apache-2.0
+"""The ego's cameras: Panda3D off screen, by its software renderer or a GPU.
 
 The pipe is chosen once per process by the environment variable ``TD3_DRIVING_RENDERER``: ``software`` (default) or
 ``gpu``. Everything flat is painted in order without a depth test; what stands up is tested against itself.
@@ -8,16 +9,19 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from td3_driving.driving.cameras import FRONT, MountedCamera
 from td3_driving.sim import car_models
 from td3_driving.sim.appearance import NOMINAL, Appearance
 from td3_driving.sim.land import Land, laid_flat
 from td3_driving.sim.mesh import Quads
 from td3_driving.sim.roads import RoadMap
-from td3_driving.sim.sensor import Sensor
+from td3_driving.sim.sensor import ImageSensor
 from td3_driving.sim.shapes import Shape
 from td3_driving.sim.traffic import CLASSES
 
@@ -25,12 +29,13 @@ if TYPE_CHECKING:
     from td3_driving.driving.vehicle_state import VehicleState
     from td3_driving.sim.world import Vehicles
 
-MOUNT_X, MOUNT_Z = 2.0, 2.0
-"""Where the camera sits in the vehicle frame: ahead of and above the vehicle's origin [m]."""
+MOUNT_X, MOUNT_Z = FRONT.x, FRONT.z
+"""Where the front camera sits in the vehicle frame: ahead of and above the vehicle's origin [m]."""
 NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0
 """Vehicles farther away are not drawn [m]; they would be about one pixel high."""
+CarClass = tuple[str, float, float, float]
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
 
 
@@ -39,24 +44,39 @@ class CameraError(RuntimeError):
 
 
 class Camera:
-    """Renders what the ego sees.
+    """Renders what one camera of the ego sees.
 
     Args:
         roads: the road network to begin with.
         width, height: of the image [px].
         fov: horizontal field of view [deg].
+        classes: name, length, width and height [m] of the kinds of vehicles that are drawn.
+        lands: road networks by their name that several cameras share, who then show them in the same look.
+        place: where it sits and looks.
 
     Raises:
         CameraError: the renderer is unknown or does not start.
     """
 
-    def __init__(self, roads: RoadMap, width: int, height: int, fov: float) -> None:
+    first_appearance = NOMINAL
+
+    def __init__(
+        self,
+        roads: RoadMap,
+        width: int,
+        height: int,
+        fov: float,
+        classes: Sequence[CarClass] = CLASSES,
+        lands: dict[str, Land] | None = None,
+        place: MountedCamera = FRONT,
+    ) -> None:
         import panda3d.core as panda
 
         self._panda = panda
-        self.width, self.height, self._fov = width, height, fov
-        self.appearance = NOMINAL
-        self._sensor: Sensor | None = None
+        self.width, self.height, self._fov, self._classes = width, height, fov, classes
+        self.place = place
+        self.appearance = self.first_appearance
+        self._sensor: ImageSensor | None = None
         self._engine, self._buffer, self._texture = _open_buffer(panda, width, height)
         self._root = panda.NodePath("world")
         # What stands up is drawn in the order of the scene. Panda's own order follows memory addresses, and where two
@@ -68,7 +88,8 @@ class Camera:
         self._cars: list[Any] = []
         self._shown: list[bool] = []
         self._looks: list[int] = []
-        self._lands: dict[str, Land] = {}
+        self._lands: dict[str, Land] = {} if lands is None else lands
+        self._shown_land: Any = None
         self._land: Land | None = None
         self.enter(roads)
 
@@ -90,12 +111,12 @@ class Camera:
         if self._land is self._lands[roads.name]:
             return
         if self._land is not None:
-            self._land.node.detachNode()
+            self._shown_land.detachNode()
         # Cars come after the land in the order of the scene, whichever land it is.
         self._replace_cars([])
         self._land = self._lands[roads.name]
         self._land.paint(self.appearance.look)
-        self._land.node.reparentTo(self._root)
+        self._shown_land = self._land.node.instanceTo(self._root)
 
     def dress(self, appearance: Appearance, first_ns: int = 0) -> None:
         """Show the world, from the next frame on, as ``appearance`` says.
@@ -104,7 +125,7 @@ class Camera:
             first_ns: stamp of the episode's first frame [ns]; the noise counts from there.
         """
         optics = appearance.optics
-        self._sensor = None if optics.perfect else Sensor(optics, self.height, self.width, first_ns)
+        self._sensor = None if optics.perfect else ImageSensor(optics, self.height, self.width, first_ns)
         if appearance == self.appearance:
             return
         assert self._land is not None
@@ -113,25 +134,40 @@ class Camera:
         self.appearance = appearance
         self._replace_cars([])
 
-    def render(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
+    def render(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
         """The image (height, width, 4) uint8, blue-green-red-alpha, alpha 255; overwritten by the next call."""
-        mount = self.appearance.mount
+        mount, place = self.appearance.mount, self.place
+        left = place.y + mount.lateral
         cosine, sine = math.cos(ego.yaw), math.sin(ego.yaw)
-        x = ego.x + MOUNT_X * cosine - mount.lateral * sine
-        y = ego.y + MOUNT_X * sine + mount.lateral * cosine
-        z = MOUNT_Z + mount.height
-        self._eye.setPosHpr(x, y, z, math.degrees(ego.yaw) - 90.0, -math.degrees(mount.pitch), 0.0)
-        assert self._land is not None
-        self._land.backdrop.setPos(x, y, z)
-        self._move_cars(vehicles, x, y)
-        self._engine.renderFrame()
-        rows = np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
-        self._image[:] = rows[::-1]
+        x = ego.x + place.x * cosine - left * sine
+        y = ego.y + place.x * sine + left * cosine
+        heading = math.degrees(ego.yaw) + math.degrees(place.yaw)
+        self._look((x, y, place.z + mount.height), (heading, -math.degrees(mount.pitch), 0.0), vehicles)
         if self._sensor is None:
             self._image[..., 3] = 255
         else:
             self._sensor.expose(self._image, ego.stamp_ns)
         return self._image
+
+    def view(self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles) -> np.ndarray:
+        """What a camera anywhere sees, without a sensor's noise; else as :meth:`render`.
+
+        Args:
+            at: x, y, z in the map frame [m]; turn: heading (left positive), pitch (up), roll (to the right) [deg].
+        """
+        self._look(at, turn, vehicles)
+        self._image[..., 3] = 255
+        return self._image
+
+    def _look(self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles) -> None:
+        heading, pitch, roll = turn
+        self._eye.setPosHpr(*at, heading - 90.0, pitch, roll)
+        assert self._land is not None
+        self._land.backdrop.setPos(*at)
+        self._move_cars(vehicles, at[0], at[1])
+        self._engine.renderFrame()
+        rows = np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
+        self._image[:] = rows[::-1]
 
     def _move_cars(self, vehicles: Vehicles, x: float, y: float) -> None:
         if self._looks != (looks := vehicles.kind.tolist()):
@@ -151,9 +187,10 @@ class Camera:
             node.removeNode()
         self._looks, self._cars, self._shown = looks, [], [True] * len(looks)
         for index, kind in enumerate(looks):
-            _, length, width, height = CLASSES[kind]
+            name, length, width, height = self._classes[kind]
             paint = f"paint_{index % car_models.PAINTS}"
-            body = self._root.attachNewNode(self._car_part(car_models.car(length, width, height, paint), "car"))
+            model = car_models.car if name.startswith("vehicle.") else car_models.post
+            body = self._root.attachNewNode(self._car_part(model(length, width, height, paint), "car"))
             shadow = body.attachNewNode(self._car_part(car_models.shadow(length, width), "shadow"))
             laid_flat(shadow, "shadow")
             self._cars.append(body)

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the vehicles of the traffic look like. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.mesh import Quads, block
 from td3_driving.sim.surfaces import family
@@ -35,7 +37,14 @@ def car(length: float, width: float, height: float, paint: str) -> Quads:
     return made
 
 
-def _pillars(made: Quads, cabin: np.ndarray, paint: str) -> None:
+def post(length: float, width: float, height: float, paint: str) -> Quads:
+    """A plain box of the surface ``paint`` on the ground: a person, or a thing."""
+    made = Quads()
+    made.add(block((-length / 2.0, length / 2.0), (-width / 2.0, width / 2.0), (0.0, height)), paint)
+    return made
+
+
+def _pillars(made: Quads, cabin: NDArray[np.float64], paint: str) -> None:
     """The painted post between the side windows."""
     for face in cabin[2:4]:
         low, high = face[0] * 0.55 + face[1] * 0.45, face[3] * 0.55 + face[2] * 0.45
@@ -54,7 +63,7 @@ def _lights(made: Quads, half_length: float, half_width: float, belt: float) -> 
     made.add(_panel(-half_length - 0.02, -1.0, -0.26, 0.26, SILL + 0.1, SILL + 0.22), "plate")
 
 
-def _panel(x: float, sign: float, right: float, left: float, low: float, high: float) -> np.ndarray:
+def _panel(x: float, sign: float, right: float, left: float, low: float, high: float) -> NDArray[np.float64]:
     """A quad across the car at ``x`` [m] that faces forward (sign 1) or backward (-1)."""
     start, end = (right, left) if sign > 0 else (left, right)
     return np.array([[(x, start, low), (x, end, low), (x, end, high), (x, start, high)]])

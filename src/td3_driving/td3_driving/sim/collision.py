@@ -1,23 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
 """Overlap of oriented boxes by the separating axis theorem (Gottschalk et al., OBBTree, 1996), in the plane."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float, float]
 """Centre x, y [m], heading [rad], length, width [m]."""
 
 
-def overlaps(box: Box, others: np.ndarray) -> np.ndarray:
-    """Which of ``others`` (N, 5), rows like :data:`Box`, overlap ``box``: (N,) bool. Touching boxes do not overlap."""
+def overlaps(box: Box | np.ndarray, others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of ``others`` (N, 5), rows like :data:`Box`, overlap ``box``: (N,) bool. Touching boxes do not overlap.
+
+    Args:
+        box: one box, or one (N, 5) for each of the others.
+    """
     if len(others) == 0:
         return np.zeros(0, dtype=bool)
-    first = np.array(box)
-    offset = others[:, :2] - first[:2]
-    cosine, sine = np.cos(others[:, 2] - first[2]), np.sin(others[:, 2] - first[2])
+    first = np.asarray(box, dtype=np.float64)
+    offset = others[:, :2] - first[..., :2]
+    cosine, sine = np.cos(others[:, 2] - first[..., 2]), np.sin(others[:, 2] - first[..., 2])
     across = np.abs(cosine), np.abs(sine)
-    half, halves = first[3:5] / 2.0, others[:, 3:5] / 2.0
-    along_x, along_y = _rotated(offset, np.full(len(others), first[2]))
+    half, halves = first.T[3:5] / 2.0, others[:, 3:5] / 2.0
+    along_x, along_y = _rotated(offset, np.broadcast_to(first[..., 2], len(others)))
     other_x, other_y = _rotated(offset, others[:, 2])
     return (
         (np.abs(along_x) < half[0] + halves[:, 0] * across[0] + halves[:, 1] * across[1])
@@ -27,13 +33,13 @@ def overlaps(box: Box, others: np.ndarray) -> np.ndarray:
     )
 
 
-def _rotated(vectors: np.ndarray, heading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rotated(vectors: NDArray[np.float64], heading: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
     """Components of ``vectors`` (N, 2) along and left of ``heading`` (N,)."""
     cosine, sine = np.cos(heading), np.sin(heading)
     return vectors[:, 0] * cosine + vectors[:, 1] * sine, vectors[:, 1] * cosine - vectors[:, 0] * sine
 
 
-def corners(box: Box) -> np.ndarray:
+def corners(box: Box) -> NDArray[np.float64]:
     """(4, 2) corners [m]: front left, front right, rear right, rear left."""
     x, y, heading, length, width = box
     ahead = np.array([np.cos(heading), np.sin(heading)]) * (length / 2.0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults on demand, so that tests can see how the rest of the system takes them.
 
 A plan is text: ``kind@frame`` or ``kind@frame:count``, separated by spaces. Frames count from 1 at the start of the
@@ -29,7 +30,7 @@ class FaultError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One fault: what, from which frame on, for how many frames."""
 
     kind: str
@@ -45,7 +46,7 @@ class Fault:
 class FaultPlan:
     """All faults of a run; an empty plan is a healthy simulator."""
 
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
@@ -61,7 +62,7 @@ class FaultPlan:
         return frozenset(fault.kind for fault in self.faults if fault.active(frame))
 
 
-def _parse_entry(word: str) -> Fault:
+def _parse_entry(word: str) -> InjectedFault:
     match = ENTRY.fullmatch(word)
     if match is None:
         raise FaultError(f"fault {word!r} is not of the form kind@frame or kind@frame:count")
@@ -72,4 +73,4 @@ def _parse_entry(word: str) -> Fault:
         raise FaultError(f"fault {word!r}: frame and count start at 1")
     if kind in LASTING_FOR_EVER and count is not None:
         raise FaultError(f"fault {word!r}: {kind!r} does not end, so it takes no count")
-    return Fault(kind, first, int(count or 1))
+    return InjectedFault(kind, first, int(count or 1))

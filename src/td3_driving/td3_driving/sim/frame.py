@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the world looks like at one instant."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.drivers import Neighbours
 from td3_driving.driving.vehicle_state import VehicleState
@@ -26,16 +28,16 @@ class Vehicles:
     """Traffic at one instant, (N,) each: ids, pose in the map frame [m], [rad], speed [m/s], acceleration [m/s²],
     index into :data:`td3_driving.sim.traffic.CLASSES`, and extents [m]."""
 
-    ids: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    yaw: np.ndarray
-    speed: np.ndarray
-    acceleration: np.ndarray
-    kind: np.ndarray
-    length: np.ndarray
-    width: np.ndarray
-    height: np.ndarray
+    ids: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    acceleration: NDArray[np.float64]
+    kind: NDArray[np.int64]
+    length: NDArray[np.float64]
+    width: NDArray[np.float64]
+    height: NDArray[np.float64]
 
     def neighbours(self) -> Neighbours:
         """What a privileged driver or critic is told of them."""
@@ -43,7 +45,7 @@ class Vehicles:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class WorldFrame:
     """One simulated instant.
 
     Attributes:

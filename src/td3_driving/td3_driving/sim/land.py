@@ -1,7 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """A road network with its surroundings as a part of Panda3D's scene."""
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,19 @@ RANGES = {"verge": 80.0, "asphalt": 200.0, "paint": 90.0, "walls": 220.0, "solid
 """How near a chunk of static geometry must come to be drawn [m]; at these distances it is one or two pixels high, or
 differs little from what is behind it."""
 BINS = {"backdrop": 0, "verge": 1, "asphalt": 2, "paint": 3, "shadow": 4}
+
+
+def surroundings(roads: RoadMap) -> tuple[scenery.GroundCover, buildings.Skyline, np.random.Generator]:
+    """What lies and what stands beside the roads, drawn from the name of the network; and what to draw on with."""
+    ground, skyline, rng = _surroundings(roads)
+    return ground, skyline, copy.deepcopy(rng)
+
+
+@lru_cache(maxsize=2)
+def _surroundings(roads: RoadMap) -> tuple[scenery.GroundCover, buildings.Skyline, np.random.Generator]:
+    """The same; several cameras of one network share them."""
+    rng = np.random.default_rng([ord(letter) for letter in roads.name])
+    return scenery.ground(roads, rng), buildings.skyline(roads, rng), rng
 
 
 def laid_flat(node: Any, layer: str) -> Any:
@@ -39,9 +55,7 @@ class Land:
         self._shapes: list[Shape] = []
         self._facade = Facade(panda, look)
         self.node = panda.NodePath("land")
-        rng = np.random.default_rng([ord(letter) for letter in roads.name])
-        flat = scenery.ground(roads, rng)
-        upright = buildings.skyline(roads, rng)
+        flat, upright, rng = surroundings(roads)
         backdrop = self._shape(scenery.backdrop(rng).mesh(), "backdrop")
         self.backdrop = laid_flat(self.node.attachNewNode(backdrop.node), "backdrop")
         for layer, quads in (("verge", flat.verge), ("asphalt", flat.asphalt), ("paint", flat.paint)):

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane geometry and right of way as flat arrays, so that traffic moves without a loop over vehicles."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.roads import Lane, RoadMap
 
@@ -38,7 +40,7 @@ class LaneGraph:
         self.entry_limit = self._limit[self._first]
         self.conflicts = _conflicts(lanes)
 
-    def poses(self, lane: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def poses(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y [m] and heading [rad], (N,) each, at distance ``s`` (N,) [m] along lanes ``lane`` (N,)."""
         sample, share = self._sample(lane, s)
         after = sample + 1
@@ -48,11 +50,11 @@ class LaneGraph:
             self._heading[sample] + share * (self._heading[after] - self._heading[sample]),
         )
 
-    def limits(self, lane: np.ndarray, s: np.ndarray) -> np.ndarray:
+    def limits(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Greatest sensible speed (N,) [m/s] in view of the bends of the lane."""
         return np.asarray(self._limit[self._sample(lane, s)[0]])
 
-    def _sample(self, lane: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _sample(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
         place = np.maximum(s, 0.0) * self._density[lane]
         whole = np.minimum(place.astype(np.int64), self._count[lane] - 2)
         return self._first[lane] + whole, np.minimum(place - whole, 1.0)
@@ -67,7 +69,7 @@ def _endless_successors(lanes: tuple[Lane, ...]) -> list[tuple[int, ...]]:
     return [beyond.get(index, lane.successors) for index, lane in enumerate(lanes)]
 
 
-def _speed_limit(lane: Lane) -> np.ndarray:
+def _speed_limit(lane: Lane) -> NDArray[np.float64]:
     """Speed (n,) [m/s] from which the bends of this lane can still be met."""
     bend = np.abs(np.gradient(lane.heading, lane.s)) if len(lane.s) > 2 else np.zeros(len(lane.s))
     squared = LATERAL_ACCELERATION / np.maximum(bend, 1e-4)
@@ -77,7 +79,7 @@ def _speed_limit(lane: Lane) -> np.ndarray:
     return np.sqrt(squared)
 
 
-def _conflicts(lanes: tuple[Lane, ...]) -> np.ndarray:
+def _conflicts(lanes: tuple[Lane, ...]) -> NDArray[np.bool_]:
     before: list[set[int]] = [set() for _ in lanes]
     for index, lane in enumerate(lanes):
         for after in lane.successors:

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which lane markings the corners of the ego vehicle cross, as CARLA's lane invasion sensor reports them."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.roads import RoadMap
 
@@ -31,7 +33,7 @@ class LaneInvasion:
         """The vehicle was moved by hand: nothing was crossed."""
         self._lane = -1
 
-    def update(self, near: Near, corners: np.ndarray) -> tuple[int, ...]:
+    def update(self, near: Near, corners: NDArray[np.float64]) -> tuple[int, ...]:
         """Types of the markings crossed since the last call, numbered as ``carla.LaneMarkingType``.
 
         Args:
@@ -48,7 +50,7 @@ class LaneInvasion:
         self._lane, self._sides = lane, sides
         return crossed
 
-    def _sides_of(self, index: int, s: float, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _sides_of(self, index: int, s: float, corners: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
         """(4,) 1 left of the lane, 0 on it, -1 right of it; and the lane sample each corner is nearest to."""
         lane = self._roads.lanes[index]
         centre = round(s / lane.length * (len(lane.s) - 1))
@@ -61,7 +63,7 @@ class LaneInvasion:
         half = lane.width[sample] / 2.0
         return (left > half).astype(np.int64) - (left < -half), sample
 
-    def _crossed(self, index: int, sample: np.ndarray, sides: np.ndarray) -> tuple[int, ...]:
+    def _crossed(self, index: int, sample: NDArray[np.int64], sides: NDArray[np.int64]) -> tuple[int, ...]:
         marking = self._roads.lanes[index].marking
         crossed = set()
         for corner in np.flatnonzero(sides != self._sides):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quads of one surface or another, gathered by place and layer. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.surfaces import INDEX
 
@@ -23,12 +25,12 @@ class Mesh:
         texture: (n, 4, 2) coordinates.
     """
 
-    corners: np.ndarray
-    surface: np.ndarray
-    tone: np.ndarray
-    texture: np.ndarray
+    corners: NDArray[np.float64]
+    surface: NDArray[np.uint8]
+    tone: NDArray[np.float64]
+    texture: NDArray[np.float64]
 
-    def normals(self) -> np.ndarray:
+    def normals(self) -> NDArray[np.float64]:
         """Unit vectors (n, 3) out of the front of every quad."""
         corners = self.corners
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0])
@@ -41,7 +43,7 @@ class Mesh:
         group = group.reshape(-1)
         return [self._where(group == index) for index in range(int(group.max()) + 1 if len(group) else 0)]
 
-    def _where(self, chosen: np.ndarray) -> Mesh:
+    def _where(self, chosen: NDArray[np.bool_]) -> Mesh:
         return Mesh(self.corners[chosen], self.surface[chosen], self.tone[chosen], self.texture[chosen])
 
 
@@ -56,10 +58,10 @@ class Quads:
 
     def add(
         self,
-        corners: np.ndarray,
+        corners: NDArray[np.float64],
         surface: str | tuple[str, str, str, str],
-        tone: np.ndarray | float = 1.0,
-        texture: np.ndarray | None = None,
+        tone: NDArray[np.float64] | float = 1.0,
+        texture: NDArray[np.float64] | None = None,
     ) -> None:
         """Append quads (n, 4, 3) of one surface, or with a surface for each corner.
 
@@ -81,7 +83,7 @@ class Quads:
         return Mesh(*(np.concatenate(column) for column in (self.corners, self.surface, self.tone, self.texture)))
 
 
-def ribbon(left: np.ndarray, right: np.ndarray, height: float = 0.0) -> np.ndarray:
+def ribbon(left: NDArray[np.float64], right: NDArray[np.float64], height: float = 0.0) -> NDArray[np.float64]:
     """Quads (n - 1, 4, 3), seen from above, between two borders (n, 2) [m]."""
     quads = np.full((len(left) - 1, 4, 3), height)
     quads[:, 0, :2], quads[:, 1, :2] = right[:-1], right[1:]
@@ -89,7 +91,9 @@ def ribbon(left: np.ndarray, right: np.ndarray, height: float = 0.0) -> np.ndarr
     return quads
 
 
-def block(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], taper: float = 0.0) -> np.ndarray:
+def block(
+    x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], taper: float = 0.0
+) -> NDArray[np.float64]:
     """Five quads (5, 4, 3) of a box without its bottom: front (+x), rear, left (+y), right, top.
 
     The top is ``taper`` [m] shorter at each end of the x axis, as the cabin of a car is.
@@ -107,7 +111,7 @@ def block(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]
     )
 
 
-def place(corners: np.ndarray, x: float, y: float, heading: float) -> np.ndarray:
+def place(corners: NDArray[np.float64], x: float, y: float, heading: float) -> NDArray[np.float64]:
     """Quads turned by ``heading`` [rad] and moved to (x, y) [m]."""
     cosine, sine = np.cos(heading), np.sin(heading)
     turned = corners.copy()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of an OpenDRIVE file must hold before ``carla.Map`` is trusted with it, and the lanes it lists.
 
 libcarla answers broken input with an exception, an empty topology or the end of the process, depending on where the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Vehicles that stand: put there by hand until they are taken away, or drawn at the road side for an episode."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.collision import Box, overlaps
 from td3_driving.sim.roads import Lane, RoadMap
@@ -41,12 +43,12 @@ class Parked:
     roads: RoadMap
     ids: list[int] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
+    boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 5)))
     obstacles: list[Obstacle] = field(default_factory=list)
     next_id: int = FIRST_ID
     lined_up: list[int] = field(default_factory=list)
 
-    def add(self, kind: int, x: float, y: float, yaw: float, occupied: np.ndarray) -> int:
+    def add(self, kind: int, x: float, y: float, yaw: float, occupied: NDArray[np.float64]) -> int:
         """Park a vehicle of class ``kind``: its id, or -1 where it overlaps one of the boxes ``occupied`` (n, 5)."""
         _, length, width, _ = CLASSES[kind]
         box: Box = (x, y, yaw, length, width)

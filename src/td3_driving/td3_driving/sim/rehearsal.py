@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Episodes of a reference driver in the embedded world, in this process and without a camera."""
 
 from __future__ import annotations
@@ -7,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.drivers import Driver, LaneKeeper, Situation, off_road, parked
+from td3_driving.driving.drivers import Driver, Situation, reference_driver
 from td3_driving.driving.episode import EpisodeMonitor, EpisodeRecord, ExitReason
 from td3_driving.driving.pilot import VIOLATIONS
-from td3_driving.driving.reward import RewardModel
+from td3_driving.driving.reward import DrivenStep, RewardModel
 from td3_driving.driving.route import Route
 from td3_driving.settings import Settings
 from td3_driving.sim.vehicle import Control
@@ -18,6 +19,9 @@ from td3_driving.sim.world import World
 
 RANKING_STEPS = 200
 """Enough for the lane keeper to get going, for a parked car to be noticed, and for an escape to reach the grass."""
+
+RANKED = {"lane keeper": "lane_keeper", "parked": "parked", "off the road": "off_road"}
+"""Who is ranked, and by which reference driver."""
 
 
 def drive_episode(world: World, driver: Driver, settings: Settings, seed: int, steps: int) -> EpisodeRecord:
@@ -37,7 +41,9 @@ def drive_episode(world: World, driver: Driver, settings: Settings, seed: int, s
         place = route.locate(vehicle, before.s)
         record.exit_reason = monitor.step(vehicle, place, route, bool(frame.collisions))
         violation = record.exit_reason in VIOLATIONS
-        record.add(reward.score(vehicle, before, place, action, last_action, violation), vehicle, place)
+        others = frame.vehicles.neighbours()
+        step = DrivenStep(vehicle, before, place, action, last_action, violation, route, others)
+        record.add(reward.score(step), vehicle, place)
         last_action = action
     if record.exit_reason is None:
         record.exit_reason = ExitReason.RUN_END
@@ -48,12 +54,9 @@ def reward_ranking(settings: Settings) -> dict[str, float]:
     """Return of the lane keeper, the parked car and the one that leaves the road, on the same empty road."""
     empty = replace(settings, simulator=replace(settings.simulator, map="curves", route="auto", vehicles=0))
     world = World(empty.simulator, settings.run.seed)
-    drivers: dict[str, Driver] = {
-        "lane keeper": LaneKeeper(settings.reward.target_speed, settings.simulator.fixed_delta),
-        "parked": parked(),
-        "off the road": off_road(),
-    }
-    return {
-        name: float(drive_episode(world, driver, empty, settings.run.seed, RANKING_STEPS).return_parts.sum())
-        for name, driver in drivers.items()
-    }
+    speed, frame_time = settings.reward.target_speed, settings.simulator.fixed_delta
+    returns = {}
+    for name, driver in RANKED.items():
+        made = reference_driver(driver).make(speed, frame_time, 0)
+        returns[name] = drive_episode(world, made, empty, settings.run.seed, RANKING_STEPS).episode_return
+    return returns

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The road network as arrays in the ROS map frame, read once from OpenDRIVE through ``carla.Map``.
 
 CARLA's axes (x forward, y right, left-handed, degrees) become ROS axes (x, -y, counter-clockwise, radians) here and
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.maps.drawn import drawn_network
 from td3_driving.sim.opendrive import LaneSpan, MapError, lane_spans, read
@@ -52,12 +54,12 @@ class Lane:
 
     key: tuple[int, int, int]
     junction: int
-    points: np.ndarray
-    heading: np.ndarray
-    width: np.ndarray
-    s: np.ndarray
-    marking: np.ndarray
-    colour: np.ndarray
+    points: NDArray[np.float64]
+    heading: NDArray[np.float64]
+    width: NDArray[np.float64]
+    s: NDArray[np.float64]
+    marking: NDArray[np.int8]
+    colour: NDArray[np.int8]
     successors: tuple[int, ...]
 
     @property
@@ -82,8 +84,8 @@ class Strip:
     """A lane that is not driven on, for the scenery: its kind (``sidewalk`` …) and borders, (n, 2) each [m]."""
 
     kind: str
-    left: np.ndarray
-    right: np.ndarray
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +112,11 @@ class RoadMap:
         set_once(self, "sample_heading", np.concatenate([lane.heading for lane in self.lanes]))
         set_once(self, "sample_lane", np.repeat(np.arange(len(self.lanes)), [len(lane.s) for lane in self.lanes]))
 
-    sample_x: np.ndarray = None  # type: ignore[assignment]
-    sample_y: np.ndarray = None  # type: ignore[assignment]
-    sample_s: np.ndarray = None  # type: ignore[assignment]
-    sample_heading: np.ndarray = None  # type: ignore[assignment]
-    sample_lane: np.ndarray = None  # type: ignore[assignment]
+    sample_x: NDArray[np.float64] = None  # type: ignore[assignment]
+    sample_y: NDArray[np.float64] = None  # type: ignore[assignment]
+    sample_s: NDArray[np.float64] = None  # type: ignore[assignment]
+    sample_heading: NDArray[np.float64] = None  # type: ignore[assignment]
+    sample_lane: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def near(self, x: float, y: float, radius: float) -> list[tuple[int, float, float]]:
         """Lanes with a sample within ``radius`` [m] of a point: lane index, distance along it and left of it [m].

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lane routes: from a start to a goal along the driving direction, without lane changes.
 
 A route is an array (N, 4): x, y [m], heading [rad] and lane width [m], about 1 m apart, in the map frame.
@@ -9,6 +10,7 @@ import heapq
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.route import RouteError
 from td3_driving.sim.roads import Lane, RoadMap
@@ -26,7 +28,7 @@ TOWN01_ROUTE = (317.0, -129.0, 92.0, -87.0)
 """Start and goal in Town01 for scenario 0 [m]: (317, 129) and (92, 87) in CARLA's axes."""
 
 
-def plan_route(roads: RoadMap, text: str, scenario: int, rng: np.random.Generator) -> np.ndarray:
+def plan_route(roads: RoadMap, text: str, scenario: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """The route (N, 4) that the setting ``simulator.route`` asks for.
 
     Raises:
@@ -54,7 +56,7 @@ def parse_route(text: str) -> tuple[float, float, float, float]:
     return values[0], values[1], values[2], values[3]
 
 
-def route_between(roads: RoadMap, x: float, y: float, goal_x: float, goal_y: float) -> np.ndarray:
+def route_between(roads: RoadMap, x: float, y: float, goal_x: float, goal_y: float) -> NDArray[np.float64]:
     """The shortest lane route (N, 4) between the lanes nearest to two points [m].
 
     Raises:
@@ -110,7 +112,7 @@ def _backtrack(came_from: dict[int, int], start: int, goal: int) -> list[int]:
     return lanes[::-1]
 
 
-def random_route(roads: RoadMap, rng: np.random.Generator) -> np.ndarray:
+def random_route(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64]:
     """A route (N, 4) of 200 to 400 m from anywhere outside junctions, with turns drawn at random; no lane comes twice.
 
     Where the network has no such route, the longest of those drawn is returned.
@@ -153,7 +155,7 @@ def _walk(roads: RoadMap, lane: int, s: float, wanted: float, rng: np.random.Gen
         lanes.append(lane)
 
 
-def _sample(roads: RoadMap, lanes: list[int], start_s: float, goal_s: float) -> np.ndarray:
+def _sample(roads: RoadMap, lanes: list[int], start_s: float, goal_s: float) -> NDArray[np.float64]:
     """The lanes as one polyline (N, 4), resampled to about 1 m."""
     parts = []
     for position, index in enumerate(lanes):
@@ -171,7 +173,7 @@ def _sample(roads: RoadMap, lanes: list[int], start_s: float, goal_s: float) -> 
     return np.stack([np.interp(wanted, s, line[:, column]) for column in range(4)], axis=1)
 
 
-def _piece(lane: Lane, low: float, high: float) -> np.ndarray:
+def _piece(lane: Lane, low: float, high: float) -> NDArray[np.float64]:
     """(n, 4) of one lane between two distances [m] along it."""
     inside = lane.s[(lane.s > low + 0.01) & (lane.s < high - 0.01)]
     s = np.concatenate(([low], inside, [high]))

@@ -1,10 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a road network looks like: asphalt, markings, sidewalks, grass, sky. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.mesh import Quads, ribbon
 from td3_driving.sim.roads import Lane, RoadMap
@@ -25,7 +28,7 @@ PATCH = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class GroundCover:
     """What lies flat, in the order in which it is painted."""
 
     verge: Quads
@@ -33,9 +36,9 @@ class Ground:
     paint: Quads
 
 
-def ground(roads: RoadMap, rng: np.random.Generator) -> Ground:
+def ground(roads: RoadMap, rng: np.random.Generator) -> GroundCover:
     """Sidewalks and patches of grass; lanes and junctions; markings and stop lines."""
-    made = Ground(Quads(), Quads(), Quads())
+    made = GroundCover(Quads(), Quads(), Quads())
     _meadow(made.verge, roads, rng)
     for strip in roads.strips:
         _sidewalk(made, strip.kind, strip.left, strip.right, rng)
@@ -51,7 +54,7 @@ def ground(roads: RoadMap, rng: np.random.Generator) -> Ground:
     return made
 
 
-def _knots(heading: np.ndarray, s: np.ndarray) -> np.ndarray:
+def _knots(heading: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.int64]:
     """Samples at which a new quad starts: where the road bends, and at least every 10 m."""
     chosen = [0]
     for index in range(1, len(s) - 1):
@@ -82,10 +85,8 @@ def _fill(asphalt: Quads, members: list[Lane]) -> None:
     """The convex hull of a junction's lanes, when several meet; one lane alone is not a square."""
     if len(members) < 2:
         return
-    from scipy.spatial import ConvexHull
-
     borders = np.concatenate([border for lane in members for border in lane.edges()])
-    hull = borders[ConvexHull(borders).vertices]
+    hull = borders[cv2.convexHull(borders.astype(np.float32), returnPoints=False).ravel()]
     if len(hull) % 2:
         hull = np.concatenate((hull, hull[-1:]))
     steps = range(1, len(hull) - 1, 2)
@@ -95,7 +96,9 @@ def _fill(asphalt: Quads, members: list[Lane]) -> None:
     asphalt.add(quads, "asphalt")
 
 
-def _sidewalk(made: Ground, kind: str, left: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> None:
+def _sidewalk(
+    made: GroundCover, kind: str, left: NDArray[np.float64], right: NDArray[np.float64], rng: np.random.Generator
+) -> None:
     middle = (left + right) / 2.0
     along = np.diff(middle, axis=0)
     heading = np.unwrap(np.arctan2(along[:, 1], along[:, 0]))
@@ -127,7 +130,7 @@ def _markings(paint: Quads, lane: Lane, painted_by_right: set[tuple[int, int]]) 
             _line(paint, lane, border + inset * inward, kind in BROKEN_TYPES, colour)
 
 
-def _line(paint: Quads, lane: Lane, border: np.ndarray, broken: bool, colour: str) -> None:
+def _line(paint: Quads, lane: Lane, border: NDArray[np.float64], broken: bool, colour: str) -> None:
     across = np.stack((-np.sin(lane.heading), np.cos(lane.heading)), axis=1) * LINE_WIDTH / 2.0
     if not broken:
         knots = _knots(lane.heading, lane.s)
@@ -188,7 +191,7 @@ def backdrop(rng: np.random.Generator) -> Quads:
     return made
 
 
-def _wall(around: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _wall(around: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
     """A ring of quads (32, 4, 3) around the origin between two slopes, seen from inside; radius 100 m."""
     quads = np.zeros((32, 4, 3))
     for corner, (edge, level) in enumerate(((1, low), (0, low), (0, high), (1, high))):

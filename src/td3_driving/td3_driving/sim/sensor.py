@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lens and sensor of a camera add to the picture: blur and noise."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 MAX_BLUR = 0.8
 """Three taps are a fair Gaussian up to this standard deviation [px]."""
@@ -42,7 +44,7 @@ class Optics:
 PERFECT = Optics()
 
 
-class Sensor:
+class ImageSensor:
     """Exposes images of one size with the same optics.
 
     Args:
@@ -60,7 +62,7 @@ class Sensor:
         self._places = rng.integers(0, MARGIN + 1, (PLACES, 2)).tolist()
         self._noise = _noise(rng, optics.noise, height, width) if optics.noise else None
 
-    def expose(self, image: np.ndarray, stamp_ns: int) -> None:
+    def expose(self, image: NDArray[np.uint8], stamp_ns: int) -> None:
         """Blur ``image`` (height, width, 4) uint8 and add noise, in place; the fourth channel becomes 255."""
         light = image
         if self._blurred is not None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Meshes as nodes of Panda3D's scene, whose colours can be changed."""
 
 from __future__ import annotations

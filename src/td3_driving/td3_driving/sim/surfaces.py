@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the world is made of, and what colour that has in a given light. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
@@ -82,7 +84,7 @@ class Light:
     upward: float = 0.08
     gain: Colour = (1.0, 1.0, 1.0)
 
-    def on(self, normals: np.ndarray) -> np.ndarray:
+    def on(self, normals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Lambert's factor (n,) on surfaces with the unit ``normals`` (n, 3)."""
         facing = np.maximum(normals @ np.asarray(self.sun), 0.0)
         return np.asarray(self.ambient + self.direct * facing + self.upward * normals[:, 2])
@@ -108,7 +110,9 @@ class Look:
     brightness: float = 1.0
     contrast: float = 1.0
 
-    def of(self, surface: np.ndarray, tone: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    def of(
+        self, surface: NDArray[np.uint8], tone: NDArray[np.float64], normals: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Colours (n, 4, 3) in [0, BRIGHTEST] of the corners of quads.
 
         Args:

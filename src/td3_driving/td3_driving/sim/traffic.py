@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Vehicles that follow lanes by the Intelligent Driver Model and take turns at junctions.
 
 Car following: Treiber, Hennecke, Helbing, Congested traffic states in empirical observations and microscopic
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.lane_graph import SLOWING, LaneGraph
 from td3_driving.sim.roads import RoadMap
@@ -192,7 +194,7 @@ class Traffic:
         lane = np.where(crossing[rows, step], self._plan[rows, step], -1)
         return step, lane, self._start[rows, step] - self.length / 2.0
 
-    def _reserve(self, gap: np.ndarray, dt: float, obstacles: Sequence[Obstacle]) -> None:
+    def _reserve(self, gap: NDArray[np.float64], dt: float, obstacles: Sequence[Obstacle]) -> None:
         step, lane, distance = self._next_junction()
         self._junction, self._distance = lane, distance
         first = (lane >= 0) & (self._held < 0) & (distance < RESERVE_WITHIN) & (gap + STANDING_GAP > distance)
@@ -213,7 +215,7 @@ class Traffic:
                 self._waited[vehicle] = 0.0
                 self._choose_turns(vehicle)
 
-    def _claims(self, obstacles: Sequence[Obstacle], coming: bool = True) -> np.ndarray:
+    def _claims(self, obstacles: Sequence[Obstacle], coming: bool = True) -> NDArray[np.int64]:
         """Junction lanes that obstacles are on or, if ``coming``, about to enter: traffic gives way to what moves."""
         claimed = []
         for obstacle in obstacles:
@@ -229,13 +231,13 @@ class Traffic:
         standing = (self.lane == lane) & (self.s < EXIT_ROOM) & (self.speed < 1.0)
         return not standing.any()
 
-    def _stop_lines(self, gap: np.ndarray, leader_speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _stop_lines(self, gap: NDArray[np.float64], leader_speed: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
         """A junction lane without a reservation counts as a wall at its stop line."""
         wall = (self._junction >= 0) & (self._held != self._junction)
         line = np.where(wall, self._distance - STOP_BEFORE + STANDING_GAP, np.inf)
         return np.minimum(gap, line), np.where(line < gap, 0.0, leader_speed)
 
-    def _follow(self, gap: np.ndarray, leader_speed: np.ndarray) -> np.ndarray:
+    def _follow(self, gap: NDArray[np.float64], leader_speed: NDArray[np.float64]) -> NDArray[np.float64]:
         """Acceleration (N,) [m/s²] of the Intelligent Driver Model."""
         graph, speed = self.graph, self.speed
         left = graph.length[self.lane] - self.s
@@ -261,11 +263,11 @@ class Traffic:
     def _place(self) -> None:
         self.x, self.y, self.yaw = self.graph.poses(self.lane, self.s)
 
-    def near(self, x: float, y: float, radius: float) -> np.ndarray:
+    def near(self, x: float, y: float, radius: float) -> NDArray[np.int64]:
         """Indices of the vehicles whose centre is within ``radius`` [m] of a point."""
         return np.flatnonzero((self.x - x) ** 2 + (self.y - y) ** 2 < radius * radius)
 
-    def boxes(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def boxes(self, which: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float64]:
         """(n, 5) x, y [m], heading [rad], length, width [m] of all vehicles or of those asked for."""
         columns = (self.x, self.y, self.yaw, self.length, self.width)
         return np.stack([column[which] for column in columns], axis=1)

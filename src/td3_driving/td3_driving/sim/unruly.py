@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What drivers of the traffic do now and then that nobody expects: brake hard, and go first where they should not."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 HARD_BRAKING = 6.0
 """Deceleration of who brakes for no reason [m/s²]."""
@@ -52,7 +54,7 @@ class Whims:
         if self._unruly.pushing_in > 0.0:
             self.pushes[vehicle] = self._rng.random() < self._unruly.pushing_in
 
-    def braked(self, acceleration: np.ndarray, speed: np.ndarray, dt: float) -> np.ndarray:
+    def braked(self, acceleration: NDArray[np.float64], speed: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
         """Acceleration (N,) [m/s²] of vehicles at ``speed`` [m/s] in the next ``dt`` [s], where some brake hard."""
         chance = self._unruly.hard_braking / 60.0 * dt
         if chance <= 0.0:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A passenger car as a single-track model with CARLA's control meaning.
 
 State: pose of the vehicle's origin (on the ground below the middle of the body, as CARLA's actors have it), speed of

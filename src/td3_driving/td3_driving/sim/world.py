@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulated world: roads, ego vehicle, traffic and what happens between them. No camera, no ROS.
 
 Time goes on across resets: frame ``n`` has the simulated time ``n * fixed_delta``, and the first frame is not 0.
@@ -9,12 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.seeding import episode_generators, extras_generators
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.collision import Box, corners, overlaps
-from td3_driving.sim.frame import Collision, Frame, Vehicles, joined, stamp_ns
+from td3_driving.sim.frame import Collision, Vehicles, WorldFrame, joined, stamp_ns
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
 from td3_driving.sim.parked import Parked
 from td3_driving.sim.roads import RoadMap, load_map, map_names
@@ -22,7 +24,7 @@ from td3_driving.sim.routes import plan_route, route_between
 from td3_driving.sim.traffic import Obstacle, Traffic, Unruly
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
 
-__all__ = ["EGO_ID", "SCENARIO_VEHICLES", "Collision", "Frame", "Vehicles", "World", "stamp_ns"]
+__all__ = ["EGO_ID", "SCENARIO_VEHICLES", "Collision", "WorldFrame", "Vehicles", "World", "stamp_ns"]
 
 FIRST_FRAME = 100
 """Frame number before the first tick: neither frames nor time start at zero, as on a CARLA server."""
@@ -114,7 +116,7 @@ class World:
         """Stamp of the frame that the next tick makes [ns]."""
         return stamp_ns((self._number + 1) * self.settings.fixed_delta)
 
-    def reset(self, scenario: int, seed: int) -> np.ndarray:
+    def reset(self, scenario: int, seed: int) -> NDArray[np.float64]:
         """Put the ego at rest at the start of a route, with new traffic; the next tick shows it.
 
         Returns:
@@ -143,7 +145,7 @@ class World:
         ground.parked.line_up(self.settings.parked_cars, (x, y), parking)
         return self.route
 
-    def reroute(self, x: float, y: float) -> np.ndarray:
+    def reroute(self, x: float, y: float) -> NDArray[np.float64]:
         """The route (N, 4) from where the ego is to the goal (x, y) [m].
 
         Raises:
@@ -186,7 +188,7 @@ class World:
             self.traffic.step(self.settings.fixed_delta, (ego, *self.parked.obstacles))
             self._prepared = True
 
-    def tick(self) -> Frame:
+    def tick(self) -> WorldFrame:
         """Advance by ``fixed_delta`` and return what the world then looks like."""
         dt = self.settings.fixed_delta
         self.prepare()
@@ -199,7 +201,7 @@ class World:
         velocity, last = self._map_velocity(), self._velocity
         self._velocity = velocity
         elapsed = self.elapsed
-        return Frame(
+        return WorldFrame(
             number=self._number,
             elapsed=elapsed,
             ego=self._state(elapsed),

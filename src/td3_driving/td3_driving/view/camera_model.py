@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a point in front of the vehicle lies in the camera image."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState
 
@@ -27,15 +29,15 @@ class CameraModel:
     fy: float
     cx: float
     cy: float
-    rotation: np.ndarray
-    position: np.ndarray
+    rotation: NDArray[np.float64]
+    position: NDArray[np.float64]
 
     def scaled(self, factor: float) -> CameraModel:
         """The same camera with ``factor`` times the pixels along each side."""
         size = self.fx * factor, self.fy * factor, self.cx * factor, self.cy * factor
         return CameraModel(*size, self.rotation, self.position)
 
-    def from_map(self, points: np.ndarray, vehicle: VehicleState) -> np.ndarray:
+    def from_map(self, points: NDArray[np.float64], vehicle: VehicleState) -> NDArray[np.float64]:
         """(N, 3) points in the map frame [m] -> optical axes [m].
 
         The vehicle counts as standing level: its roll and pitch are those of the road that it looks along.
@@ -45,7 +47,7 @@ class CameraModel:
         in_vehicle = (points - (vehicle.x, vehicle.y, vehicle.z)) @ turn
         return np.asarray((in_vehicle - self.position) @ self.rotation)
 
-    def pixels(self, optical: np.ndarray) -> np.ndarray:
+    def pixels(self, optical: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 3) points in optical axes, all with z >= NEAR -> (N, 2) columns and rows [px], unbounded."""
         depth = optical[:, 2]
         columns = self.fx * optical[:, 0] / depth + self.cx
@@ -53,7 +55,7 @@ class CameraModel:
         return np.column_stack((columns, rows))
 
 
-def rotation_matrix(x: float, y: float, z: float, w: float) -> np.ndarray:
+def rotation_matrix(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
     """(3, 3) rotation of a quaternion, which need not have length 1.
 
     Raises:
@@ -72,7 +74,7 @@ def rotation_matrix(x: float, y: float, z: float, w: float) -> np.ndarray:
     )
 
 
-def clipped(segment: np.ndarray) -> np.ndarray | None:
+def clipped(segment: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The part of a segment (2, 3) in optical axes that lies at z >= NEAR; None when nothing of it does."""
     start, end = segment
     if max(start[2], end[2]) < NEAR:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames of REP 105 from a pose in the map: map -> odom takes the jumps, odom -> base_link moves without any."""
 
 from __future__ import annotations

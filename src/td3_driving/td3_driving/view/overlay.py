@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera image as a person wants to see it: enlarged, with the scene drawn into it and the readings beside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What there is to see of a drive: route, lane error, predicted path, action, reward, Q, traffic, the command gate."""
 
 from __future__ import annotations
@@ -7,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.prediction import predicted_path
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour, Line, Shape, Text
+from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour, Polyline, Shape, Text
 
 LIFT = 0.3
 """Height of lines above the road [m]."""
@@ -27,7 +29,7 @@ LEVEL_COLOURS: dict[str, Colour] = {"OK": GREEN, "WARN": YELLOW, "ERROR": RED, "
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateState:
     """What the command gate says of itself: level OK, WARN, ERROR or STALE, and a sentence."""
 
     level: str
@@ -59,17 +61,17 @@ class Scene:
     reward: float = math.nan
     q_value: float = math.nan
     traffic: Sequence[Box] = ()
-    gate: Gate | None = None
-    _points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    gate: GateState | None = None
+    _points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
     _route: Route | None = None
     _s: float | None = None
 
     @property
-    def route(self) -> np.ndarray:
+    def route(self) -> NDArray[np.float64]:
         """(N, 3) points of the route in the map frame [m]; none before one came."""
         return self._points
 
-    def take_route(self, points: np.ndarray) -> None:
+    def take_route(self, points: NDArray[np.float64]) -> None:
         """A new route (N, 3) in the map frame [m]; one that cannot be driven shows, but nothing is measured by it."""
         self._points, self._s, self.lateral_error = points, None, math.nan
         try:
@@ -88,7 +90,7 @@ class Scene:
             place = self._route.locate(vehicle)
         self._s, self.lateral_error = place.s, place.lateral
 
-    def path(self, vehicle: VehicleState) -> np.ndarray:
+    def path(self, vehicle: VehicleState) -> NDArray[np.float64]:
         """(N, 3) points [m] where ``vehicle`` goes with the current action held; none without one."""
         if self.action is None:
             return np.zeros((0, 3))
@@ -104,7 +106,7 @@ class Scene:
         """Everything that is there to be drawn."""
         shown: list[Shape] = []
         if len(self._points):
-            shown.append(Line("route", self._points + np.array((0.0, 0.0, LIFT)), GREEN, 0.25))
+            shown.append(Polyline("route", self._points + np.array((0.0, 0.0, LIFT)), GREEN, 0.25))
         if self.vehicle is not None:
             shown += self._vehicle_shapes(self.vehicle)
         return [*shown, *self.traffic]
@@ -115,9 +117,9 @@ class Scene:
         shown: list[Shape] = [_body(vehicle), self._text("value", vehicle, 3.5, "\n".join(self.readings()), WHITE)]
         if math.isfinite(self.lateral_error):
             error = np.array((here, here - self.lateral_error * left))
-            shown.append(Line("lane error", _raised(error, vehicle.z), RED, 0.15))
+            shown.append(Polyline("lane error", _raised(error, vehicle.z), RED, 0.15))
         if self.action is not None:
-            shown.append(Line("predicted path", self.path(vehicle), BLUE, 0.15))
+            shown.append(Polyline("predicted path", self.path(vehicle), BLUE, 0.15))
             shown += _bars(vehicle, left, *self.action)
         if self.gate is not None:
             shown.append(self._text("gate", vehicle, 4.8, f"gate: {self.gate.message}", self.gate.colour))
@@ -137,7 +139,7 @@ def _body(vehicle: VehicleState) -> Box:
     return Box("vehicle", 0, *centre, vehicle.yaw, *VEHICLE, WHITE)
 
 
-def _bars(vehicle: VehicleState, left: np.ndarray, steer: float, drive: float) -> list[Shape]:
+def _bars(vehicle: VehicleState, left: NDArray[np.float64], steer: float, drive: float) -> list[Shape]:
     """One bar to the side for the wheel, one along the vehicle for the pedals, each on its full range."""
     start = np.array((vehicle.x, vehicle.y)) + BARS_LEFT * left
     forward = np.array((left[1], -left[0]))
@@ -145,12 +147,14 @@ def _bars(vehicle: VehicleState, left: np.ndarray, steer: float, drive: float) -
     shown: list[Shape] = []
     for name, axis, value, shade in (("steer", -left, steer, YELLOW), ("drive", forward, drive, colour)):
         reach = BAR_LENGTH * axis
-        shown.append(Line(f"{name} range", _raised(np.array((start - reach, start + reach)), vehicle.z), GREY, 0.06))
-        shown.append(Line(name, _raised(np.array((start, start + value * reach)), vehicle.z), shade, 0.3))
+        shown.append(
+            Polyline(f"{name} range", _raised(np.array((start - reach, start + reach)), vehicle.z), GREY, 0.06)
+        )
+        shown.append(Polyline(name, _raised(np.array((start, start + value * reach)), vehicle.z), shade, 0.3))
     return shown
 
 
-def _raised(points: np.ndarray, z: float) -> np.ndarray:
+def _raised(points: NDArray[np.float64], z: float) -> NDArray[np.float64]:
     """(N, 2) points as (N, 3) above the road at height ``z`` [m]."""
     return np.column_stack((points, np.full(len(points), z + LIFT)))
 

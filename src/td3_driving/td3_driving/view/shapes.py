@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shapes of a scene in the map frame; what draws them (RViz markers, an image) is decided elsewhere."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
@@ -18,7 +20,7 @@ YELLOW: Colour = (1.0, 0.8, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Polyline:
     """A polyline.
 
     Attributes:
@@ -27,7 +29,7 @@ class Line:
     """
 
     name: str
-    points: np.ndarray
+    points: NDArray[np.float64]
     colour: Colour
     width: float
 
@@ -54,7 +56,7 @@ class Box:
     height: float
     colour: Colour
 
-    def corners(self) -> np.ndarray:
+    def corners(self) -> NDArray[np.float64]:
         """(8, 3) corners in the map frame [m]: the four of the floor counter-clockwise, then those above them."""
         forward, left = self.length / 2.0, self.width / 2.0
         floor = np.array(((forward, left), (-forward, left), (-forward, -left), (forward, -left)))
@@ -82,4 +84,4 @@ class Text:
     colour: Colour
 
 
-Shape = Line | Box | Text
+Shape = Polyline | Box | Text

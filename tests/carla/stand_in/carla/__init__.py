@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Found in place of the package ``carla``: the real one, whose client leads to a scripted server.
 
 The server answers as long as something listens on the port that ``FAKE_CARLA_PORT`` names.
@@ -20,9 +21,8 @@ sys.modules["carla"] = _module
 _spec.loader.exec_module(_module)
 
 if "FAKE_CARLA_PORT" in os.environ:
-    from fake_carla import TIME_OUT, Client, FakeServer
-
     from td3_driving.carla.server import listening
+    from tests.carla.fake_carla import TIME_OUT, Client, FakeServer
 
     class ServerBehindPort(FakeServer):
         """Dead while nothing listens."""

@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate's decision as a motion: what interfaces take that know no pedals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from td3_driving.deploy.gate_types import Mode, Output
+from td3_driving.deploy.gate_types import GateOutput, Mode
 from td3_driving.deploy.limits import VehicleSettings
 
 HORIZON = 0.5
@@ -12,7 +13,7 @@ HORIZON = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class MotionCommand:
     """What the vehicle shall do; ROS axes (REP 103).
 
     Attributes:
@@ -28,7 +29,7 @@ class Motion:
     acceleration: float
 
 
-def motion(output: Output, vehicle: VehicleSettings, steer_rate: float) -> Motion:
+def motion(output: GateOutput, vehicle: VehicleSettings, steer_rate: float) -> MotionCommand:
     """The motion of an output that carries a command.
 
     Args:
@@ -41,7 +42,7 @@ def motion(output: Output, vehicle: VehicleSettings, steer_rate: float) -> Motio
         raise ValueError(f"an output of mode {output.mode.name} carries no command")
     stops = output.mode in (Mode.COMFORTABLE_STOP, Mode.EMERGENCY_STOP)
     ahead = 0.0 if stops else max(abs(output.speed) + output.acceleration * HORIZON, 0.0)
-    return Motion(
+    return MotionCommand(
         wheel_angle=vehicle.wheel_angle(output.command.steer, output.speed),
         wheel_rate=steer_rate * vehicle.full_angle(output.speed),
         speed=-ahead if output.reverse else ahead,

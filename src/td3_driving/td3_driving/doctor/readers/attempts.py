@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run in several files, or several runs in one folder.
 
-A file goes on with an earlier one if its steps begin clearly later than the earlier file's did (a resumed run; what the
-earlier file has beyond that point was rolled back). A file whose steps begin where another file's began is another
-attempt. A file that shares no series with the others completes them (a writer for training, one for evaluation).
+A file continues an earlier one if its steps begin clearly later (a resumed run; points of the earlier file beyond that
+step were rolled back). A file whose steps begin where another file's began is another attempt. A file that shares no
+series with the others completes them, as when one writer logs the training and another the evaluation.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from statistics import median
 from typing import Iterator, NamedTuple
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.streams import Stream
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
-# A resumed run begins at least so far into the span of what it goes on with.
+# A resumed run begins at least at this share of the span of the run before it.
 LATER = 0.1
 ENVIRONMENT_KEYS = ("env_id", "env", "env_name", "task")
 
@@ -94,7 +95,7 @@ def one_after_another(streams: list[Stream]) -> list[Segment]:
 
 
 def _assign(item: Profile, runs: list[list[list[Profile]]]) -> None:
-    """Put a file into the run that it completes or goes on with, else into a new one."""
+    """Put a file into the run that it completes or continues, else into a new run."""
     for run in reversed(runs):
         if not any(set(item.spans) & set(other.spans) for segment in run for other in segment):
             run[-1].append(item)
@@ -118,7 +119,7 @@ def _goes_on_with(item: Profile, earlier: Profile) -> bool:
 
 
 def _later(span: Span, earlier: Span) -> float:
-    """How far into the span of the earlier file this one begins: 0 at its beginning, 1 at its end."""
+    """Place at which a file begins within the span of the earlier one: 0 is its beginning, 1 its end."""
     width = earlier.last - earlier.first
     return (span.first - earlier.first) / width if width > 0 else float(span.first > earlier.first)
 

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which column of a table counts environment steps, and which one holds the time.
 
-Environment steps win over updates, those over iterations, and those over the number of the row.
+Environment steps are preferred to updates, updates to iterations, iterations to the number of the row.
 """
 
 from __future__ import annotations

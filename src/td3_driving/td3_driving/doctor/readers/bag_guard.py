@@ -1,4 +1,5 @@
-"""Refuses bags whose compressed parts swell beyond what a bag needs, before they are opened."""
+# SPDX-License-Identifier: Apache-2.0
+"""Refuses bags with compressed parts that unpack to more than a bag needs, before they are opened."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _fits(compression: str, packed: bytes) -> bool:
-    """Whether ``packed`` is whole and unpacks to at most 64 MiB; never more than that is unpacked."""
+    """Whether ``packed`` is complete and unpacks to at most 64 MiB; no more than that is unpacked."""
     decompressor: Any
     broken: type[Exception]
     if compression == "zstd":

@@ -1,4 +1,5 @@
-"""Limits that keep a hostile or a gigantic input from taking the machine with it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Limits that protect the machine from hostile and from huge input."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ def small_text(path: Path, limit: int = LONGEST_CONFIG) -> str:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, which let a few lines stand for gigabytes."""
+    """YAML without aliases; with them a few lines can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -117,5 +118,5 @@ def as_number(value: Any) -> float | None:
 
 
 def whole(step: float) -> int:
-    """A step as an integer; 0 for what is none."""
+    """A step as an integer; 0 if it is too large for one."""
     return int(step) if abs(step) < 2**63 else 0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Episodes of several environments that ran side by side, each with a monitor file of its own."""
 
 from __future__ import annotations
@@ -5,8 +6,8 @@ from __future__ import annotations
 import heapq
 from typing import Iterator
 
-from td3_driving.doctor.event_file import Scalar
 from td3_driving.doctor.readers.streams import Stream
+from td3_driving.doctor.scalars import Scalar
 
 
 def monitors_merged(streams: list[Stream], samples: list[Iterator[Scalar]]) -> list[Iterator[Scalar]]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lies in a folder: which files are logs, and which of them belong to one run."""
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from td3_driving.doctor.readers.tables import columns_of, parts_of_table
 MOST_FOLDERS = 20_000
 DEEPEST = 12
 MOST_RUNS = 1000
-# Files that describe a run, and of which no line is a point of a series.
+# Files that describe a run and hold no series.
 DESCRIPTIONS = frozenset({"wandb-summary.json", "wandb-metadata.json", "params.json", "manifest.json", "config.json"})
 DESCRIPTIONS |= {"requirements.txt", "args.json", "hparams.json", "report.json", "environment.json", "package.json"}
 LOGS = frozenset({"result.json", "progress.json", "metrics.json", "trainer_state.json"})
@@ -49,7 +50,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def streams_in(folder: Path) -> list[Stream]:
-    """The logs that lie directly in ``folder``: the richest kind that is there, and episodes from monitor files."""
+    """The logs directly in ``folder``: the richest kind of them, and episodes from monitor files."""
     if is_mlflow(folder):
         return [Stream(folder, "mlflow")]
     files = sorted(_regular(folder))
@@ -84,9 +85,9 @@ def _json_logs(files: list[Path]) -> list[Stream]:
 
 
 def _is_series(stream: Stream) -> bool:
-    """Whether at least one tag is understood, and has more than one point unless the name says that it is a log.
+    """Whether a tag is understood and has more than one point; one point suffices if the file has the name of a log.
 
-    The state of a checkpoint names counters too, once each.
+    The state of a checkpoint names counters too, but each only once.
     """
     names, steps = Names(), dict[str, set[int]]()
     for scalar in stream.head(500):

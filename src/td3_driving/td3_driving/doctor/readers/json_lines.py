@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON lines: RLlib's ``result.json``, ``metrics.jsonl``, Stable-Baselines3's ``progress.json``, our own run log.
 
 Every line is one mapping, nested or flat; its numbers are the values of series. A file that is one JSON value is read
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.axes import Axes
 from td3_driving.doctor.readers.bounds import Progress, as_number, flatten, small_text, text_lines, whole
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 LARGEST_DOCUMENT = 16 * 2**20
 
@@ -46,7 +47,7 @@ def read_json_lines(path: Path, report: ReadReport, progress: Progress | None = 
             yield scalar
         number += 1
     if broken:
-        report.damage = "the last line is half-written: the writer was interrupted or is still at work"
+        report.damage = "cut short: the last line is half-written; the writer was interrupted or is still at work"
 
 
 def _whole_document(path: Path, report: ReadReport) -> Iterator[Scalar]:

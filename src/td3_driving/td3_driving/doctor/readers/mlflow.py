@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run in MLflow's file store: ``metrics/NAME`` with lines ``milliseconds value step``, ``params/NAME``."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.bounds import Progress, as_number, small_text, text_lines, whole
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 MOST_METRICS = 500
 MOST_PARAMETERS = 200

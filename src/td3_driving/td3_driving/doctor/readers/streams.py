@@ -1,4 +1,5 @@
-"""One source of scalars: which file, and how it is read."""
+# SPDX-License-Identifier: Apache-2.0
+"""One source of scalars: a file, and the reader for it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Callable, Iterator
 
 from td3_driving.doctor.bag import is_bag, read_bag
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import FILE_MARK, ReadReport, Scalar, is_event_file, read_scalars
+from td3_driving.doctor.event_file import FILE_MARK, is_event_file, read_scalars
 from td3_driving.doctor.readers.bounds import (
     ESTIMATE_AFTER,
     LONGEST_TAG,
@@ -22,8 +23,9 @@ from td3_driving.doctor.readers.json_lines import read_json_lines
 from td3_driving.doctor.readers.mlflow import is_mlflow, metric_files, read_mlflow
 from td3_driving.doctor.readers.tables import columns_of, folded_tag, read_table
 from td3_driving.doctor.readers.wandb_log import FILE_HEAD, read_wandb
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
-# Bytes without a scalar after which a file is given up; event files may begin with images.
+# After so many bytes without a scalar a file is given up. Event files may begin with images.
 BARREN = {"events": 128 * 10**6}
 BARREN_TEXT = 24 * 10**6
 TABLES = (".csv", ".tsv", ".txt")
@@ -44,7 +46,7 @@ class Stream:
     Attributes:
         path: where it lies.
         kind: ``events``, ``table``, ``json``, ``mlflow``, ``wandb`` or ``bag``.
-        part: which of the runs that share a table.
+        part: name of the run, if several share a table.
         folder: name of the folder in which ``add_scalars`` wrote it; empty for all else.
     """
 
@@ -91,7 +93,7 @@ class Stream:
 
 
 class _Count:
-    """Counts the bytes read, and passes them on; stops what would be read for long and hold nothing."""
+    """Counts the bytes read and passes them on. Stops at files that are long and hold nothing."""
 
     def __init__(self, stream: Stream, report: ReadReport, progress: Progress | None) -> None:
         self.bytes = 0
@@ -110,12 +112,12 @@ class _Count:
             self._progress(count)
 
     def expected(self, number: int) -> float:
-        """How many there are in all, if ``number`` were in the bytes read so far."""
+        """Estimate of the number in the whole file, if ``number`` were in the bytes read so far."""
         return number * self._stream.size / max(1, self.bytes)
 
 
 def _bounded(scalars: Iterator[Scalar], stream: Stream, report: ReadReport, count: _Count) -> Iterator[Scalar]:
-    """At most 20,000 different tags; refuses after the first 50,000 points what would hold millions."""
+    """Yield the scalars of 20,000 tags at most. After 50,000 points, refuse a file that holds millions of them."""
     seen: set[str] = set()
     for number, scalar in enumerate(scalars, 1):
         tag = scalar.tag
@@ -142,7 +144,7 @@ def stream_of(path: Path) -> Stream:
     """The stream at ``path``, by its name, else by how it begins.
 
     Raises:
-        Unusable: it is nothing that is read here.
+        Unusable: it is no kind of log.
     """
     if path.is_dir():
         return Stream(path, "mlflow" if is_mlflow(path) else "bag")

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables: ``progress.csv``, ``monitor.csv``, ``progress.txt``, exports of W&B and TensorBoard, d3rlpy's columns.
 
-A table has a line with the names of its columns, then rows; commas, tabs or semicolons part the cells. Four shapes are
-told apart by the names: one row per episode (``r, l, t``), one row per point (``tag, step, value``), one column per
+A table has a line with the names of its columns, then rows. Commas, tabs or semicolons separate the cells. The names
+distinguish four shapes: one row per episode (``r, l, t``), one row per point (``tag, step, value``), one column per
 series, and the three columns of a single series.
 """
 
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar
 from td3_driving.doctor.readers.axes import Axes, plain
 from td3_driving.doctor.readers.bounds import Progress, as_number, text_lines, whole
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 MOST_COLUMNS = 10_000
 MOST_ROWS_FOR_PARTS = 1_000_000
@@ -31,7 +32,7 @@ def read_table(path: Path, report: ReadReport, progress: Progress | None = None,
     """Yield the scalars of a table in the order of its rows.
 
     Args:
-        part: which of several runs in the file, see :func:`parts_of_table`; the only one if empty.
+        part: one of several runs in the file, see :func:`parts_of_table`; empty if there is only one.
 
     Raises:
         Unusable: it is no table with a line of names and rows of numbers.

@@ -1,6 +1,7 @@
-"""A ``.wandb`` file, which Weights & Biases writes during a run, offline too.
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the ``.wandb`` file that Weights & Biases writes during a run, offline too.
 
-It is a log in the manner of LevelDB (blocks of 32 KiB; per piece a CRC-32, a length and whether it is whole, first,
+The file is a log like LevelDB's (blocks of 32 KiB; per piece a CRC-32, a length and whether it is whole, first,
 middle or last) of protocol buffers ``wandb_internal.Record``. Of these are read ``history`` (field 2: items with key 1,
 nested key 2, JSON value 16; step in field 2) and ``config`` (field 5: updates likewise).
 """
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Iterator
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import ReadReport, Scalar, fields, varint
 from td3_driving.doctor.readers.axes import Axes
 from td3_driving.doctor.readers.bounds import Progress, flatten, open_regular
 from td3_driving.doctor.readers.json_lines import scalars_of_row
+from td3_driving.doctor.readers.wire import fields, varint
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 BLOCK = 32768
 HEAD = struct.Struct("<IHB")
@@ -40,7 +42,7 @@ def read_wandb(path: Path, report: ReadReport, progress: Progress | None = None)
             try:
                 rows = list(_rows(record, config))
             except (ValueError, IndexError, struct.error, RecursionError):
-                report.damage = f"record {number} is damaged; what follows it was not read"
+                report.damage = f"cut short: record {number} is damaged; what follows it was not read"
                 return
             report.texts["config"] = json.dumps(config) if config else ""
             for row in rows:
@@ -67,7 +69,7 @@ def _records(file: BinaryIO, path: Path, report: ReadReport, progress: Progress 
                 pieces = []
         skip = 0
     if pieces:
-        report.damage = "the last record is half-written: the writer was interrupted or is still at work"
+        report.damage = "cut short: the last record is half-written; the writer was interrupted or is still at work"
 
 
 def _pieces(block: bytes, offset: int) -> Iterator[tuple[int, bytes]]:

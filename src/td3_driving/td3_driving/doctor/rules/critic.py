@@ -1,4 +1,5 @@
-"""Rules about the critic against its own past, the returns and the target networks: 29, 30, 38."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about the critic against its own past, the returns and the target networks."""
 
 from __future__ import annotations
 
@@ -6,25 +7,37 @@ from typing import Iterable
 
 import numpy as np
 
-from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
+from td3_driving.doctor.findings import Finding, Severity, Streak, found_by, number
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.rule import VALUES, Rule
+from td3_driving.doctor.rules.bound import ReturnBound
+from td3_driving.doctor.rules.environment import DeadEnvironment, RegimeBreak
 from td3_driving.doctor.rules.quantities import discount
-
-DATA_RULES = (18, 19)
+from td3_driving.doctor.watches import CONFIG, Q_HEALTH
 
 
 class CriticStability(Rule):
-    """Rule 29."""
+    """A critic that does not settle.
 
-    id = 29
-    title = "critic stability"
-    meaning = "The critic does not settle."
-    refuted_by = "a change of the data at that moment (rules 18, 19): then the critic follows the data"
+    Condition: q jumps between neighbours by more than three standard deviations, or changes its sign; or the critic's
+    loss grows tenfold from the first quarter to the last, beyond the growth of Q or the returns, squared. Critical
+    where q also exceeds the return bound and the environment did not change.
+    Meaning: The critic does not settle.
+    Refuted by: a change of the data at that moment (dead-environment, regime-break): then the critic follows the data
+    Example: 7 sign changes of q, and a loss that goes from 2 to 90 while the returns stay as they are.
+    """
+
+    id = "critic-stability"
+    sections = ("q_values",)
+    charts = ("q", "critic_loss")
+    status = Q_HEALTH
+    alert = "critic_divergence"
+    about = VALUES
     needs = ("q1",)
     JUMP, GROWTH, LEAST_POINTS = 3.0, 10.0, 12
 
     def _jumps(self) -> tuple[int, float | None]:
-        """Number of jumps of q between neighbours by more than 3 standard deviations, or of its sign; and the first."""
+        """Number of jumps of q by more than 3 standard deviations, or of its sign; and the step of the first."""
         steps, values, _ = self.history.get("q1").columns()
         if len(values) < self.LEAST_POINTS:
             return 0, None
@@ -39,7 +52,7 @@ class CriticStability(Rule):
     def _loss_growth(self, beyond: bool) -> float:
         """Growth of the loss from the first quarter to the last, relative to that of Q or the returns, squared.
 
-        Errors are in proportion to the values that they are errors of, unless these are ``beyond`` the bound.
+        Errors grow with the values that they belong to. Values ``beyond`` the bound are no excuse.
         """
         growth = self._quarters("critic_loss")
         scale = max(1.0, *(self._quarters(name) for name in ("q1", "episode_return", "episode_return_mean")))
@@ -52,15 +65,12 @@ class CriticStability(Rule):
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         earlier = list(earlier)
-        beyond = any(
-            finding.rule == 3 and "q" in finding.numbers and finding.severity is Severity.CRITICAL
-            for finding in earlier
-        )
+        beyond = any(finding.critical and "q" in finding.numbers for finding in found_by(earlier, ReturnBound.id))
         jumps, first = self._jumps()
         growth = self._loss_growth(beyond)
         if jumps == 0 and growth <= self.GROWTH:
             return []
-        changed = any(finding.rule in DATA_RULES and finding.severity is Severity.CRITICAL for finding in earlier)
+        changed = any(finding.critical for finding in found_by(earlier, DeadEnvironment.id, RegimeBreak.id))
         severity = Severity.CRITICAL if beyond and not changed else Severity.WARN
         text = f"{jumps} jumps or sign changes of q between neighbours; critic loss last/first quarter {number(growth)}"
         text += "" if beyond else " beyond the growth of Q or the returns, squared"
@@ -68,13 +78,20 @@ class CriticStability(Rule):
         return [self.find(severity, first, text, causes, jumps=float(jumps), loss_growth=growth)]
 
 
-class AgainstReturns(Rule):
-    """Rule 30."""
+class QAgainstReturns(Rule):
+    """Q against the discounted returns of the last episodes.
 
-    id = 30
-    title = "Q against Monte-Carlo"
-    meaning = "The critic promises more than the episodes returned."
-    refuted_by = "episodes that are cut by a time limit, or an evaluation that reaches the promised return"
+    Condition: q is above 1 and above three times the mean discounted return-to-go of the last 50 episodes.
+    Meaning: The critic promises more than the episodes returned.
+    Refuted by: episodes that are cut by a time limit, or an evaluation that reaches the promised return
+    Example: q 140 against a discounted return-to-go of 22.
+    """
+
+    id = "q-against-returns"
+    sections = ("q_values",)
+    charts = ("return",)
+    status = Q_HEALTH
+    about = VALUES
     needs = ("q1", "episode_return", "episode_length")
     FACTOR, LEAST_EPISODES = 3.0, 10
 
@@ -105,15 +122,20 @@ class AgainstReturns(Rule):
 
 
 class TargetNetworks(Rule):
-    """Rule 38: the step of every target network towards the trained one, as measured."""
+    """The measured step of every target network towards the trained one.
 
-    id = 38
-    title = "target networks"
-    meaning = (
-        "A target network does not follow the trained one as asked: it stands still, is a mere copy, or moves"
-        " at another rate."
-    )
-    refuted_by = "a measured step of the targets equal to the one asked for"
+    Condition: the step is exactly 0 at three points in a row, differs from tau by more than 5 %, or is above 0.5.
+    Meaning: A target network does not follow the trained one as asked: it stands still, is a mere copy, or moves at
+    another rate.
+    Refuted by: a measured step of the targets equal to the one asked for
+    Example: tau_critic_cnn measured 0, asked 0.005: the target encoder stands still.
+    """
+
+    id = "target-networks"
+    sections = ("q_values",)
+    status = CONFIG
+    alert = "critic_divergence"
+    about = VALUES
     reads = ("tau_actor", "tau_critic", "tau_actor_cnn", "tau_critic_cnn")
     TOLERANCE, COPY = 0.05, 0.5
 

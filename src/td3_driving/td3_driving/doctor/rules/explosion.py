@@ -1,4 +1,5 @@
-"""Rules about values that leave the ground, from whatever the run logged of them: 40-43."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about values that leave all bounds, by whichever series of them was logged."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ import math
 from typing import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.doctor.findings import Finding, Rule, Severity, number
+from td3_driving.doctor.findings import Finding, Severity, found_by, number
 from td3_driving.doctor.learning import learning_of
+from td3_driving.doctor.rule import VALUES, Rule
+from td3_driving.doctor.rules.bound import ReturnBound
 from td3_driving.doctor.rules.quantities import (
     any_q,
     discount,
@@ -19,22 +23,30 @@ from td3_driving.doctor.rules.quantities import (
 )
 
 
-def part(values: np.ndarray, low: float, high: float) -> float:
+def part(values: NDArray[np.float64], low: float, high: float) -> float:
     """Median of the values between two places of a series, each in 0..1 of its length."""
     count = len(values)
     return float(np.median(values[int(low * count) : max(int(high * count), int(low * count) + 1)]))
 
 
-class Explosion(Rule):
-    """Rule 40: without a bound from rewards, by the growth of loss and Q over decades that does not end.
+class ValueExplosion(Rule):
+    """Loss and Q that grow together and do not settle.
 
-    A critic that learns grows too, fast at first and then slower; with the reward at hand, rule 3 tells the two apart.
+    A critic that learns grows too, fast at first and then slower. Where rewards are known, return-bound tells the two
+    apart.
+
+    Condition: where no return bounds Q, it grows 30-fold and its loss 160-fold from the first 15 % to the last 10 %,
+    both still growing in the second half and at the end. Without a series of Q: a loss that values within the bound
+    cannot make.
+    Meaning: Loss and values grow together by orders of magnitude and do not settle: the critic feeds on itself.
+    Refuted by: returns that grow by the same factor
+    Example: abs(q) from 12 to 40,000 and the loss from 3 to 2e8, still growing at the end.
     """
 
-    id = 40
-    title = "explosion"
-    meaning = "Loss and values grow together by orders of magnitude and do not settle: the critic feeds on itself."
-    refuted_by = "returns that grow by the same factor"
+    id = "value-explosion"
+    sections = ("q_values",)
+    charts = ("q", "critic_loss")
+    about = VALUES
     DECADES, HALF, LATE, LEAST, LEAST_POINTS, LOSS_ALONE = 30.0, 3.0, 1.3, 10.0, 20, 1e4
 
     def missing(self) -> str:
@@ -44,7 +56,7 @@ class Explosion(Rule):
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         steps, losses, _ = self.history.get("critic_loss").columns()
-        if len(losses) < self.LEAST_POINTS or any(finding.rule == 3 for finding in earlier):
+        if len(losses) < self.LEAST_POINTS or any(found_by(earlier, ReturnBound.id)):
             return []
         name, _, values = any_q(self.history)
         values = np.abs(values)
@@ -52,7 +64,9 @@ class Explosion(Rule):
             return self._together(name, steps, losses, values)
         return self._loss_alone(steps, losses)
 
-    def _together(self, name: str, steps: np.ndarray, losses: np.ndarray, values: np.ndarray) -> list[Finding]:
+    def _together(
+        self, name: str, steps: NDArray[np.float64], losses: NDArray[np.float64], values: NDArray[np.float64]
+    ) -> list[Finding]:
         limit = return_bound(self.history)
         early, end = part(values, 0.0, 0.15), part(values, 0.9, 1.0)
         if limit is not None and end <= limit + entropy_slack(self.history):
@@ -86,7 +100,7 @@ class Explosion(Rule):
     def _loss_alone(self, steps: np.ndarray, losses: np.ndarray) -> list[Finding]:
         limit, end = return_bound(self.history), part(losses, 0.9, 1.0)
         early = part(losses, 0.0, 0.15)
-        # Both sides of a temporal difference within the bound make at most twice the bound; two twins are summed up.
+        # Two values within the bound differ by at most twice the bound. The losses of two critics may be summed up.
         beyond = limit is not None and limit > 0 and math.sqrt(end / 2.0) > 3.0 * (limit + entropy_slack(self.history))
         growing = limit is None and self._goes_on(losses, self.LOSS_ALONE, 30.0) and end > self.LEAST**2
         if not beyond and not growing:
@@ -101,15 +115,19 @@ class Explosion(Rule):
 
 
 class DeadCritic(Rule):
-    """Rule 41: a critic that explains nothing of its targets.
+    """A critic that explains nothing of its targets.
 
-    Its values hardly differ between states and do not move with time, while their error stays as large as the targets.
+    Condition: the critic's error stays steady at ten times what Q varies by, over a batch and over time; or Q stays
+    below 5 % of what the returns say for a usual state over 2,500 steps.
+    Meaning: The critic's loss stays far above what its values vary by: it predicts one number for every state.
+    Refuted by: a spread of Q over a batch of the size of the error
+    Example: The loss stays at 110, an error of 10.5, while Q is -0.3 and varies by 0.02.
     """
 
-    id = 41
-    title = "dead critic"
-    meaning = "The critic's loss stays far above what its values vary by: it predicts one number for every state."
-    refuted_by = "a spread of Q over a batch of the size of the error"
+    id = "dead-critic"
+    sections = ("q_values",)
+    charts = ("q", "critic_loss")
+    about = VALUES
     RATIO, LEAST_POINTS, LEAST_STEPS, LONG, SHARE = 10.0, 10, 1000.0, 2500.0, 0.05
 
     def missing(self) -> str:
@@ -136,22 +154,24 @@ class DeadCritic(Rule):
             return [self.find(Severity.CRITICAL, float(steps[0]), text, ("critic_dead",), error=error, reach=reach)]
         return self._against_returns(name, steps, values, drift)
 
-    def _spread(self, late: np.ndarray) -> float:
-        """Spread of Q over a batch where it is logged; else Q itself stands in for it."""
+    def _spread(self, late: NDArray[np.float64]) -> float:
+        """Spread of Q over a batch if it is logged, else the size of Q."""
         history = self.history
         if history.has("q_std"):
             return history.get("q_std").median()
         highest, mean = history.get("q_max").median(), float(np.median(late))
         return abs(highest - mean) if not math.isnan(highest) else abs(mean)
 
-    def _against_returns(self, name: str, steps: np.ndarray, values: np.ndarray, drift: float) -> list[Finding]:
+    def _against_returns(
+        self, name: str, steps: NDArray[np.float64], values: NDArray[np.float64], drift: float
+    ) -> list[Finding]:
         expected, late = expected_return(self.history), values[len(values) // 4 :]
         if expected is None or self.history.has("entropy_coefficient") or steps[-1] - steps[0] < self.LONG:
             return []
         size = float(np.median(np.abs(late)))
         moved = abs(part(values, 0.0, 0.1) - part(values, 0.75, 1.0))
         if moved > 0.5 * size + 2.0 * float(late.std()):
-            # It follows rewards that were scaled down before they were learned from.
+            # The critic follows rewards that were scaled down before learning.
             return []
         if (
             size > self.SHARE * abs(expected)
@@ -165,16 +185,20 @@ class DeadCritic(Rule):
         return [self.find(Severity.CRITICAL, float(steps[0]), text, ("critic_dead",), expected=expected, q=size)]
 
 
-class AgainstAllReturns(Rule):
-    """Rule 42: the critic promises more than any episode ever brought, where the returns are negative.
+class QAboveReturns(Rule):
+    """Q above every return ever seen, where returns are negative.
 
-    Where the policy learned all the same, rewards were probably shifted before they were learned from: a warning.
+    Condition: over the last half, the lower quartile of Q lies above 1.5 times the best that any episode allows plus 30
+    % of the usual return, which is negative. A warning if the run learned: rewards were then probably shifted.
+    Meaning: The critic promises more than any episode ever returned: it overestimates, and the policy follows it.
+    Refuted by: a large reward at the end of episodes, which the steps before it hide
+    Example: Q 95 over the last half, while the usual return is -1,200 and the best one -640.
     """
 
-    id = 42
-    title = "Q above all returns"
-    meaning = "The critic promises more than any episode ever returned: it overestimates, and the policy follows it."
-    refuted_by = "a large reward at the end of episodes, which the steps before it hide"
+    id = "q-above-returns"
+    sections = ("q_values",)
+    charts = ("return", "q")
+    about = VALUES
     LEAST_POINTS, LEAST_STEPS, FACTOR, SHARE = 12, 2000.0, 1.5, 0.3
 
     def missing(self) -> str:
@@ -188,7 +212,7 @@ class AgainstAllReturns(Rule):
         name, steps, values = any_q(self.history)
         if self.missing() or len(values) < self.LEAST_POINTS or steps[-1] - steps[0] < self.LEAST_STEPS:
             return []
-        if any(finding.rule == 3 for finding in earlier):
+        if any(found_by(earlier, ReturnBound.id)):
             return []
         late = values[len(values) // 2 :]
         promised, limit = float(np.quantile(late, 0.25)), self._limit()
@@ -210,12 +234,18 @@ class AgainstAllReturns(Rule):
 
 
 class ValuesWithoutReward(Rule):
-    """Rule 43: every return is zero, and Q grows."""
+    """Values where there never was a reward.
 
-    id = 43
-    title = "values without reward"
-    meaning = "No episode ever brought a reward, so that the true values are 0; what the critic holds is its own echo."
-    refuted_by = "rewards that the log of returns leaves out"
+    Condition: all of ten returns or more are exactly 0, and abs(Q) ends above 10 and above three times its start.
+    Meaning: No episode ever brought a reward, so that the true values are 0; what the critic holds is its own echo.
+    Refuted by: rewards that the log of returns leaves out
+    Example: abs(q) grows from 0.4 to 500 while all 320 returns are 0.
+    """
+
+    id = "values-without-reward"
+    sections = ("q_values",)
+    charts = ("q",)
+    about = VALUES
     LEAST_RETURNS, LEAST_POINTS, LARGE, GROWTH = 10, 10, 10.0, 3.0
 
     def missing(self) -> str:

@@ -1,50 +1,66 @@
-"""Rules that compare what was asked with what is measured: 10-13."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that compare what was asked with what is measured."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from td3_driving.doctor.findings import Finding, Rule, Severity, number
+from td3_driving.doctor.findings import STRONG, Finding, Severity, number
+from td3_driving.doctor.history import History
+from td3_driving.doctor.rule import VALUES, Rule
+from td3_driving.doctor.watches import CONFIG
 
 LARGEST_BATCH = 4096
 
 
-class UpdatesPerStep(Rule):
-    """Rule 10."""
+def measured_updates(history: History) -> tuple[float, float] | None:
+    """``(updates per environment step, steps over which it was measured)`` since learning start."""
+    steps, counts, _ = history.get("updates").columns()
+    keep = counts > 0
+    steps, counts = steps[keep], counts[keep]
+    if len(steps) < 2 or steps[-1] <= steps[0]:
+        return None
+    return float((counts[-1] - counts[0]) / (steps[-1] - steps[0])), float(steps[-1] - steps[0])
 
-    id = 10
-    title = "updates per step"
-    meaning = "The setting for the update frequency is not what the code does."
-    refuted_by = "a counter that counts something else than updates"
+
+class UpdatesPerStep(Rule):
+    """Updates per environment step, asked against counted.
+
+    Condition: the slope of the update counter differs from gradient_steps / train_freq by more than 5 %, and by more
+    than two bursts of updates over the measured span.
+    Meaning: The setting for the update frequency is not what the code does.
+    Refuted by: a counter that counts something else than updates
+    Example: train_freq 50 asks for 0.02 updates per step. The counter rises by 1.000 per step: nobody read the setting.
+    """
+
+    id = "updates-per-step"
+    sections = ("training_phase",)
+    charts = ("updates",)
+    status = CONFIG
+    alert = "config_not_honoured"
     needs = ("updates",)
     TOLERANCE = 0.05
 
-    def measured(self) -> tuple[float, float] | None:
-        """``(updates per environment step, steps over which it was measured)`` since learning start."""
-        steps, counts, _ = self.history.get("updates").columns()
-        keep = counts > 0
-        steps, counts = steps[keep], counts[keep]
-        if len(steps) < 2 or steps[-1] <= steps[0]:
-            return None
-        return float((counts[-1] - counts[0]) / (steps[-1] - steps[0])), float(steps[-1] - steps[0])
-
     def missing(self) -> str:
         if self.history.expect.updates_per_step is None:
-            rate = self.measured()
+            rate = measured_updates(self.history)
             return "not asked (train_freq, gradient_steps)" + (
                 "" if rate is None else f"; {rate[0]:.3f} updates per step measured"
             )
-        return super().missing() or ("" if self.measured() else "the update counter has fewer than two points")
+        return super().missing() or (
+            "" if measured_updates(self.history) else "the update counter has fewer than two points"
+        )
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        asked, measured = self.history.expect.updates_per_step, self.measured()
+        asked, measured = self.history.expect.updates_per_step, measured_updates(self.history)
         if asked is None or measured is None:
             return []
         rate, span = measured
         burst = self.history.expect.number("gradient_steps") or 1.0
-        # Between two log points one burst more or less may have been done.
+        # One burst of updates more or less may lie between two log points.
         if abs(rate - asked) <= max(self.TOLERANCE * asked, 2.0 * abs(burst) / span):
             return []
         text = f"{rate:.3f} updates per step, asked {number(asked)}"
@@ -61,12 +77,17 @@ class UpdatesPerStep(Rule):
 
 
 class StepTime(Rule):
-    """Rule 11."""
+    """Wall time per step before and after learning start, as a remark.
 
-    id = 11
-    title = "step time"
-    meaning = "Wall time per step rises with the work done per step: it corroborates the measured updates per step."
-    refuted_by = "another load on the machine"
+    Condition: The log has three points or more on either side of learning start; the report states both times.
+    Meaning: Wall time per step rises with the work done per step: it corroborates the measured updates per step.
+    Refuted by: another load on the machine
+    Example: 0.05 s per step before learning start and 0.21 s after it.
+    """
+
+    id = "step-time"
+    sections = ("training_phase",)
+    about = VALUES
     needs = ("buffer_size",)
 
     def missing(self) -> str:
@@ -82,18 +103,25 @@ class StepTime(Rule):
         return [self.find(Severity.INFO, start, text, before=before, after=after)]
 
 
-def _seconds_per_step(steps: np.ndarray, walls: np.ndarray) -> float:
+def _seconds_per_step(steps: NDArray[np.float64], walls: NDArray[np.float64]) -> float:
     moves = np.diff(steps) > 0
     return float(np.median(np.diff(walls)[moves] / np.diff(steps)[moves])) if moves.any() else 0.0
 
 
-class LearningRates(Rule):
-    """Rule 12."""
+class LearningRate(Rule):
+    """Learning rates, asked against logged.
 
-    id = 12
-    title = "learning rate"
-    meaning = "The learning rate in use is not the one that was asked for."
-    refuted_by = "a scheduler"
+    Condition: the first logged rate differs from the one asked for by more than 1 % (a warning), or tenfold (critical).
+    Meaning: The learning rate in use is not the one that was asked for.
+    Refuted by: a scheduler
+    Example: 1e-3 asked for the actor, 3e-4 logged.
+    """
+
+    id = "learning-rate"
+    sections = ("learning_rates",)
+    status = CONFIG
+    alert = "config_not_honoured"
+    confidences: ClassVar = {"config_not_honoured": STRONG}
     TOLERANCE, ANOTHER_SIZE = 0.01, 10.0
     PAIRS: ClassVar[dict[str, tuple[str, ...]]] = {
         "actor_lr": ("lr_actor", "lr"),
@@ -130,18 +158,27 @@ class LearningRates(Rule):
         return results
 
     def _severity(self, measured: float, asked: float) -> Severity:
-        """A rate of another order of magnitude is another experiment."""
+        """Critical for a rate of another order of magnitude, as that is another experiment."""
         small, large = sorted((abs(measured), abs(asked)))
         return Severity.CRITICAL if large > self.ANOTHER_SIZE * small else Severity.WARN
 
 
 class InferredSettings(Rule):
-    """Rule 13."""
+    """Discount and batch size as the data show them.
 
-    id = 13
-    title = "discount and batch size inferred"
-    meaning = "The data show another discount or batch size than was asked for."
-    refuted_by = "n-step returns, or a done ratio taken over something else than one batch"
+    Condition: effective_discount / (1 - done_ratio) differs from the discount asked for by more than 0.001; or all done
+    ratios are whole multiples of 1 / n, and n is neither a divisor nor a multiple of the batch size asked for.
+    Meaning: The data show another discount or batch size than was asked for.
+    Refuted by: n-step returns, or a done ratio taken over something else than one batch
+    Example: Done ratios of 3/64, 5/64 and 6/64 show a batch of 64, asked were 100.
+    """
+
+    id = "inferred-settings"
+    sections = ("training_phase",)
+    status = CONFIG
+    alert = "config_not_honoured"
+    about = VALUES
+    confidences: ClassVar = {"config_not_honoured": STRONG}
     needs = ("terminated_share",)
 
     def gamma(self) -> float | None:

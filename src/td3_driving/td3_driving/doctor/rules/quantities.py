@@ -1,13 +1,14 @@
-"""What several rules derive from the series: aq, q, the discount, the greatest possible return.
+# SPDX-License-Identifier: Apache-2.0
+"""Quantities that several rules use: aq, q, the discount, the greatest possible return.
 
-``aq`` is Q at the policy's action as the actor sees it, ``q`` the critic's Q at the actions in the replay memory. With
-correct wiring they are two readings of one function at the same states, so they differ by one action's advantage and no
-more.
+``aq`` is Q at the policy's action as the actor sees it. ``q`` is the critic's Q at the actions in the replay memory.
+With correct wiring both read the same function at the same states, and differ by the advantage of one action at most.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.doctor.history import History, Row
 
@@ -21,8 +22,12 @@ def actor_q(history: History, values: dict[str, float]) -> float | None:
     if measured is not None:
         return measured
     loss = values.get("actor_loss")
-    entropy = history.has("entropy_coefficient") or history.expect.text("algorithm") == "sac"
-    return None if loss is None or entropy else -loss
+    return None if loss is None or entropy_regularised(history) else -loss
+
+
+def entropy_regularised(history: History) -> bool:
+    """Whether losses and values hold an entropy term, as those of SAC do."""
+    return history.has("entropy_coefficient") or history.expect.text("algorithm").lower() == "sac"
 
 
 def replay_q(history: History, row: Row) -> float | None:
@@ -42,7 +47,7 @@ def discount(history: History) -> tuple[float, str]:
     return (asked, "asked for") if asked is not None and 0 <= asked < 1 else (DEFAULT_GAMMA, "assumed")
 
 
-REWARDS = ("step_reward", "batch_reward_min", "batch_reward_max", "part_total")
+REWARDS = ("step_reward", "batch_reward_min", "batch_reward_max", "reward_total")
 EXTREMES = ("episode_return_max", "episode_return_min")
 RETURNS = ("episode_return", "episode_return_mean", "eval_return")
 LENGTHS = {
@@ -53,7 +58,7 @@ LENGTHS = {
 
 
 def any_q(history: History) -> tuple[str, np.ndarray, np.ndarray]:
-    """``(name, steps, values)``, (n,) each, of the series that tells most of Q: of the replay, of the targets, aq.
+    """``(name, steps, values)``, (n,) each, of the first series of Q that is logged: q, target q, aq.
 
     An actor's loss with an entropy term is minus a Q with a bonus; ``entropy_slack`` tells how large that may be.
     """
@@ -67,16 +72,16 @@ def any_q(history: History) -> tuple[str, np.ndarray, np.ndarray]:
 
 
 def entropy_slack(history: History) -> float:
-    """How much an entropy bonus may add to Q: five nats a step at the present coefficient, for ever; 0 without one.
+    """How much an entropy bonus may add to Q: five nats per step at the last coefficient, discounted; 0 without one.
 
-    A coefficient above 1 is a sign of an explosion itself, and excuses none.
+    A coefficient above 1 is itself a sign of an explosion, and counts as 1.
     """
     weight = history.last("entropy_coefficient")
     return 0.0 if weight is None else 5.0 * min(abs(weight), 1.0) / (1.0 - discount(history)[0])
 
 
-def known_returns(history: History) -> np.ndarray:
-    """All returns that the run really obtained, of episodes, means and evaluations, (n,)."""
+def known_returns(history: History) -> NDArray[np.float64]:
+    """All returns that were logged: of episodes, means and evaluations, (n,)."""
     return np.concatenate([history.get(name).values() for name in RETURNS])
 
 
@@ -98,9 +103,8 @@ def expected_return(history: History) -> float | None:
 def return_bound(history: History) -> float | None:
     """Greatest value that a return can have by the rewards seen: ``max(r/(1-gamma), R)``; ``None`` without any.
 
-    ``r`` is the greatest absolute reward of a step, ``R`` the greatest absolute return of an episode: where single
-    rewards are not logged, ``r`` is only known as an average over an episode, and ``R`` covers rewards that come all at
-    once.
+    ``r`` is the greatest absolute reward of a step, ``R`` the greatest absolute return of an episode. If single rewards
+    are not logged, ``r`` is an average over an episode; ``R`` then covers rewards that come all at once.
     """
     rewards = [extreme(history, name) for name in REWARDS]
     returns = [extreme(history, name) for name in (*RETURNS, *EXTREMES)]

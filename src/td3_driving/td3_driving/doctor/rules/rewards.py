@@ -1,4 +1,5 @@
-"""Rules about the reward: 24-27."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about the reward."""
 
 from __future__ import annotations
 
@@ -7,19 +8,30 @@ from typing import Iterable
 
 import numpy as np
 
-from td3_driving.doctor.aliases import REWARD_PARTS
-from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
+from td3_driving.doctor.aliases import TERMS, family
+from td3_driving.doctor.findings import Finding, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
+from td3_driving.doctor.rule import EPISODES, Rule
+from td3_driving.doctor.watches import LEDGER
 
 
 class ViolationPays(Rule):
-    """Rule 24."""
+    """Violations that no reward punishes.
 
-    id = 24
-    title = "violation pays"
-    meaning = "Leaving the lane or colliding costs nothing: no step with a violation brought a negative reward."
-    refuted_by = "a negative reward at a step with a violation"
-    reads = ("part_safety",)
+    Condition: 0.8 violations per episode or more, and one of three: the safety term is above 0 at two points;
+    episodes end in violations ever sooner and return more; no reward at or below 0 was seen at ten samples.
+    Meaning: Leaving the lane or colliding costs nothing: no step with a violation brought a negative reward.
+    Refuted by: a negative reward at a step with a violation
+    Example: The smallest reward seen is 0.3, at 1.00 violations per episode.
+    """
+
+    id = "violation-pays"
+    sections = ("reward",)
+    charts = ("reward",)
+    status = LEDGER
+    alert = "reward_pays_violation"
+    about = EPISODES
+    reads = ("term_safety",)
     needs: tuple[str, ...] = ()
     OFTEN, SOONER, LEAST_EPISODES, FEWEST = 0.8, 0.6, 40, 5
     ENDINGS = (1.0, 2.0, 3.0)
@@ -31,15 +43,16 @@ class ViolationPays(Rule):
         self.greatest = -math.inf
 
     def feed(self, row: Row) -> None:
-        safety = row.values.get("part_safety")
+        safety = row.values.get("term_safety")
         if safety is not None:
             self.greatest = max(self.greatest, safety)
             self.paying.update(safety > 0.0, row.step)
 
     def violations(self) -> float:
-        """Violations per episode: those that ended one where that is known, for a marking may be touched unpunished.
+        """Violations per episode: the share of episodes that ended in one, if exit reasons are logged.
 
-        Else lane invasions or collisions, whichever are more frequent. 0 before there are episodes enough to tell.
+        Else the mean of lane invasions or of collisions, whichever is greater. 0 if there are too few episodes. An exit
+        reason is the better measure, as touching a marking may be allowed.
         """
         reasons = self.history.get("exit_reason").values() if self.history.has("exit_reason") else None
         counted = max(self.history.get(name).count for name in ("lane_invasions", "collisions", "exit_reason"))
@@ -51,7 +64,7 @@ class ViolationPays(Rule):
         return max(means, default=0.0)
 
     def _sought(self) -> list[Finding]:
-        """Episodes that end in a violation ever sooner, and return more for it; of our own runs, once they are over."""
+        """Episodes that end in a violation ever sooner and return more. Our own runs are judged once they are over."""
         if self.history.ours and not self.history.has("finished"):
             return []
         episodes, kind = (
@@ -76,7 +89,7 @@ class ViolationPays(Rule):
         """Smallest reward of a step that was seen."""
         lows = [self.history.get(name).lowest for name in ("step_reward", "batch_reward_min")]
         known = [low.value for low in lows if low is not None]
-        safety = self.history.get("part_safety").lowest
+        safety = self.history.get("term_safety").lowest
         if safety is not None and safety.value < 0:
             return min([*known, safety.value])
         return min(known, default=None)
@@ -86,7 +99,7 @@ class ViolationPays(Rule):
             return "no series for violations per episode"
         return (
             ""
-            if self._smallest() is not None or self.history.has("part_safety")
+            if self._smallest() is not None or self.history.has("term_safety")
             else "no series for the reward of a step"
         )
 
@@ -96,8 +109,7 @@ class ViolationPays(Rule):
             return []
         if self.paying.fired:
             text = (
-                f"the safety component reaches {number(self.greatest)}, above 0, at {violations:.2f} violations"
-                " per episode"
+                f"the safety term reaches {number(self.greatest)}, above 0, at {violations:.2f} violations per episode"
             )
             return [self.find(Severity.CRITICAL, self.paying.first_step, text, ("reward_pays_violation",))]
         sought = self._sought()
@@ -112,12 +124,19 @@ class ViolationPays(Rule):
 
 
 class RewardAtRest(Rule):
-    """Rule 25."""
+    """A reward for standing still.
 
-    id = 25
-    title = "reward at rest"
-    meaning = "Standing still is rewarded: a policy may learn to park."
-    refuted_by = "a mean reward of driving far above it"
+    Condition: the median reward at a speed below 0.5 km/h is above 0, or above the mean reward of driving.
+    Meaning: Standing still is rewarded: a policy may learn to park.
+    Refuted by: a mean reward of driving far above it
+    Example: Reward 0.2 at rest against 0.15 on average when moving.
+    """
+
+    id = "reward-at-rest"
+    sections = ("reward",)
+    charts = ("reward",)
+    status = LEDGER
+    about = EPISODES
     reads = ("speed", "step_reward")
     STANDING_KMH, LEAST_SAMPLES = 0.5, 3
 
@@ -151,57 +170,76 @@ class RewardAtRest(Rule):
         return [self.find(Severity.WARN, self.first_step, text, rest=at_rest)]
 
 
-class Dominance(Rule):
-    """Rule 26."""
+class RewardDominance(Rule):
+    """One reward term that drowns the others.
 
-    id = 26
-    title = "dominance"
-    meaning = "One component makes up most of the reward; the others hardly count."
-    refuted_by = "a task that consists of that component alone"
-    reads = REWARD_PARTS
+    Condition: one term makes up more than 70 % of the sum of absolute terms, over ten points or more.
+    Meaning: One term makes up most of the reward; the others hardly count.
+    Refuted by: a task that consists of that term alone
+    Example: progress makes up 83 % of the sum of absolute terms.
+    """
+
+    id = "reward-dominance"
+    sections = ("reward",)
+    charts = ("reward",)
+    status = LEDGER
+    about = EPISODES
+    reads = (TERMS,)
     SHARE, LEAST_ROWS = 0.7, 10
 
     def __init__(self, history: History) -> None:
         super().__init__(history)
-        self.sums = dict.fromkeys(REWARD_PARTS, 0.0)
+        self.sums: dict[str, float] = {}
         self.rows = 0
         self.first_step: float | None = None
 
     def feed(self, row: Row) -> None:
-        parts = {name: abs(row.values[name]) for name in REWARD_PARTS if name in row.values}
-        if len(parts) < 2:
+        terms = {name: abs(value) for name, value in row.values.items() if self._is_term(name)}
+        if len(terms) < 2:
             return
         self.first_step = row.step if self.first_step is None else self.first_step
         self.rows += 1
-        for name, size in parts.items():
-            self.sums[name] += size
+        for name, size in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + size
+
+    def _is_term(self, name: str) -> bool:
+        """In runs of others, ``reward/...`` need not be a term."""
+        return family(name) == TERMS and (self.history.ours or not self.history.tags[name].startswith("reward/"))
 
     def missing(self) -> str:
-        return "" if self.rows else "no series for reward components"
+        return "" if self.rows else "no series for terms of the reward"
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         total = sum(self.sums.values())
         if self.rows < self.LEAST_ROWS or total <= 0:
             return []
-        name = max(self.sums, key=lambda part: self.sums[part])
+        name = max(self.sums, key=lambda term: self.sums[term])
         share = self.sums[name] / total
         if share <= self.SHARE:
             return []
-        text = f"{name.removeprefix('part_')} makes up {share:.0%} of the sum of absolute components"
+        text = f"{name.removeprefix('term_')} makes up {share:.0%} of the sum of absolute terms"
         return [self.find(Severity.WARN, self.first_step, text, ("reward_dominated",), share=share)]
 
 
 class RewardLedger(Rule):
-    """Rule 27: the components must add up to the total. Event files hold single precision, hence the relative part."""
+    """Reward terms that do not add up to the total.
 
-    id = 27
-    title = "reward ledger"
-    meaning = (
-        "The components do not add up to the total: something is rewarded that is not logged, or logged and not"
-        " rewarded."
-    )
-    refuted_by = "a component that is logged elsewhere"
-    reads = (*REWARD_PARTS, "part_total", "ledger_breaks")
+    Condition: the terms miss the total by more than 1e-6 of their size (5 % in runs of others) at three points in
+    a row, or the run itself counted a step at which they do. The bound is relative because event files hold single
+    precision.
+    Meaning: The terms do not add up to the total: something is rewarded that is not logged, or logged and not
+    rewarded.
+    Refuted by: a term that is logged elsewhere
+    Example: Terms that sum to 1.30 beside a total of 1.50: a bonus of 0.2 is not logged.
+    """
+
+    id = "reward-ledger"
+    sections = ("reward",)
+    charts = ("reward",)
+    status = LEDGER
+    alert = "reward_ledger"
+    about = EPISODES
+    reads = (TERMS, "reward_total", "ledger_breaks")
     PER_STEP, FOREIGN, LEAST_ROWS = 1e-6, 0.05, 3
 
     def __init__(self, history: History) -> None:
@@ -213,27 +251,28 @@ class RewardLedger(Rule):
 
     def feed(self, row: Row) -> None:
         self.counted.update(row.values.get("ledger_breaks", 0.0) > 0, row.step)
-        total = row.values.get("part_total")
-        parts = [row.values[name] for name in REWARD_PARTS if name in row.values]
-        if total is None or len(parts) < len(REWARD_PARTS):
+        total = row.values.get("reward_total")
+        names = self.history.expanded([TERMS])
+        if total is None or any(name not in row.values for name in names):
             return
-        size = max(1.0, sum(abs(part) for part in parts))
-        error = abs(sum(parts) - total)
+        terms = [row.values[name] for name in names]
+        size = max(1.0, sum(abs(term) for term in terms))
+        error = abs(sum(terms) - total)
         self.rows += 1
         self.worst = max(self.worst, error)
         self.ours.update(error > self.PER_STEP * size, row.step)
         self.foreign.update(error > self.FOREIGN * size, row.step)
 
     def missing(self) -> str:
-        return "" if self.rows else "no series for all components and their total"
+        return "" if self.rows else "no series for all terms and their total"
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
         if self.counted.first_step is not None:
-            text = f"the components miss the total at {number(self.history.last('ledger_breaks') or 0.0)} steps"
+            text = f"the terms miss the total at {number(self.history.last('ledger_breaks') or 0.0)} steps"
             return [self.find(Severity.CRITICAL, self.counted.first_step, text, ("logging_inconsistent",))]
         streak = self.ours if self.history.ours else self.foreign
         if not streak.fired:
             return []
         severity = Severity.CRITICAL if self.history.ours else Severity.WARN
-        text = f"the components miss the total by up to {number(self.worst)}, at {streak.longest} points in a row"
+        text = f"the terms miss the total by up to {number(self.worst)}, at {streak.longest} points in a row"
         return [self.find(severity, streak.first_step, text, ("logging_inconsistent",), worst=self.worst)]

@@ -1,34 +1,41 @@
-"""Rules about Q values and losses: 1-3, 31. For ``aq`` and ``q`` see ``quantities``."""
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about Q values and losses. ``quantities`` explains ``aq`` and ``q``."""
 
 from __future__ import annotations
 
 import math
 from typing import Iterable
 
-from td3_driving.doctor.findings import Finding, Rule, Severity, Streak, number
+from td3_driving.doctor.findings import POSSIBLE, STRONG, Finding, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
-from td3_driving.doctor.learning import learning_of, settled
+from td3_driving.doctor.rule import ACTOR, VALUES, Rule
 from td3_driving.doctor.rules.quantities import (
     SETTLED_UPDATES,
     actor_q,
-    discount,
-    entropy_slack,
+    entropy_regularised,
     replay_q,
-    return_bound,
 )
+from td3_driving.doctor.watches import Q_HEALTH
 
 EARLY_SPAN = 60.0
 
 
 class LossIdentity(Rule):
-    """Rule 1."""
+    """The actor's loss is minus its Q value.
 
-    id = 1
-    title = "loss identity"
-    meaning = (
-        "The actor's loss is not minus its Q value: the loss is built wrongly, or one of the two is logged wrongly."
-    )
-    refuted_by = "another term in the actor's loss (behaviour cloning, entropy, a penalty)"
+    Condition: abs(actor_loss + aq) above 1e-4 of their size at more than half of the points and at three in a row;
+    above half of their size where the log of another library may take the two from different batches. If it does not
+    hold, the report says that the logged loss is real.
+    Meaning: The actor's loss is not minus its Q value: the loss is built wrongly, or one of the two is logged wrongly.
+    Refuted by: another term in the actor's loss (behaviour cloning, entropy, a penalty)
+    Example: An actor loss of -90 beside aq 2,400 breaks it. A loss of -90.001 beside aq 90 does not.
+    """
+
+    id = "loss-identity"
+    sections = ("actor_loss",)
+    charts = ("q",)
+    status = Q_HEALTH
+    about = ACTOR
     reads = ("actor_loss", "actor_q")
     TOLERANCE, OTHER_BATCH = 1e-4, 0.5
 
@@ -50,20 +57,15 @@ class LossIdentity(Rule):
         self.streak.update(error > allowed, row.step)
 
     def _allowed(self) -> float:
-        """Relative difference that proves something: other libraries may read aq on another batch than the loss."""
+        """Relative difference that is allowed. Other libraries may read aq and the loss on different batches."""
         same_batch = self.history.ours or self.history.tags.get("actor_q", "").startswith("debug/")
         return self.TOLERANCE if same_batch else self.OTHER_BATCH
 
-    @property
-    def other_terms(self) -> bool:
-        """Whether the loss is known to have further terms."""
-        return self.history.expect.text("algorithm") == "sac" or self.history.has("entropy_coefficient")
-
     def missing(self) -> str:
-        return "the actor's loss has further terms" if self.other_terms else super().missing()
+        return "the actor's loss has further terms" if entropy_regularised(self.history) else super().missing()
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        if self.other_terms or self.points == 0:
+        if entropy_regularised(self.history) or self.points == 0:
             return []
         if self.streak.fired and self.broken > self.points / 2:
             text = (
@@ -80,16 +82,24 @@ class LossIdentity(Rule):
         return [self.find(Severity.INFO, None, text, meaning="The logged loss is a real value.", worst=self.worst)]
 
 
-class ActorAgainstReplay(Rule):
-    """Rule 2."""
+class QRatio(Rule):
+    """Q as the actor sees it against Q on the replay.
 
-    id = 2
-    title = "actor-Q against replay-Q"
-    meaning = (
-        "The critic gives the actor other values than it gives the replay memory for the same states: the actor's Q is"
-        " computed from other inputs (features of an encoder that the critic was not trained on)."
-    )
-    refuted_by = "feeding the actor's loss with the critic's own features and seeing the ratio stay far from 1"
+    Condition: abs(aq) / max(abs(q), spread of q, 1) above 10 (critical) or 3 (a warning) at two points after 400
+    updates; above 20 at two points that are 60 updates apart; or opposite signs at three points in a row.
+    Meaning: The critic gives the actor other values than it gives the replay memory for the same states: the actor's Q
+    is computed from other inputs (features of an encoder that the critic was not trained on).
+    Refuted by: feeding the actor's loss with the critic's own features and seeing the ratio stay far from 1
+    Example: aq 2,400,000 beside q 90: two encoders, and the actor's loss uses the wrong one. Right wiring gives 0.9 to
+    1.2.
+    """
+
+    id = "q-ratio"
+    sections = ("actor_loss", "q_values")
+    charts = ("q",)
+    status = Q_HEALTH
+    alert = "q_ratio"
+    about = ACTOR
     reads = ("actor_loss", "actor_q", "q1", "q2")
     WARN, CRITICAL, EARLY = 3.0, 10.0, 20.0
 
@@ -130,7 +140,7 @@ class ActorAgainstReplay(Rule):
         return max(error, q.std if q.count > 1 else 0.0)
 
     def _opposed(self, aq: float, q: float, spread: float) -> bool:
-        """Signs differ by more than one action's advantage can explain."""
+        """Whether the signs differ by more than the advantage of one action."""
         noise = max(1.0, spread, 3.0 * (self.history.last("batch_reward_std") or 0.0), 3.0 * self._reward_scale())
         return aq * q < 0 and min(abs(aq), abs(q)) > noise
 
@@ -148,6 +158,10 @@ class ActorAgainstReplay(Rule):
             if not present
         ]
         return f"no series for {' and '.join(lacks)}" if lacks else "the two series have no steps in common"
+
+    def confidence(self, cause: str, severity: Severity) -> str:
+        """The ratio alone is a strong sign; a proof takes one of the rules that confirm it."""
+        return STRONG if severity is Severity.CRITICAL else POSSIBLE
 
     def _has_aq(self) -> bool:
         return self.history.has("actor_q") or (
@@ -175,102 +189,18 @@ class ActorAgainstReplay(Rule):
         return [self.find(severity, first, text, ("encoder_mismatch",), ratio=self.worst, aq=aq, q=q)]
 
 
-class ReturnBound(Rule):
-    """Rule 3.
+class TwinsAgree(Rule):
+    """How far apart the two critics are, as a remark.
 
-    Remembers every new record of abs Q, so that a bound that grows with the rewards seen can be applied later. Values
-    that came back within the bound for the last quarter of a run that learned exploded and recovered: a warning. So is
-    a Q beyond the bound that has settled in a run that learned: the learner may see rewards that were scaled up.
+    Condition: Both critics' Q are logged; the report states their difference.
+    Meaning: Never a sign of health: the twins may share an encoder and always share the target.
+    Refuted by: nothing; it is a remark
+    Example: q1 90.1 and q2 90.3 beside aq 2.4 million: both twins agree, and the run is lost.
     """
 
-    id = 3
-    title = "return bound"
-    meaning = "No policy can reach such a return with the rewards seen: the value is not an estimate of anything."
-    refuted_by = "a single reward, or a discount, large enough to reach it"
-    reads = ("actor_loss", "actor_q", "q1", "target_q")
-    FACTOR, BEYOND_DOUBT = 1.5, 100.0
-    LEAST_AFTER, MOST_SCALE = 5, 30.0
-    MOST_RECORDS = 512
-
-    def __init__(self, history: History) -> None:
-        super().__init__(history)
-        self.records: dict[str, list[tuple[float, float]]] = {"aq": [], "q": []}
-
-    def feed(self, row: Row) -> None:
-        loss = row.values.get("actor_loss")
-        measured = row.values.get("actor_q")
-        self._record("aq", row.step, measured if measured is not None or loss is None else -loss)
-        self._record("q", row.step, row.values.get("q1", row.values.get("target_q")))
-
-    def _record(self, name: str, step: float, value: float | None) -> None:
-        records = self.records[name]
-        if value is None or (records and abs(value) <= records[-1][1]):
-            return
-        records.append((step, abs(value)))
-        if len(records) > self.MOST_RECORDS:
-            del records[1:-1:2]
-
-    def missing(self) -> str:
-        if not any(self.records.values()):
-            return "no series for Q or the actor's loss"
-        return "" if return_bound(self.history) is not None else "no series for rewards or returns"
-
-    def exceeded(self, name: str) -> tuple[float, float] | None:
-        """``(first step, greatest value)`` of ``aq`` or ``q`` above the bound, at two records or far beyond it.
-
-        Else ``None``.
-        """
-        bound = self._bound()
-        above = [] if not bound else [record for record in self.records[name] if record[1] > self.FACTOR * bound]
-        if len(above) < 2 and not (above and bound and above[-1][1] > self.BEYOND_DOUBT * bound):
-            return None
-        return above[0][0], above[-1][1]
-
-    def _bound(self) -> float:
-        """The bound with what an entropy bonus may add; 0 where no reward was seen."""
-        bound = return_bound(self.history)
-        return bound + entropy_slack(self.history) if bound else 0.0
-
-    def _recovered(self, name: str, bound: float) -> bool:
-        """Whether the last quarter of the points lies within the bound, and the policy is good after all."""
-        names = ("q1", "target_q") if name == "q" else ("actor_q", "actor_loss")
-        values = next((self.history.get(each).values() for each in names if self.history.has(each)), None)
-        if values is None or len(values) < 4 * self.LEAST_AFTER or not learning_of(self.history).kind.good:
-            return False
-        return bool(abs(values[-(len(values) // 4) :]).max() <= self.FACTOR * bound)
-
-    def _scaled(self, peak: float, bound: float) -> bool:
-        good = learning_of(self.history).kind.good and settled(self.history)
-        return good and peak < self.MOST_SCALE * bound and not self.history.ours
-
-    def findings(self, earlier: Iterable[Finding]) -> list[Finding]:
-        results = []
-        bound = self._bound()
-        gamma, source = discount(self.history)
-        for name, causes in (("q", ("critic_divergence", "q_bound_exceeded")), ("aq", ("q_bound_exceeded",))):
-            beyond = self.exceeded(name)
-            if beyond is not None:
-                text = (
-                    f"abs({name}) reaches {number(beyond[1])}; the rewards seen allow {number(bound)}"
-                    f" (discount {gamma:.4g} {source}), bound used {self.FACTOR} times that"
-                )
-                recovered = self._recovered(name, bound)
-                text += "; it came back within the bound and stayed there: exploded and recovered" if recovered else ""
-                scaled = not recovered and self._scaled(beyond[1], bound)
-                text += "; it has settled, and the policy learned: rewards scaled up would explain it" if scaled else ""
-                severity = Severity.WARN if recovered or scaled else Severity.CRITICAL
-                numbers = {"bound": bound, name: beyond[1]}
-                results.append(self.find(severity, beyond[0], text, causes, "", **numbers))
-        return results
-
-
-class TwinsAgree(Rule):
-    """Rule 31."""
-
-    id = 31
-    title = "twins agree"
-    meaning = "Never a sign of health: the twins may share an encoder and always share the target."
-    refuted_by = "-"
+    id = "twins-agree"
+    sections = ("q_values",)
+    about = VALUES
     needs = ("q1", "q2")
 
     def findings(self, earlier: Iterable[Finding]) -> list[Finding]:

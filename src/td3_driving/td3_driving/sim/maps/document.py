@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenDRIVE 1.5 text of streets with one lane each way and of the junctions between them, by the standard library.
 
 All coordinates are OpenDRIVE's (x east, y north, counter-clockwise heading) in metres and radians.
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
+from numpy.typing import NDArray
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 DATE = "2025-01-01T00:00:00"
@@ -50,7 +52,7 @@ def _quadrature() -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(24)
 
 
-def _slope(part: tuple[float, float, float, float], p: np.ndarray) -> np.ndarray:
+def _slope(part: tuple[float, float, float, float], p: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(part[1] + 2.0 * part[2] * p + 3.0 * part[3] * p * p)
 
 

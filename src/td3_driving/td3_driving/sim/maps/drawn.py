@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Road networks drawn from a seed: crossings, T-junctions and bends on a crooked grid, joined by winding streets."""
 
 from __future__ import annotations

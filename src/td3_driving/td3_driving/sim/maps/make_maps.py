@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the road networks of this folder: ``python -m td3_driving.sim.maps.make_maps``, with ``scenariogeneration``.
 
 Every road has one lane each way except the ring of the roundabout and the movements inside junctions, which have one.
@@ -10,12 +11,12 @@ from pathlib import Path
 
 from scenariogeneration import xodr
 
-from td3_driving.sim.maps.network import LANE_WIDTH, Arm, Network
+from td3_driving.sim.maps.network import LANE_WIDTH, ArmBuilder, NetworkBuilder
 
 
 def straight() -> str:
     """One straight road of 800 m."""
-    network = Network("straight")
+    network = NetworkBuilder("straight")
     network.road((0.0, 0.0, 0.0), [xodr.Line(800.0)])
     return network.text()
 
@@ -25,7 +26,7 @@ def curves() -> str:
 
     Both halves have the same shape and turn by 180 degrees in all, so the second leads back to where the first began.
     """
-    network = Network("curves")
+    network = NetworkBuilder("curves")
     first, end = network.road((0.0, 0.0, 0.0), _half_loop())
     second, _ = network.road(end, _half_loop())
     network.join(first, second)
@@ -54,19 +55,19 @@ def _bend(angle: float, radius: float) -> list[object]:
 
 def town() -> str:
     """Streets around two by two blocks: four bends, four T-junctions, one crossing."""
-    network = Network("town")
+    network = NetworkBuilder("town")
     xs, ys, gap, bend = (0.0, 130.0, 240.0), (0.0, 110.0, 230.0), 14.0, 14.0
-    ends: dict[tuple[int, int], list[Arm]] = {(i, j): [] for i in range(3) for j in range(3)}
+    ends: dict[tuple[int, int], list[ArmBuilder]] = {(i, j): [] for i in range(3) for j in range(3)}
     for j, y in enumerate(ys):
         for i in range(2):
             road, _ = network.road((xs[i] + gap, y, 0.0), [xodr.Line(xs[i + 1] - xs[i] - 2 * gap)])
-            ends[i, j].append(Arm(road, at_end=False))
-            ends[i + 1, j].append(Arm(road, at_end=True))
+            ends[i, j].append(ArmBuilder(road, at_end=False))
+            ends[i + 1, j].append(ArmBuilder(road, at_end=True))
     for i, x in enumerate(xs):
         for j in range(2):
             road, _ = network.road((x, ys[j] + gap, math.pi / 2), [xodr.Line(ys[j + 1] - ys[j] - 2 * gap)])
-            ends[i, j].append(Arm(road, at_end=False))
-            ends[i, j + 1].append(Arm(road, at_end=True))
+            ends[i, j].append(ArmBuilder(road, at_end=False))
+            ends[i, j + 1].append(ArmBuilder(road, at_end=True))
     for arms in ends.values():
         if len(arms) > 2:
             network.junction(arms)
@@ -75,7 +76,7 @@ def town() -> str:
     return network.text()
 
 
-def _corner(network: Network, arms: list[Arm], radius: float) -> None:
+def _corner(network: NetworkBuilder, arms: list[ArmBuilder], radius: float) -> None:
     """Two streets that meet at a right angle, joined by an arc."""
     first, second = arms
     start, goal = first.outwards(), second.outwards()
@@ -87,7 +88,7 @@ def _corner(network: Network, arms: list[Arm], radius: float) -> None:
 
 def roundabout() -> str:
     """A ring of radius 20 m, driven counter-clockwise, with four streets; each ends in a turning loop."""
-    network = Network("roundabout")
+    network = NetworkBuilder("roundabout")
     radius, half_gap = 20.0, 0.42
     rings, arms = [], []
     for quarter in range(4):
@@ -101,10 +102,10 @@ def roundabout() -> str:
         heading = quarter * math.pi / 2
         pose = (36.0 * math.cos(heading), 36.0 * math.sin(heading), heading)
         road, _ = network.road(pose, [xodr.Line(110.0), *_bend(0.6, 60.0), *_bend(-0.6, 60.0), xodr.Line(40.0)])
-        network.junction([Arm(road, at_end=True)], u_turn=True)
-        arms.append(Arm(road, at_end=False))
+        network.junction([ArmBuilder(road, at_end=True)], u_turn=True)
+        arms.append(ArmBuilder(road, at_end=False))
     for quarter in range(4):
-        into, out = Arm(rings[quarter - 1], at_end=True), Arm(rings[quarter], at_end=False)
+        into, out = ArmBuilder(rings[quarter - 1], at_end=True), ArmBuilder(rings[quarter], at_end=False)
         network.junction([into, out, arms[quarter]])
     return network.text()
 

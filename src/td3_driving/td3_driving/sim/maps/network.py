@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An OpenDRIVE document under construction, with streets and junctions as its parts. Needs ``scenariogeneration``.
 
 All coordinates are OpenDRIVE's (x east, y north, counter-clockwise heading) in metres and radians.
@@ -22,7 +23,7 @@ Pose = tuple[float, float, float]
 
 
 @dataclass
-class Street:
+class StreetBuilder:
     """A road under construction: its number, ends and lanes."""
 
     number: int
@@ -34,10 +35,10 @@ class Street:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmBuilder:
     """One end of a street."""
 
-    street: Street
+    street: StreetBuilder
     at_end: bool
 
     def outwards(self) -> Pose:
@@ -61,14 +62,14 @@ class Arm:
 
 
 @dataclass
-class Network:
+class NetworkBuilder:
     """An OpenDRIVE document under construction."""
 
     name: str
-    streets: list[Street] = field(default_factory=list)
+    streets: list[StreetBuilder] = field(default_factory=list)
     junctions: list[xodr.Junction] = field(default_factory=list)
 
-    def road(self, start: Pose, shapes: list[object], lanes: int = 2, junction: int = -1) -> tuple[Street, Pose]:
+    def road(self, start: Pose, shapes: list[object], lanes: int = 2, junction: int = -1) -> tuple[StreetBuilder, Pose]:
         """Add a road from ``start`` along ``shapes``; its far end is returned, too."""
         plan = xodr.PlanView(*start)
         for shape in shapes:
@@ -76,7 +77,9 @@ class Network:
         plan.adjust_geometries()
         return self._finish(plan, start, plan.get_end_point(), lanes, junction)
 
-    def _finish(self, plan: xodr.PlanView, start: Pose, end: Pose, lanes: int, junction: int) -> tuple[Street, Pose]:
+    def _finish(
+        self, plan: xodr.PlanView, start: Pose, end: Pose, lanes: int, junction: int
+    ) -> tuple[StreetBuilder, Pose]:
         number = len(self.streets) + 1
         in_junction = junction >= 0
         centre = xodr.Lane(a=0)
@@ -91,21 +94,21 @@ class Network:
         if not in_junction:
             section.add_right_lane(_sidewalk())
         road = xodr.Road(number, plan, xodr.Lanes().add_lanesection(section), road_type=junction)
-        street = Street(number, road, start, end, right, left)
+        street = StreetBuilder(number, road, start, end, right, left)
         self.streets.append(street)
         return street, end
 
-    def join(self, before: Street, after: Street) -> None:
+    def join(self, before: StreetBuilder, after: StreetBuilder) -> None:
         """The end of ``before`` is the start of ``after``, lane by lane."""
-        self.connect(before, Arm(after, at_end=False), at_end=True)
-        self.connect(after, Arm(before, at_end=True), at_end=False)
+        self.connect(before, ArmBuilder(after, at_end=False), at_end=True)
+        self.connect(after, ArmBuilder(before, at_end=True), at_end=False)
 
-    def connect(self, street: Street, arm: Arm, at_end: bool) -> None:
+    def connect(self, street: StreetBuilder, arm: ArmBuilder, at_end: bool) -> None:
         """Link one end of ``street`` to ``arm`` and, when that is still open, ``arm`` to it."""
         self._link(street, at_end, arm)
-        self._link(arm.street, arm.at_end, Arm(street, at_end))
+        self._link(arm.street, arm.at_end, ArmBuilder(street, at_end))
 
-    def _link(self, street: Street, at_end: bool, arm: Arm) -> None:
+    def _link(self, street: StreetBuilder, at_end: bool, arm: ArmBuilder) -> None:
         if (street.road.successor if at_end else street.road.predecessor) is not None:
             return
         contact = xodr.ContactPoint.end if arm.at_end else xodr.ContactPoint.start
@@ -117,7 +120,7 @@ class Network:
         if street.left:
             street.left.add_link(kind, "1" if same_way else "-1")
 
-    def junction(self, arms: list[Arm], u_turn: bool = False) -> None:
+    def junction(self, arms: list[ArmBuilder], u_turn: bool = False) -> None:
         """Join ``arms`` by every movement from one to another, or back into the same one when ``u_turn`` is set."""
         number = 100 + len(self.junctions)
         junction = xodr.Junction(f"junction {number}", number)
@@ -131,7 +134,7 @@ class Network:
                     self._movement(junction, number, source, target)
         self.junctions.append(junction)
 
-    def _movement(self, junction: xodr.Junction, number: int, source: Arm, target: Arm) -> None:
+    def _movement(self, junction: xodr.Junction, number: int, source: ArmBuilder, target: ArmBuilder) -> None:
         """A one-lane road whose reference line is the left edge of the lane, from ``source`` to ``target``."""
         start = source.outwards()
         back = target.outwards()

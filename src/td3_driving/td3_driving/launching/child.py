@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m td3_driving.launching.child EXECUTABLE ...``: run a node or the doctor without an installed script."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+
+from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+
+MODULES = {
+    "policy": "td3_driving.nodes.training.policy",
+    "learner": "td3_driving.nodes.training.learner",
+    "diagnostics": "td3_driving.nodes.training.diagnostics",
+    "simulator": "td3_driving.nodes.bridge.simulator",
+    "scenario": "td3_driving.nodes.bridge.carla_episodes",
+    "visualizer": "td3_driving.nodes.view.visualizer",
+    "recorder": "td3_driving.nodes.training.recorder",
+    "gate": "td3_driving.nodes.vehicle.gate",
+    "drive": "td3_driving.nodes.vehicle.drive",
+    "final_drives": "td3_driving.evaluation.final_drives",
+    "doctor": "td3_driving.doctor.cli",
+}
+"""Module of each executable of the package; each has a ``main``."""
+
+
+def command(spec: ProcessSpec, params_file: str) -> list[str]:
+    """The command line of a process."""
+    if spec.executable not in MODULES:
+        return [spec.executable, *(spec.arguments or ())]
+    start = [sys.executable, "-m", __name__, spec.executable]
+    return start + (list(spec.arguments) if spec.arguments is not None else _ros_arguments(spec, params_file))
+
+
+def _ros_arguments(spec: ProcessSpec, params_file: str) -> list[str]:
+    """Node name, namespace, parameters and remappings as ``rcl`` reads them; parameter values are YAML."""
+    rules = [f"__node:={spec.executable}"] + ([f"__ns:={spec.namespace}"] if spec.namespace else [])
+    rules += [f"{before}:={after}" for before, after in spec.remappings]
+    arguments = ["--ros-args", *(["--params-file", params_file] if params_file else [])]
+    for name, value in spec.parameters.items():
+        arguments += ["-p", f"{name}:={json.dumps(value)}"]
+    for rule in rules:
+        arguments += ["-r", rule]
+    return arguments
+
+
+def main() -> int:
+    """Hand the rest of the command line to the ``main`` of the named executable; its exit code."""
+    executable = sys.argv[1]
+    sys.argv = [executable, *sys.argv[2:]]
+    try:
+        return int(import_module(MODULES[executable]).main() or 0)
+    except ModuleNotFoundError as error:
+        print(f"error: {executable} needs the module {error.name}; build the workspace and source it", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

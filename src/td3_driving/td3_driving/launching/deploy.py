@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``td3-driving deploy``: policy and gate as one foreground process, for services and without ``launch``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from td3_driving.launching.child import command
+from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
+from td3_driving.launching.supervisor import Supervisor
+from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+
+
+class Log:
+    """Lines as they come, with the name of the process; a journal adds the time."""
+
+    def line(self, source: str, text: str) -> None:
+        """One line of ``source``."""
+        print(f"{source}: {text}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Drive until somebody stops it.
+
+    Returns:
+        0: stopped by SIGINT or SIGTERM, after the stop command; 1: a process failed; 2: bad input.
+    """
+    try:
+        options = _options(_parser().parse_args(arguments))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    supervisor = Supervisor(deployment(options), lambda spec: command(spec, options.params_file), Log(), environment)
+    end = supervisor.run()
+    if end.code and end.code != INTERRUPTED:
+        print(f"error: {end.reason}", file=sys.stderr)
+    return 0 if end.code == INTERRUPTED else end.code
+
+
+def _options(asked: argparse.Namespace) -> DeployOptions:
+    return DeployOptions(
+        bundle=asked.bundle.absolute(),
+        interface=asked.interface,
+        shadow=asked.shadow,
+        namespace=asked.namespace,
+        public_key=asked.public_key,
+        params_file=asked.params_file,
+        threads=asked.threads,
+        sensor_qos=asked.sensor_qos,
+        sync_tolerance=asked.sync_tolerance,
+        use_sim_time=asked.use_sim_time,
+        topics={role: getattr(asked, f"{role}_topic") for role in ROLES},
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("td3-driving deploy", description="Drive a vehicle by a bundle, through the gate.")
+    add = parser.add_argument
+    add("bundle", type=Path, help="the policy, from td3-driving export")
+    add("--interface", choices=INTERFACES, default="carla", help="kind of vehicle that the gate commands (%(default)s)")
+    add("--shadow", action="store_true", help="command nothing; publish what it would do")
+    add("--public-key", default="", metavar="PEM", help="take only a bundle that is signed for this Ed25519 key")
+    add("--params-file", default="", metavar="YAML", help="parameters with sections gate: and drive:")
+    add("--namespace", default="", help="ROS namespace of both nodes")
+    add("--threads", type=int, default=1, help="CPU threads of the network (%(default)s)")
+    add("--sensor-qos", choices=SENSOR_QOS, default="best_effort", help="asked of camera and odometry (%(default)s)")
+    tolerance = "seconds between an image and its odometry (0: they share their stamps)"
+    add("--sync-tolerance", type=float, default=0.0, metavar="S", help=tolerance)
+    add("--use-sim-time", action="store_true", help="take the time from /clock")
+    for role in ROLES:
+        add(f"--{role}-topic", default="", metavar="NAME", help=f"topic of the {role}, where it is not the usual one")
+    return parser

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a training run: the one description that every starter reads.
+
+``launch/train.launch.py`` turns it into launch actions, ``launching/supervisor.py`` into plain child processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from td3_driving.driving import topics
+from td3_driving.settings import Scalar
+from td3_driving.view.rviz import rviz_arguments, rviz_file
+
+SIMULATORS = ("embedded", "carla", "none")
+OnExit = Literal["main", "respawn", "required", "optional", "last"]
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process of a run.
+
+    Attributes:
+        name: unique within the run; the prefix of its log lines.
+        executable: a node of this package, or the name of a program when ``arguments`` is given.
+        namespace: ROS namespace, "" for the root.
+        parameters: node parameters beside the run's parameter file.
+        remappings: ``(from, to)`` topic names.
+        arguments: command line of a program that is no node of this package; None for a node.
+        on_exit: ``main``: the run is over when all of these have ended with 0. ``respawn``: started again when it dies.
+            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it comes after the
+            run, and its exit code is its own answer.
+        drain: wall time [s] to end by itself once the run is over, before it is asked to.
+    """
+
+    name: str
+    executable: str
+    namespace: str = ""
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    remappings: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] | None = None
+    on_exit: OnExit = "required"
+    drain: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What decides which processes a run has.
+
+    Attributes:
+        run_directory: folder of the run; holds ``config.yaml``, the parameter file of every node.
+        simulator: ``embedded``: one is started per actor; ``carla``: the CARLA node brings up a CARLA server and
+            its bridge, or finds them; ``none``: whatever publishes the bridge's topics.
+        num_actors: policies, each with its simulator.
+        final_routes: routes that the final policy drives after the run; 0 for none.
+        faults: faults that the embedded simulators inject, for tests; "" for none.
+        tensorboard, rviz, record: show or record the run beside training it.
+    """
+
+    run_directory: Path
+    simulator: str = "embedded"
+    num_actors: int = 1
+    final_routes: int = 0
+    faults: str = ""
+    tensorboard: bool = False
+    rviz: bool = False
+    record: bool = False
+
+    def __post_init__(self) -> None:
+        if self.simulator not in SIMULATORS:
+            raise ValueError(f"simulator: {self.simulator!r} is not one of {', '.join(SIMULATORS)}")
+        if self.simulator != "embedded" and self.num_actors != 1:
+            raise ValueError(f"num_actors: {self.num_actors} actors need simulator embedded, not {self.simulator}")
+
+    @property
+    def params_file(self) -> Path:
+        """The resolved configuration of the run as a ROS 2 parameter file."""
+        return self.run_directory / "config.yaml"
+
+
+def processes(options: RunOptions) -> list[ProcessSpec]:
+    """The processes of a run in the order in which they are started; those that listen come first."""
+    run_directory = {"run_dir": str(options.run_directory)}
+    specs = [
+        ProcessSpec("diagnostics", "diagnostics", parameters=run_directory, on_exit="respawn", drain=10.0),
+        ProcessSpec("learner", "learner", parameters=run_directory, on_exit="respawn", drain=30.0),
+    ]
+    if options.record:
+        specs.append(ProcessSpec("recorder", "recorder", parameters=run_directory, on_exit="optional", drain=10.0))
+    for index in range(options.num_actors):
+        specs += _actor(index, options)
+    return specs + _companions(options)
+
+
+def closing(options: RunOptions) -> list[ProcessSpec]:
+    """The processes that follow a run that went well, one after the other."""
+    return [*final_drives(options), verdict(options)]
+
+
+def final_drives(options: RunOptions) -> list[ProcessSpec]:
+    """The process that drives the final policy with and without its camera, in the embedded simulator alone."""
+    if options.final_routes == 0 or options.simulator != "embedded":
+        return []
+    return [ProcessSpec("final", "final_drives", arguments=(str(options.run_directory),), on_exit="last")]
+
+
+def verdict(options: RunOptions) -> ProcessSpec:
+    """The process that judges the run folder after the run has ended and leaves its reports there."""
+    folder = options.run_directory
+    reports = [
+        word
+        for kind, end in (("html", "html"), ("markdown", "md"), ("json", "json"))
+        for word in (f"--{kind}", f"{folder}/report.{end}")
+    ]
+    return ProcessSpec("doctor", "doctor", arguments=(str(folder), "--brief", *reports), on_exit="last")
+
+
+def shared_topics(namespace: str) -> tuple[tuple[str, str], ...]:
+    """Remappings that lead a node in an actor's namespace to the topics that all actors share."""
+    return tuple((topic, f"/{topic}") for topic in topics.SHARED) if namespace else ()
+
+
+def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
+    alone = options.num_actors == 1
+    suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
+    shared = shared_topics(namespace)
+    run_directory = str(options.run_directory)
+    identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index, "run_dir": run_directory}
+    policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
+    if options.simulator == "carla":
+        return [carla_node(options.run_directory), policy]
+    if options.simulator == "none":
+        return [policy]
+    faults = {"faults": options.faults} if options.faults else {}
+    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn"), policy]
+
+
+def carla_node(run_directory: Path) -> ProcessSpec:
+    """The process that brings up CARLA; it ends with a refusal where that is not possible."""
+    return ProcessSpec("scenario", "scenario", parameters={"run_dir": str(run_directory)}, on_exit="respawn")
+
+
+def _companions(options: RunOptions) -> list[ProcessSpec]:
+    """Programs that watch; the run does not depend on them."""
+    watching = []
+    if options.tensorboard:
+        logs = ("--logdir", str(options.run_directory))
+        watching.append(ProcessSpec("tensorboard", "tensorboard", arguments=logs, on_exit="optional"))
+    return watching + (_view(options) if options.rviz else [])
+
+
+def _view(options: RunOptions) -> list[ProcessSpec]:
+    """What shows the run, or its first actor."""
+    namespace = "" if options.num_actors == 1 else "/actor_0"
+    whose = {"actor_id": "actor_0"}
+    shared = shared_topics(namespace)
+    return [
+        ProcessSpec("visualizer", "visualizer", namespace, whose, remappings=shared, on_exit="optional"),
+        ProcessSpec("rviz2", "rviz2", arguments=rviz_arguments(rviz_file(), namespace), on_exit="optional"),
+    ]

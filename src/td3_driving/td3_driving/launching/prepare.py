@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user asked for to a claimed run folder, a claimed ROS domain and the processes to start."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from td3_driving.carla.errors import CarlaError
+from td3_driving.carla.server import check_startable
+from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
+from td3_driving.processes.domain import claim_domain, discovery, wanted_domain
+from td3_driving.runs import run_folder
+from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.runs.run_folder import RunFolder
+from td3_driving.settings import Settings
+
+BRIDGE_DOMAIN = 0
+"""Domain of a simulator that runs outside, unless ``ROS_DOMAIN_ID`` says otherwise: the default of ROS 2."""
+
+BLIND = {"network.critic": "camera", "learning.teacher": "none"}
+"""How a run goes on where nobody may tell where the other vehicles are, unless it is asked for more by name."""
+CARLA_PATIENCE = 600.0
+"""Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A training run as a user asks for it; "" and None mean: as the profile says.
+
+    Attributes:
+        profile: name of a profile or path of a parameter file.
+        assignments: ``group.name=value`` on top of it.
+        run_directory: name below ``runs/`` or a path.
+        resume: continue the run that lies there.
+    """
+
+    profile: str = DEFAULT_PROFILE
+    assignments: tuple[str, ...] = ()
+    run_directory: str = ""
+    resume: bool = False
+    simulator: str = "embedded"
+    faults: str = ""
+    tensorboard: bool = False
+    rviz: bool = False
+    record: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can be started.
+
+    Attributes:
+        environment: variables to set for every process.
+        note: what the user should know before the run starts; "" if nothing.
+    """
+
+    folder: RunFolder
+    options: RunOptions
+    specs: list[ProcessSpec]
+    environment: dict[str, str]
+    note: str = ""
+
+
+def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, held: ExitStack) -> Prepared:
+    """Resolve the settings, claim folder and domain, and list the processes.
+
+    Args:
+        held: keeps the claims; closing it gives them back.
+
+    Raises:
+        ValueError: the request cannot be met; one sentence says why.
+        OSError: the run folder cannot be written.
+    """
+    settings, path = resolve(request, now)
+    options = RunOptions(
+        run_directory=path,
+        simulator=request.simulator,
+        num_actors=settings.run.num_actors,
+        final_routes=settings.evaluation.final_routes,
+        faults=request.faults,
+        tensorboard=request.tensorboard,
+        rviz=request.rviz,
+        record=request.record,
+    )
+    specs = processes(options)
+    _require_programs(specs)
+    if request.simulator == "carla":
+        _require_carla(settings, environment)
+    wanted = wanted_domain(environment)
+    if wanted is None and _others_speak(request, settings):
+        wanted = BRIDGE_DOMAIN
+    domain = held.enter_context(claim_domain(wanted))
+    make = run_folder.resume if request.resume else run_folder.create
+    folder = held.enter_context(make(path, settings, now))
+    variables = discovery(domain.number, environment) | patient_threads(environment)
+    return Prepared(folder, options, specs, variables, blind_note(request))
+
+
+def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
+    """The settings and the run folder that a request means; nothing is written.
+
+    Raises:
+        ValueError: there are no such settings, or no run to resume.
+    """
+    if request.resume:
+        path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
+        return override(run_folder.earlier_settings(path), request.assignments), path
+    profile = load_profile(profile_path(request.profile))
+    profile = override(profile, blind(request, profile))
+    if request.simulator == "carla":
+        patience = max(profile.pacing.stall_timeout, CARLA_PATIENCE)
+        profile = override(profile, [f"pacing.stall_timeout={patience}"])
+    settings = override(profile, request.assignments)
+    return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
+
+
+def blind(request: RunRequest, profile: Settings) -> list[str]:
+    """Assignments that let a new run on a simulator of unknown abilities do without the other vehicles."""
+    if request.simulator != "none" or request.resume:
+        return []
+    named, flat = {word.partition("=")[0].strip() for word in request.assignments}, profile.flat()
+    return [f"{name}={value}" for name, value in BLIND.items() if flat[name] != value and name not in named]
+
+
+def blind_note(request: RunRequest) -> str:
+    """What :func:`blind` changed, in one sentence; "" if nothing.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    changed = [] if request.resume else blind(request, load_profile(profile_path(request.profile)))
+    if not changed:
+        return ""
+    names = ", ".join(word.partition("=")[0] for word in changed)
+    return (
+        f"simulator none may not tell where the other vehicles are, so the run takes {' and '.join(changed)};"
+        f" where it publishes carla/ego_vehicle/objects, set {names} yourself"
+    )
+
+
+def _others_speak(request: RunRequest, settings: Settings) -> bool:
+    """Whether the bridge's topics come from a program that this run does not start."""
+    return request.simulator == "none" or (request.simulator == "carla" and settings.carla.bridge == "attach")
+
+
+def _require_programs(specs: list[ProcessSpec]) -> None:
+    for spec in specs:
+        if spec.arguments is not None and shutil.which(spec.executable) is None:
+            raise ValueError(f"{spec.executable} is not on this machine; start the run without it")
+
+
+def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
+    if settings.observation.cameras:
+        raise ValueError(
+            f"simulator carla has the front camera alone, and observation.cameras has {settings.observation.cameras}"
+        )
+    try:
+        check_startable(settings.carla, environment)
+    except CarlaError as error:
+        raise ValueError(str(error)) from error
+
+
+def how_to_listen(environment: Mapping[str, str]) -> str:
+    """The shell prefix with which other ROS programs hear the run."""
+    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("ROS_"))
+
+
+def patient_threads(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that let OpenMP's threads sleep while they wait for each other, unless the user chose otherwise.
+
+    They spin by default. The learner's threads then take from the simulator, the policy and each other the cores that
+    they all share, and an update beside other work takes two to three times as long.
+    """
+    return {} if "OMP_WAIT_POLICY" in environment else {"OMP_WAIT_POLICY": "PASSIVE"}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees of a run: the log lines of its processes and one line of progress.
+
+The diagnostics node prints lines of the form ``@progress {json}`` about twice a second; they are taken out of its log.
+Their fields, all optional: ``step``, ``steps``, ``episode``, ``return`` (of the last episode), ``steps_per_second``,
+``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``seconds_left``, ``alarms`` (list of names).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+MARK = "@progress "
+PLAIN_PERIOD = 10.0
+"""Wall time [s] between two progress lines where the output is not a terminal."""
+COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_magenta")
+UNKNOWN = "–"
+
+
+def parse(line: str) -> dict[str, Any] | None:
+    """The fields of a progress line, or None for any other line."""
+    if not line.startswith(MARK):
+        return None
+    try:
+        fields = json.loads(line[len(MARK) :])
+    except json.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def render(fields: Mapping[str, Any]) -> str:
+    """One line of text; what is not known is shown as such."""
+    parts = [
+        f"step {_number(fields, 'step', ',.0f')}/{_number(fields, 'steps', ',.0f')}",
+        f"episode {_number(fields, 'episode', '.0f')}",
+        f"return {_number(fields, 'return', '.1f')}",
+        f"{_number(fields, 'steps_per_second', '.1f')} steps/s",
+        f"{_number(fields, 'updates_per_second', '.1f')} updates/s",
+        f"Q ratio {_number(fields, 'q_ratio', '.2f')}",
+        f"{_time_left(fields)} left",
+    ]
+    alarms = fields.get("alarms")
+    return " · ".join(parts) + " · " + ("alarms: " + ", ".join(map(str, alarms)) if alarms else "no alarms")
+
+
+def _number(fields: Mapping[str, Any], name: str, form: str) -> str:
+    value = fields.get(name)
+    return format(value, form) if isinstance(value, (int, float)) and math.isfinite(value) else UNKNOWN
+
+
+def _time_left(fields: Mapping[str, Any]) -> str:
+    seconds = fields.get("seconds_left")
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
+        return UNKNOWN
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class Screen:
+    """Prefixed log lines with the progress line below them; plain text where the output is not a terminal.
+
+    Args:
+        console: where to write.
+        clock: monotonic wall time [s].
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._colours: dict[str, str] = {}
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._last_plain = -math.inf
+
+    def __enter__(self) -> Screen:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def line(self, name: str, text: str) -> None:
+        """One line of output of process ``name``."""
+        fields = parse(text)
+        if fields is None:
+            colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
+            message = Text.from_ansi(text)
+            self._console.print(Text.assemble((f"[{name}] ", colour), message), soft_wrap=True, highlight=False)
+        else:
+            self._progress(render(fields))
+
+    def _progress(self, text: str) -> None:
+        if self._live is not None:
+            self._live.update(Text(text, style="bold", no_wrap=True, overflow="ellipsis"), refresh=True)
+        elif self._clock() - self._last_plain >= PLAIN_PERIOD:
+            self._last_plain = self._clock()
+            self._console.print(text, soft_wrap=True, highlight=False)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``td3-driving train``: the starter for machines without ``launch``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from td3_driving.launching.child import command
+from td3_driving.launching.course import End
+from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing
+from td3_driving.launching.prepare import Prepared, RunRequest, how_to_listen, prepare
+from td3_driving.launching.progress import Screen
+from td3_driving.launching.staged import StageOutcome, StagePlan
+from td3_driving.launching.supervisor import Supervisor
+from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.runs.profiles import DEFAULT_PROFILE
+
+STAGED_PROFILE = "validation_5k"
+"""Its learning starts after 1,000 steps, so that 5,000 are enough for a verdict."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, and judge the run.
+
+    Returns:
+        0: the run ended in good order, whatever the verdict; 1: a process failed; 2: bad input; 130: interrupted.
+        With ``--staged`` also 3 and 4: the verdict of the stage that stopped the plan.
+    """
+    asked = _parser().parse_args(arguments)
+    return _staged(_request(asked)) if asked.staged else _train(_request(asked)).code
+
+
+def _staged(request: RunRequest) -> int:
+    try:
+        plan = StagePlan.of(request, datetime.now())
+    except (ValueError, OSError) as error:
+        return _refuse(error)
+    console = Console(soft_wrap=True, highlight=False)
+    return plan.carry_out(_train, lambda text: console.print(text, style="bold"))
+
+
+def _train(request: RunRequest) -> StageOutcome:
+    with ExitStack() as held:
+        try:
+            prepared = prepare(request, os.environ, datetime.now(), held)
+        except (ValueError, OSError) as error:
+            return StageOutcome(_refuse(error), Path())
+        return StageOutcome(_run(prepared), prepared.folder.path)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _run(prepared: Prepared) -> int:
+    console = Console(soft_wrap=True, highlight=False)
+    environment = {**os.environ, **prepared.environment, "PYTHONUNBUFFERED": "1"}
+    folder = prepared.folder.path
+    console.print(f"run folder {folder}")
+    console.print(f"other ROS programs hear the run with {how_to_listen(prepared.environment)}")
+    if prepared.note:
+        console.print(prepared.note)
+    end = _supervise(prepared.specs, prepared, environment, console)
+    if end.code == 0:
+        for spec in closing(prepared.options):
+            _supervise([spec], prepared, environment, console)
+    elif end.code != INTERRUPTED:
+        console.print(f"the run failed: {end.reason}", style="bold red")
+    console.print(f"run folder    {folder}")
+    console.print(f"TensorBoard   tensorboard --logdir {folder}")
+    return end.code
+
+
+def _supervise(specs: list[ProcessSpec], prepared: Prepared, environment: dict[str, str], console: Console) -> End:
+    params_file = str(prepared.options.params_file)
+    with Screen(console) as screen:
+        return Supervisor(specs, lambda spec: command(spec, params_file), screen, environment).run()
+
+
+def _request(asked: argparse.Namespace) -> RunRequest:
+    direct = {"run.steps": asked.steps, "run.seed": asked.seed, "run.num_actors": asked.num_actors}
+    assignments = [f"{name}={value}" for name, value in direct.items() if value is not None]
+    return RunRequest(
+        profile=asked.profile or (STAGED_PROFILE if asked.staged else DEFAULT_PROFILE),
+        assignments=(*assignments, *asked.set),
+        run_directory=asked.run,
+        resume=asked.resume,
+        simulator=asked.simulator,
+        faults=asked.faults,
+        tensorboard=asked.tensorboard,
+        rviz=asked.rviz,
+        record=asked.record,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("td3-driving train", description="Train a driving policy over ROS 2.")
+    add = parser.add_argument
+    add("--profile", help=f"name of a profile or path of a parameter file ({DEFAULT_PROFILE}; staged {STAGED_PROFILE})")
+    add("--steps", type=int, help="environment steps to take, over all actors")
+    add("--seed", type=int, help="seed of every random generator of the run")
+    add("--num-actors", type=int, help="simulators that feed the one learner")
+    add("--run", default="", metavar="NAME", help="name below runs/, or a path (profile, time and seed)")
+    add("--resume", action="store_true", help="continue the run in that folder (the latest)")
+    add("--staged", action="store_true", help="5K, 50K, 100K, 1M steps, each stage only after a GO of the run doctor")
+    add("--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="change one setting; may be repeated")
+    add("--simulator", choices=SIMULATORS, default="embedded", help="what drives (%(default)s)")
+    add("--faults", default="", help="faults that the embedded simulator injects, for tests of the stack")
+    add("--tensorboard", action="store_true", help="serve TensorBoard during the run")
+    add("--rviz", action="store_true", help="open RViz")
+    add("--record", action="store_true", help="record the run's topics into a bag in its folder")
+    return parser

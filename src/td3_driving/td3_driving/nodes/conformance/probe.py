@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plain client of the CARLA bridge that keeps everything it hears, for the conformance checks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import rclpy
+from carla_msgs.msg import CarlaEgoVehicleControl
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from td3_driving_msgs.srv import ResetEpisode
+
+from td3_driving.conformance.contract import LATCHED, PUBLISHED, SERVICES, SUBSCRIBED, VOLATILE, Topic, full
+from td3_driving.conformance.recording import Endpoint, Graph, Heard, Sent, Stretch
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.conversions import time_message
+
+NAME = "conformance"
+IMAGE, ODOMETRY = "E/rgb_front/image", "E/odometry"
+FRAME_TIMEOUT = 3.0
+"""Longest wall time for a frame [s]: the bridge goes on after one second without a command."""
+
+
+class Probe:
+    """A node of its own context; whatever it hears goes into :attr:`stretch`.
+
+    Args:
+        role: role name of the vehicle.
+        domain: ROS domain id; ``None`` takes that of the environment.
+    """
+
+    def __init__(self, role: str, domain: int | None = None) -> None:
+        self.role = role
+        self._context = Context()
+        rclpy.init(args=[], context=self._context, domain_id=domain)
+        self.node = Node(NAME, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.stretch = Stretch()
+        self.counts: Counter[str] = Counter()
+        self.latest: dict[str, Heard] = {}
+        for topic in PUBLISHED:
+            profile = qos.RECORDER_LATCHED if topic.durability == LATCHED else qos.RECORDER
+            self.listen(topic, profile, self._keeper(topic.name))
+        self._commands = self.publisher("E/vehicle_control_cmd")
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def listen(self, topic: Topic, profile: QoSProfile, callback: Callable[[Any, Any], None]) -> Any:
+        """Subscribe; ``callback`` gets message and information about it."""
+        return self.node.create_subscription(_kind(topic.kind), self.name(topic.name), callback, profile)
+
+    def publisher(self, name: str) -> Any:
+        """A publisher on a topic that the bridge listens to."""
+        topic = next(topic for topic in SUBSCRIBED if topic.name == name)
+        profile = qos.BRIDGE_LATCHED_ONE if topic.durability == LATCHED else qos.BRIDGE
+        return self.node.create_publisher(_kind(topic.kind), self.name(name), profile)
+
+    def name(self, topic: str) -> str:
+        """Full name of a topic of the contract."""
+        return f"/{full(topic, self.role)}"
+
+    def _keeper(self, name: str) -> Callable[[Any, Any], None]:
+        def keep(message: Any, info: Any) -> None:
+            heard = Heard(name, int(info["source_timestamp"]), time.monotonic(), message)
+            self.stretch.heard.append(heard)
+            self.counts[name] += 1
+            self.latest[name] = heard
+
+        return keep
+
+    # Time.
+
+    def until(self, condition: Callable[[], Any], timeout: float = FRAME_TIMEOUT) -> bool:
+        """Handle what comes until ``condition`` holds; whether it did within ``timeout`` [s]."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0.0:
+                return False
+            self._executor.spin_once(timeout_sec=min(left, 0.05))
+        return True
+
+    def listen_for(self, seconds: float) -> None:
+        """Handle what comes for a while: whoever claims that nothing comes has to give it the time to come."""
+        self.until(lambda: False, seconds)
+
+    def settle(self, quiet: float = 0.15, limit: float = 3.0) -> None:
+        """Take what is still on its way: until nothing came for ``quiet`` seconds, ``limit`` seconds at most."""
+        deadline, before = time.monotonic() + limit, -1
+        while before != len(self.stretch.heard) and time.monotonic() < deadline:
+            before = len(self.stretch.heard)
+            self.listen_for(quiet)
+
+    # Frames.
+
+    @property
+    def frames(self) -> int:
+        """Complete frames heard so far."""
+        return min(self.counts[IMAGE], self.counts[ODOMETRY])
+
+    @property
+    def newest(self) -> int:
+        """Stamp of the newest odometry [ns], 0 before the first."""
+        return self.latest[ODOMETRY].stamp if ODOMETRY in self.latest else 0
+
+    def send(self, stamp_ns: int = 0, **command: Any) -> None:
+        """One command; ``stamp_ns`` goes into its header, which must not matter."""
+        message = CarlaEgoVehicleControl(**command)
+        message.header.stamp = time_message(stamp_ns)
+        self._commands.publish(message)
+        self.stretch.sent.append(Sent(message, self.newest, time.monotonic()))
+
+    def step(self, **command: Any) -> bool:
+        """One command and the frame that follows; whether it came."""
+        images, odometries = self.counts[IMAGE], self.counts[ODOMETRY]
+        self.send(**command)
+        sent = time.monotonic()
+        came = self.until(lambda: self.counts[IMAGE] > images and self.counts[ODOMETRY] > odometries)
+        if came:
+            self.stretch.facts.setdefault("answer times", []).append(self.latest[ODOMETRY].wall - sent)
+        return came
+
+    # Services.
+
+    def call(self, name: str, request: Any) -> Any:
+        """The answer of a service of the bridge, ``None`` when it does not come."""
+        return self._call(_kind(SERVICES[name]), f"/{name}", request)
+
+    def reset(self, seed: int = 1) -> bool:
+        """A new episode, where somebody offers that; whether it came."""
+        answer = self._call(ResetEpisode, "/td3/reset_episode", ResetEpisode.Request(scenario=0, seed=seed))
+        self.settle()
+        return bool(answer and answer.success)
+
+    def _call(self, kind: Any, name: str, request: Any) -> Any:
+        client: Any = self.node.create_client(kind, name)
+        try:
+            if not self.until(client.service_is_ready, 2.0):
+                return None
+            future = client.call_async(request)
+            return future.result() if self.until(future.done, 10.0) else None
+        finally:
+            self.node.destroy_client(client)
+
+    # Graph.
+
+    def graph(self) -> Graph:
+        """Who is there beside this probe."""
+        found = Graph(services={name.lstrip("/"): kinds for name, kinds in self.node.get_service_names_and_types()})
+        for topic in (*PUBLISHED, Topic("tf_static", "tf2_msgs/msg/TFMessage")):
+            ends = self.node.get_publishers_info_by_topic(self.name(topic.name))
+            found.publishers[topic.name] = _others(ends)
+        for topic in SUBSCRIBED:
+            found.subscriptions[topic.name] = _others(self.node.get_subscriptions_info_by_topic(self.name(topic.name)))
+        return found
+
+
+def _others(ends: list[TopicEndpointInfo]) -> list[Endpoint]:
+    return [
+        Endpoint(
+            end.topic_type,
+            end.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+            LATCHED if end.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL else VOLATILE,
+        )
+        for end in ends
+        if end.node_name != NAME
+    ]
+
+
+def _kind(kind: str) -> Any:
+    package, folder, name = kind.split("/")
+    return getattr(import_module(f"{package}.{folder}"), name)

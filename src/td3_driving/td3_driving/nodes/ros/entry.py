@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one ``main`` that every node shares."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn, Protocol
+
+import rclpy
+from rclpy.exceptions import InvalidHandle, NotInitializedException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
+
+from td3_driving.plugins import PluginFault
+
+# What rclpy raises where a signal has ended the context meanwhile, also between a check and a publication.
+_CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
+
+
+class RunEnd(Exception):
+    """A node's work is over.
+
+    Args:
+        code: exit code of the process; 0 when it went well.
+        reason: one sentence for the person at the terminal; empty when there is nothing to say.
+    """
+
+    def __init__(self, code: int = 0, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class RunNode(Protocol):
+    """A node that lives until its work is over, and can be closed: files flushed, a last message sent."""
+
+    def live(self) -> None:
+        """Handle what comes until ROS ends; :class:`RunEnd` when the work is over before."""
+        ...
+
+    def close(self) -> None:
+        """Called once, whatever ended the node; the ROS context may be gone already."""
+        ...
+
+    def destroy_node(self) -> None:
+        """Leave the ROS graph."""
+        ...
+
+
+def run(
+    make_node: Callable[[], RunNode],
+    arguments: Sequence[str] | None = None,
+    refusals: tuple[type[Exception], ...] = (ValueError, OSError),
+) -> int:
+    """Initialise ROS, make the node, spin it to its end; the exit code of the process.
+
+    Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
+    """
+    signal.signal(signal.SIGINT, _leave_it_to_ros)
+    rclpy.init(args=None if arguments is None else list(arguments))
+    node = None
+    try:
+        with until_context_ends():
+            node = make_node()
+    except refusals as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        rclpy.try_shutdown()
+        return 2
+    if node is None:
+        return 0
+    try:
+        return _live(node)
+    finally:
+        node.close()
+        if rclpy.ok():
+            node.destroy_node()
+            rclpy.try_shutdown()
+
+
+@contextmanager
+def until_context_ends() -> Iterator[None]:
+    """What rclpy raises within is no error once a signal has ended the context."""
+    try:
+        yield
+    except _CONTEXT_GONE:
+        if rclpy.ok():
+            raise
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with ``code``, at once.
+
+    Once a signal has ended the context, Fast DDS can crash in the destruction of a publisher that others still hear
+    (``Publisher.destroy``, SIGSEGV). Files are closed by then, and the operating system takes back the rest.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def spin(node: Node) -> None:
+    """The life of a node that only reacts."""
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    executor.spin()
+
+
+def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
+    """In the place of ``KeyboardInterrupt``, which breaks rclpy where it strikes in a message conversion.
+
+    rclpy's own handler runs before this one and ends the context; that ends every spin and every wait.
+    """
+
+
+def _live(node: RunNode) -> int:
+    try:
+        with until_context_ends():
+            node.live()
+    except RunEnd as end:
+        if end.reason:
+            print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
+        return end.code
+    except PluginFault as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0

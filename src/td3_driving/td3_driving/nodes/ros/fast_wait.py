@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a few subscriptions and services without an executor.
+
+An executor builds its wait set anew from every entity of the node, which costs more than a simulated frame. Here only
+the entities that answer a frame are waited for; an executor serves the rest now and then. The calls are those that
+``rclpy.wait_for_message`` makes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.context import Context
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.service import Service
+from rclpy.signals import SignalHandlerGuardCondition
+from rclpy.subscription import Subscription
+
+
+class FastWait:
+    """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks.
+
+    An entry of the lists may be replaced by another at any time; there may not be more of them.
+    """
+
+    def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
+        self._subscriptions, self._services = subscriptions, services
+        self._interrupt = SignalHandlerGuardCondition(context=context)
+        self._set: Any = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, _handle(context))
+
+    def once(self, timeout: float) -> bool:
+        """Serve what is there, else wait for it up to ``timeout`` [s] of wall time; whether anything came."""
+        wait_set = self._set
+        wait_set.clear_entities()
+        for subscription in self._subscriptions:
+            wait_set.add_subscription(subscription.handle)
+        for service in self._services:
+            wait_set.add_service(service.handle)
+        wait_set.add_guard_condition(self._interrupt.handle)
+        wait_set.wait(max(int(timeout * 1e9), 0))
+        ready = [take_message(entity) for entity in self._ready("subscription", self._subscriptions)]
+        ready += [self._take_request(entity) for entity in self._ready("service", self._services)]
+        return any(ready)
+
+    def drain(self) -> None:
+        """Serve the messages that are already here, without a wait set."""
+        for subscription in self._subscriptions:
+            while take_message(subscription):
+                pass
+
+    def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
+        pointers = self._set.get_ready_entities(kind)
+        return [entity for entity in entities if entity.handle.pointer in pointers]
+
+    @staticmethod
+    def _take_request(service: Service) -> bool:
+        with service.handle:
+            request, info = service.handle.service_take_request(service.srv_type.Request)
+        if request is None or info is None:
+            return False
+        answer: Callable[[Any, Any], Any] = service.callback
+        service.send_response(answer(request, service.srv_type.Response()), info)
+        return True
+
+
+def take_message(subscription: Any) -> bool:
+    """Hand the oldest message that is already here to the subscription's callback; whether there was one."""
+    with subscription.handle:
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+    if taken is not None:
+        subscription.callback(taken[0])
+    return taken is not None
+
+
+class Housekeeping:
+    """When a node that answers frames sees to what can wait, so that no frame waits for it.
+
+    Args:
+        period: wall time between two looks while frames keep coming [s].
+        overdue: wall time after which a frame that is here, or half here, must wait for one [s].
+        clock: of the wall [s].
+
+    Attributes:
+        answered: set by the node when it has answered a frame; the best moment there is.
+    """
+
+    def __init__(self, period: float, overdue: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period, self._overdue, self._clock = period, overdue, clock
+        self._last = float("-inf")
+        self.answered = False
+
+    def due(self, busy: bool) -> bool:
+        """Whether now is the time, after a wait in which something came (``busy``) or nothing did."""
+        now = self._clock()
+        patience = self._period if self.answered else self._overdue
+        self.answered = False
+        if busy and now - self._last <= patience:
+            return False
+        self._last = now
+        return True
+
+
+def _handle(context: Context) -> Any:
+    if context.handle is None:
+        raise RuntimeError("the ROS context is not initialised")
+    return context.handle

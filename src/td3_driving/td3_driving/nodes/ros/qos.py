@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quality of service of every topic, in one place."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(depth: int, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+BRIDGE = _profile(10)
+"""What the CARLA bridge uses unless it says otherwise."""
+BRIDGE_LATCHED = _profile(10, latched=True)
+BRIDGE_LATCHED_ONE = _profile(1, latched=True)
+TF = _profile(100)
+
+REPLAY = _profile(1000, latched=True)
+"""Latched, so that a learner that was started anew gets the last messages again."""
+WEIGHTS = _profile(1, latched=True)
+STATUS = _profile(10)
+REWARD = _profile(50)
+EPISODE = _profile(50)
+EPISODE_START = _profile(50, latched=True)
+"""Latched, so that a recording that begins late knows the route."""
+DIAGNOSTICS = _profile(10)
+RECORDER = _profile(1000)
+"""So deep that a recorder which is held up for a moment misses nothing."""
+RECORDER_LATCHED = _profile(1000, latched=True)
+MARKERS = _profile(10)
+
+
+def onlooker(depth: int) -> QoSProfile:
+    """A reader that takes what it gets and holds nobody up; any of the topics above can be read so."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)

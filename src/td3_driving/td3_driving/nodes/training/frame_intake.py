@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames that a policy answers: image, odometry and, where they are needed, the other vehicles of one stamp.
+
+With each comes what happened since the frame before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from carla_msgs.msg import CarlaCollisionEvent, CarlaLaneInvasionEvent
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+
+from td3_driving.driving import decoding, topics
+from td3_driving.driving.cameras import cameras
+from td3_driving.driving.drivers import NOBODY, Neighbours
+from td3_driving.driving.object_list import without
+from td3_driving.driving.observation import ObservationError, camera_frame, one_frame
+from td3_driving.driving.synchroniser import FrameParts, missed_at_start
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.fast_wait import take_message
+from td3_driving.nodes.training.object_source import ObjectSource
+from td3_driving.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SensorFrame:
+    """One frame.
+
+    Attributes:
+        frame: uint8, see :func:`td3_driving.driving.observation.frame_shape`.
+        collided: whether the vehicle collided since the frame before.
+        crossings: how often it crossed a marking since then.
+        neighbours: the other vehicles; nobody where they are not asked for.
+    """
+
+    frame: np.ndarray
+    vehicle: VehicleState
+    collided: bool
+    crossings: int
+    neighbours: Neighbours = NOBODY
+
+
+IMAGE, ODOMETRY, OBJECTS = "image", "odometry", "objects"
+"""Parts of a frame; that of a further camera has the camera's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All parts of a frame, in their order; ``objects`` may hold the vehicle itself."""
+
+    frame: np.ndarray
+    vehicle: VehicleState
+    objects: Neighbours = NOBODY
+
+
+class FrameIntake:
+    """Subscribes to the bridge's topics and hands on the frames of an episode, each once and complete.
+
+    Args:
+        node: whose subscriptions these are.
+        on_frame: gets every frame of the episode.
+        on_fault: gets what makes the episode unusable: a lost frame, an image that cannot be read.
+        others: whether a frame is complete only with the other vehicles.
+
+    Attributes:
+        subscriptions: to be served; one that is replaced by another is replaced in this very list.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: Settings,
+        on_frame: Callable[[SensorFrame], None],
+        on_fault: Callable[[str], None],
+        others: bool = False,
+    ) -> None:
+        self._settings = settings.observation
+        self._on_frame, self._on_fault = on_frame, on_fault
+        more = [place.name for place in cameras(self._settings)[1:]]
+        self._cameras = 1 + len(more)
+        parts = (IMAGE, *more, ODOMETRY, OBJECTS) if others else (IMAGE, *more, ODOMETRY)
+        self.sync = FrameParts(round(settings.simulator.fixed_delta * 1e9), parts)
+        self._early: _Whole | None = None
+        self._collisions: list[int] = []
+        self._crossings = 0
+        self._start_ns = 0
+        self._begun = False
+        self._lost_before = self._stale_before = 0
+        self.driving = False
+        self.last_at = time.monotonic()
+        self._events: list[Subscription] = [
+            node.create_subscription(CarlaCollisionEvent, topics.COLLISION, self._on_collision, qos.BRIDGE),
+            node.create_subscription(CarlaLaneInvasionEvent, topics.LANE_INVASION, self._on_crossing, qos.BRIDGE),
+        ]
+        self.subscriptions: list[Subscription] = [
+            *self._events,
+            node.create_subscription(Image, topics.IMAGE, partial(self._on_image, IMAGE), qos.BRIDGE),
+            *(
+                node.create_subscription(Image, topics.image_of(part), partial(self._on_image, part), qos.BRIDGE)
+                for part in more
+            ),
+            node.create_subscription(Odometry, topics.ODOMETRY, self._on_odometry, qos.BRIDGE),
+        ]
+        self._objects = ObjectSource(node, self._on_objects, on_fault) if others else None
+        if self._objects is not None:
+            self.subscriptions.append(self._objects.subscription)
+
+    def before_first_frame(self, now: float) -> str:
+        """What no episode can begin without; ``now``: monotonic time [s]."""
+        if self._objects is None:
+            return ""
+        before, missing = self._objects.subscription, self._objects.missing(now)
+        self.subscriptions[self.subscriptions.index(before)] = self._objects.subscription
+        return missing
+
+    def silence(self, now: float) -> float:
+        """Wall time since the last frame of the episode, or since its start [s]."""
+        return now - self.last_at
+
+    def silent(self, now: float) -> str:
+        """What has been missing since the last frame, in words."""
+        *most, last = self.sync.names
+        missing = ", ".join(self.sync.missing) or "nothing, but no stamp has all parts"
+        parts = f"{', '.join(most)} and {last} with one stamp"
+        return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}"
+
+    def stop(self) -> None:
+        """The episode is over: frames are no longer handed on."""
+        self.driving = False
+
+    def forget(self) -> None:
+        """The world is about to be reset: what came so far belongs to the past."""
+        self._early = None
+        self.sync.restart()
+
+    def start(self, stamp_ns: int) -> None:
+        """An episode begins with the frame of ``stamp_ns`` (simulated time) or a later one."""
+        self._collisions.clear()
+        self._crossings = 0
+        self._start_ns = stamp_ns
+        self._begun = False
+        self.driving = True
+        self.last_at = time.monotonic()
+        # The first frame may have overtaken the answer that announces it, and the simulator waits for its command.
+        if self._early is not None:
+            early, self._early = self._early, None
+            self._take(early)
+
+    def _on_image(self, part: str, message: Image) -> None:
+        try:
+            frame = camera_frame(decoding.image_array(message), message.encoding, self._settings)
+        except ObservationError as error:
+            self._on_fault(f"unusable camera image: {error}")
+            return
+        stamp_ns = decoding.nanoseconds(message.header.stamp)
+        self._add(part, stamp_ns, frame)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        vehicle = decoding.vehicle_state(message)
+        self._add(ODOMETRY, vehicle.stamp_ns, vehicle)
+
+    def _on_objects(self, stamp_ns: int, objects: Neighbours) -> None:
+        self._add(OBJECTS, stamp_ns, objects)
+
+    def _add(self, part: str, stamp_ns: int, item: np.ndarray | VehicleState | Neighbours) -> None:
+        whole = self.sync.add(part, stamp_ns, item)
+        stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
+        if stale and self.driving:
+            # Each topic is in order, so that only a simulator which was started anew can do this.
+            self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s")
+        elif whole is not None:
+            self._take(_Whole(one_frame(whole[: self._cameras]), *whole[self._cameras :]))
+
+    def _on_collision(self, message: CarlaCollisionEvent) -> None:
+        self._collisions.append(decoding.nanoseconds(message.header.stamp))
+
+    def _on_crossing(self, message: CarlaLaneInvasionEvent) -> None:
+        if self.driving and decoding.nanoseconds(message.header.stamp) > self._start_ns:
+            self._crossings += 1
+
+    def _take(self, whole: _Whole) -> None:
+        vehicle = whole.vehicle
+        self._take_events()
+        lost, self._lost_before = self.sync.counts.lost - self._lost_before, self.sync.counts.lost
+        if not self.driving:
+            self._early = whole
+            return
+        if vehicle.stamp_ns < self._start_ns:
+            return
+        self.last_at = time.monotonic()
+        if not self._begun:
+            lost = missed_at_start(self._start_ns, vehicle.stamp_ns, self.sync.frame_time_ns)
+            self._begun = True
+        if lost:
+            self._on_fault(f"{lost} frame(s) lost before the one at {vehicle.stamp_ns * 1e-9:.2f} s")
+            return
+        collided = any(self._start_ns < at <= vehicle.stamp_ns for at in self._collisions)
+        sensor_frame = SensorFrame(whole.frame, vehicle, collided, self._crossings, without(vehicle, whole.objects))
+        self._collisions = [at for at in self._collisions if at > vehicle.stamp_ns]
+        self._crossings = 0
+        self._on_frame(sensor_frame)
+
+    def _take_events(self) -> None:
+        """Events come before the odometry of their frame, but a wait may notice the odometry alone.
+
+        It looks at one subscription after the other: what came after its look at the events waits for the next one.
+        """
+        for subscription in self._events:
+            while take_message(subscription):
+                pass

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learner node: experience in; updates; weights, status and checkpoints out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rclpy.node import Node
+from td3_driving_msgs.msg import Experience, LearnerStatus, PolicyWeights
+
+from td3_driving.driving import decoding, topics
+from td3_driving.driving.state_vector import state_dim
+from td3_driving.in_process.ranking_check import ranking_check
+from td3_driving.learning.checkpoint import CheckpointError
+from td3_driving.learning.preflight import PreflightError, preflight
+from td3_driving.learning.replay_store import ReplayError
+from td3_driving.learning.series import LogPoint
+from td3_driving.learning.trainer import Diverged, Trainer
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.ending import await_arrival
+from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
+from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.training.record_keeper import RecordKeeper
+from td3_driving.nodes.training.weights_messages import weights_message
+from td3_driving.settings import SettingsError
+
+SLICE = 16
+"""Updates between two looks at the clock: a long burst must not silence the heartbeat."""
+HEARTBEAT = 1.0
+"""Wall time between two statuses without news [s]."""
+WEIGHTS_PERIOD = 0.5
+"""Wall time between two publications of weights in mode async [s]."""
+
+
+class LearnerNode(Node):
+    """Feeds :class:`Trainer` with messages and publishes what it yields."""
+
+    def __init__(self) -> None:
+        super().__init__("learner", automatically_declare_parameters_from_overrides=True)
+        settings, own = load_settings(self, {"run_dir": ""})
+        if not own["run_dir"]:
+            raise SettingsError("parameter run_dir is needed: the folder of the run")
+        dimension = state_dim(settings.observation)
+        for result in preflight(settings, dimension, extra=(lambda: ranking_check(settings),)):
+            self.get_logger().info(f"preflight: {result.name}: passed ({result.proves})")
+        self._trainer = Trainer(settings, Path(own["run_dir"]), dimension)
+        self._strict = settings.pacing.mode == "strict"
+        self._learning_starts = settings.pacing.learning_starts
+        self._failure = ""
+        self._saved = False
+        self._published_version = -1
+        self._heartbeat_at = self._weights_at = 0.0
+        self._weights = self.create_publisher(PolicyWeights, topics.POLICY_WEIGHTS, qos.WEIGHTS)
+        self._status = self.create_publisher(LearnerStatus, topics.LEARNER_STATUS, qos.STATUS)
+        self.create_subscription(Experience, topics.REPLAY, self._on_experience, qos.REPLAY)
+        self._record_keeper = RecordKeeper(self, [self._status])
+        self.create_timer(HEARTBEAT, self._beat)
+        self.create_timer(0.01, self._start)
+        self.get_logger().info(
+            f"replay memory: {settings.replay.capacity} frames; {self._trainer.inserted} steps and "
+            f"{self._trainer.updates} updates are behind this run"
+        )
+
+    def _start(self) -> None:
+        """Once somebody keeps the record: catch up with what a killed learner left undone, say where the run stands."""
+        if self._record_keeper.missing(time.monotonic()):
+            return
+        for timer in list(self.timers):
+            if timer.callback == self._start:
+                self.destroy_timer(timer)
+        self._work()
+        self._publish_frozen_weights()
+        self._publish_weights()
+
+    def _on_experience(self, message: Experience) -> None:
+        if self._failure:
+            return
+        experience = decoding.experience(message)
+        try:
+            outcome = self._trainer.receive(experience, max_updates=SLICE)
+        except Diverged as error:
+            self._fail(error)
+            return
+        if outcome.reason:
+            self.get_logger().warning(
+                f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0
+            )
+        self._work()
+
+    def _work(self) -> None:
+        """Do all updates that are due, then publish what is new."""
+        try:
+            while self._trainer.run_due(max_updates=SLICE):
+                self._publish_log_points()
+                if time.monotonic() - self._heartbeat_at > HEARTBEAT:
+                    self._heartbeat()
+        except Diverged as error:
+            self._fail(error)
+            return
+        if self._weights_due():
+            self._publish_weights()
+        if self._trainer.finished and not self._saved:
+            self._trainer.save()
+            self._saved = True
+            self._publish_log_points()
+            self._heartbeat()
+        self._publish_log_points()
+
+    def _fail(self, error: Diverged) -> None:
+        self._failure = str(error)
+        self.get_logger().error(f"learning stopped: {error}")
+        self._publish_log_points()
+        self._heartbeat()
+
+    def _weights_due(self) -> bool:
+        if self._trainer.updates == self._published_version:
+            return False
+        return self._strict or self._trainer.finished or time.monotonic() - self._weights_at > WEIGHTS_PERIOD
+
+    def _publish_weights(self) -> None:
+        snapshot = self._trainer.trained_weights()
+        self._published_version, self._weights_at = snapshot.version, time.monotonic()
+        self._weights.publish(weights_message(snapshot, self.get_clock().now().nanoseconds))
+
+    def _publish_frozen_weights(self) -> None:
+        """Once, on a latched topic of their own; most encoders have none."""
+        snapshot = self._trainer.frozen_weights
+        if snapshot is not None:
+            publisher = self.create_publisher(PolicyWeights, topics.FROZEN_WEIGHTS, qos.WEIGHTS)
+            publisher.publish(weights_message(snapshot, self.get_clock().now().nanoseconds))
+
+    def _publish_log_points(self) -> None:
+        while (point := self._trainer.pop_log_point()) is not None:
+            self._status.publish(self._status_message(point))
+
+    def _beat(self) -> None:
+        self._heartbeat()
+        if self._saved and self.count_publishers(topics.REPLAY) == 0:
+            raise RunEnd(0)
+
+    def _heartbeat(self) -> None:
+        self._heartbeat_at = time.monotonic()
+        self._status.publish(self._status_message(None))
+
+    def _status_message(self, point: LogPoint | None) -> LearnerStatus:
+        trainer, counters = self._trainer, self._trainer.counters
+        message = LearnerStatus(
+            state=self._state(),
+            reason=self._failure or self._waits_for(),
+            config_hash=trainer.config_hash,
+            log_point=point is not None,
+            received=counters.received,
+            inserted=counters.inserted if point is None else point.step,
+            duplicate=counters.duplicate,
+            rejected=counters.rejected,
+            lost=counters.lost,
+            last_rejection=counters.last_rejection,
+            sampleable=trainer.memory.sampleable,
+            capacity=trainer.memory.capacity,
+            updates=trainer.updates,
+            updates_due=trainer.updates_due,
+            policy_updates=trainer.agent.policy_updates,
+            tags=[] if point is None else list(point.values),
+            values=[] if point is None else list(point.values.values()),
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        return message
+
+    def _state(self) -> int:
+        if self._failure:
+            return int(LearnerStatus.FAILED)
+        if self._saved:
+            return int(LearnerStatus.FINISHED)
+        if self._trainer.inserted == 0:
+            return int(LearnerStatus.WAITING)
+        return int(LearnerStatus.LEARNING if self._trainer.updates_due else LearnerStatus.FILLING)
+
+    def _waits_for(self) -> str:
+        if self._saved or self._trainer.pending:
+            return ""
+        missing = self._learning_starts - self._trainer.inserted
+        return f"{missing} steps before learning starts" if missing > 0 else "experience"
+
+    def live(self) -> None:
+        """Handle messages and timers."""
+        spin(self)
+
+    def close(self) -> None:
+        """Save what the run has come to, so that it can be continued."""
+        if not self._saved and self._trainer.updates > 0 and not self._failure:
+            self._trainer.save()
+        if self.context.ok():
+            await_arrival(*self.publishers)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``learner``."""
+    leave(run(LearnerNode, arguments, (ValueError, OSError, PreflightError, CheckpointError, ReplayError)))
+
+
+if __name__ == "__main__":
+    main()

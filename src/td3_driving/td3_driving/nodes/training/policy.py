@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy node: one command per camera frame; in training also one experience per step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from td3_driving_msgs.msg import Guard, LearnerStatus
+
+from td3_driving.driving import topics
+from td3_driving.driving.action import to_command
+from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.observation import ObservationError
+from td3_driving.driving.pilot import Pilot, Scored, TimeStep
+from td3_driving.driving.seeding import episode_seed
+from td3_driving.driving.teacher import make_teacher
+from td3_driving.driving.waiting import Waiting
+from td3_driving.learning.acting import POLICY, others_told
+from td3_driving.learning.process import prepare_process
+from td3_driving.monitor.frames import frame_status
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.ending import await_arrival
+from td3_driving.nodes.ros.entry import RunEnd, leave, run
+from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
+from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.training.frame_intake import FrameIntake, SensorFrame
+from td3_driving.nodes.training.only_evaluation import PARAMETERS
+from td3_driving.nodes.training.policy_evaluation import make_evaluations, source_of
+from td3_driving.nodes.training.policy_outputs import PolicyOutputs
+from td3_driving.nodes.training.reset_calls import EpisodeStart, ResetCalls
+from td3_driving.nodes.training.weights_intake import WeightsIntake
+
+OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": POLICY, "run_dir": ""}
+"""Parameters of this node beside the settings and those of an evaluation."""
+HOUSEKEEPING = 0.1
+"""Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
+OVERDUE = 0.3
+"""Wall time after which they are looked at even before a frame is answered [s]."""
+FAULT_LIMIT = 20
+"""Faults in a row, without a single good step between them, after which the run is given up."""
+ROLLED_ON = "the simulator went on unanswered; make updates take less time, or set pacing.mode=async"
+STOPPED_BY_GUARD = 3
+"""Exit code when the guard ended the run."""
+
+
+class PolicyNode(Node):
+    """Converts messages, lets :class:`Pilot` drive, publishes what it decides."""
+
+    def __init__(self) -> None:
+        super().__init__("policy", automatically_declare_parameters_from_overrides=True)
+        self.settings, own = load_settings(self, OWN | PARAMETERS)
+        self._index: int = own["actor_index"]
+        self._actor_id: str = own["actor_id"]
+        self._learned = own["driver"] == POLICY and not own["evaluate"]
+        # One observation at a time gives further threads nothing to do but to spin.
+        prepare_process(threads=1)
+        self._action_source = source_of(self.settings, own)
+        teacher = make_teacher(self.settings)
+        self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._action_source.choose, teacher)
+        self._waiting = Waiting(self.settings.pacing.stall_timeout)
+        self._pending: TimeStep | None = None
+        self._pending_collided = self._rolled_on = False
+        self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
+        self._faults = self._faults_in_a_row = 0
+        self._paused_by = ""
+        self._learner_state, self._learner_updates = LearnerStatus.WAITING, 0
+        self._last_sent: Scored | None = None
+        self._evaluations = make_evaluations(self, self.settings, self._action_source, own)
+        self._wire(own)
+
+    def _wire(self, own: dict[str, Any]) -> None:
+        self._out = PolicyOutputs(self, self._actor_id, learning=self._learned)
+        self._reset = ResetCalls(self, self._on_reset)
+        others = not own["evaluate"] and others_told(self.settings, own["driver"])
+        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others)
+        fast = self._frames.subscriptions
+        if self._learned:
+            weights = WeightsIntake(self, self._action_source, self.settings.digest(), self._proceed)
+            fast.append(weights.subscription)
+            self.create_subscription(LearnerStatus, topics.LEARNER_STATUS, self._on_learner_status, qos.STATUS)
+            self.create_subscription(Guard, topics.GUARD, self._on_guard, qos.WEIGHTS)
+        self._fast = FastWait(self.context, fast, [])
+        self.create_timer(0.1, self._watch)
+        self.create_timer(1.0, self._publish_diagnostics)
+
+    def live(self) -> None:
+        """Answer frames as they come; serve everything else now and then, and whenever no frame is due."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(self)
+        while self.context.ok():
+            busy = self._frames.driving and self._fast.once(HOUSEKEEPING)
+            if self._house.due(busy):
+                executor.spin_once(timeout_sec=0.0 if self._frames.driving else HOUSEKEEPING)
+
+    def _on_learner_status(self, message: LearnerStatus) -> None:
+        self._learner_state, self._learner_updates = message.state, message.updates
+        if message.state == LearnerStatus.FAILED:
+            raise RunEnd(1, f"the learner failed: {message.reason}")
+
+    def _on_guard(self, message: Guard) -> None:
+        if message.order == Guard.STOP:
+            raise RunEnd(STOPPED_BY_GUARD, f"the guard stopped the run: {message.reason}")
+        self._paused_by = message.reason if message.order == Guard.PAUSE else ""
+        self._proceed()
+
+    def _on_frame(self, sensor_frame: SensorFrame) -> None:
+        try:
+            if self._evaluations.tour is not None:
+                self._evaluate(sensor_frame)
+                return
+            self._rolled_on |= self._pending is not None
+            self._pending = self._pilot.see(sensor_frame.frame, sensor_frame.vehicle, sensor_frame.neighbours)
+        except ObservationError as error:
+            self._fault(str(error))
+            return
+        assert self._pilot.record is not None
+        self._pilot.record.lane_invasions += sensor_frame.crossings
+        self._pending_collided = sensor_frame.collided
+        self._proceed()
+
+    def _evaluate(self, sensor_frame: SensorFrame) -> None:
+        """Answer a frame of an evaluation, of which the learner hears nothing."""
+        action = self._evaluations.frame(
+            sensor_frame.frame, sensor_frame.vehicle, sensor_frame.collided, sensor_frame.crossings
+        )
+        self._faults_in_a_row = 0
+        if action is not None:
+            self._out.command(to_command(action), sensor_frame.vehicle.stamp_ns)
+            self._house.answered = True
+            return
+        self._frames.stop()
+        if self._evaluations.tour is not None or self._pilot.steps < self._action_source.steps:
+            self._ask_for_reset()
+
+    def _proceed(self) -> None:
+        """Score and act on the pending frame as far as the pacing allows; a step over unanswered frames is none."""
+        if self._pending is None or self._paused_by:
+            return
+        if not self._ready(self._action_source.before_publishing(self._pilot.steps)):
+            return
+        if self._rolled_on:
+            return self._fault(ROLLED_ON)
+        time_step = self._pending
+        scored = self._pilot.score(
+            time_step, self._pending_collided, last=self._pilot.steps + 1 >= self._action_source.steps
+        )
+        self._pending_collided = False
+        ended = scored is not None and scored.exit_reason is not None
+        acted = not ended and not self._action_source.before_acting(self._pilot.steps) and self._act(time_step)
+        # The simulator goes on with the command, so what the learner gets travels meanwhile.
+        if scored is not None:
+            self._publish(scored)
+        if ended:
+            self._pending = None
+            self._end_episode()
+        elif not acted and self._ready(self._action_source.before_acting(self._pilot.steps)):
+            self._act(time_step)
+
+    def _act(self, time_step: TimeStep) -> bool:
+        """Answer the frame; always true."""
+        self._pending = None
+        self._waiting.end()
+        action = self._pilot.act(time_step)
+        self._out.command(to_command(action), time_step.vehicle.stamp_ns)
+        self._house.answered = True
+        return True
+
+    def _ready(self, missing: str) -> bool:
+        if missing:
+            self._waiting.begin(missing, time.monotonic())
+        elif self._frames.driving:
+            self._waiting.end()
+        return not missing
+
+    def _publish(self, scored: Scored) -> None:
+        self._faults_in_a_row = 0
+        self._last_sent = scored
+        self._out.step(scored, self._pilot.reward.bounds, self._total_steps)
+
+    @property
+    def _total_steps(self) -> int:
+        return self._action_source.first_step + self._pilot.steps
+
+    # Episodes.
+
+    def _end_episode(self) -> None:
+        self._frames.stop()
+        record, sent = self._pilot.record, self._last_sent
+        if record is not None and record.length and sent is not None:
+            self._out.episode(record, sent, self._total_steps, self._action_source.noise)
+        if self._pilot.steps < self._action_source.steps:
+            self._evaluations.after_episode(self._total_steps)
+            self._ask_for_reset()
+
+    def _ask_for_reset(self) -> None:
+        self._pending, self._rolled_on = None, False
+        self._frames.forget()
+        tour = self._evaluations.tour
+        scenario, seed = self._next_episode if tour is None else tour.next_route
+        self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
+
+    @property
+    def _next_episode(self) -> tuple[int, int]:
+        """Scenario and seed of the training's next episode."""
+        first, episode = self._action_source.first_step, self._pilot.episodes
+        return self.settings.simulator.scenario, episode_seed(self.settings.run.seed, self._index, first, episode)
+
+    def _on_reset(self, start: EpisodeStart) -> None:
+        if self._evaluations.tour is not None:
+            self._evaluations.tour.start(start.route)
+        else:
+            self._pilot.start(start.route, start.scenario, start.seed)
+            self._out.start(self._pilot, start.route, start.stamp_ns, self._action_source.steps)
+        self._waiting.end()
+        self._frames.start(start.stamp_ns)
+
+    def _fault(self, reason: str) -> None:
+        """Bad input: the episode is cut before it, nothing of it reaches the learner, and the next one begins."""
+        if not self._frames.driving:
+            return
+        self._faults += 1
+        self._faults_in_a_row += 1
+        self.get_logger().warning(f"episode cut: {reason}", throttle_duration_sec=1.0)
+        if self._faults_in_a_row > FAULT_LIMIT:
+            raise RunEnd(1, f"{FAULT_LIMIT} faults in a row without a good step; the last one: {reason}")
+        if self._evaluations.tour is not None:
+            self._evaluations.tour.abandon()
+            self._frames.stop()
+            self._ask_for_reset()
+            return
+        self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+        self._end_episode()
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if self._paused_by:
+            reason = f"paused until td3/reset_alarms is called: {self._paused_by}"
+            self.get_logger().warning(reason, throttle_duration_sec=10.0)
+            return
+        if self._pilot.steps >= self._action_source.steps and self._evaluations.tour is None:
+            self._watch_end(now)
+        elif not self._frames.driving:
+            self._watch_reset(now)
+        elif self._pending is None and self._frames.silence(now) > self.settings.diagnostics.stale_after:
+            self._fault(self._frames.silent(now))
+        report = self._waiting.report(now)
+        if report:
+            self.get_logger().warning(report)
+        if self._waiting.expired(now):
+            raise RunEnd(1, f"gave up waiting for {self._waiting.reason} after {self._waiting.timeout:.0f} s")
+
+    def _watch_reset(self, now: float) -> None:
+        missing = self._action_source.before_first_step() or self._out.record_keeper.missing(now)
+        if not missing and self._reset.ready:
+            missing = self._frames.before_first_frame(now)
+        if missing:
+            self._waiting.begin(missing, now)
+        elif self._reset.due(now):
+            self._ask_for_reset()
+
+    def _watch_end(self, now: float) -> None:
+        missing = "the learner to finish its updates"
+        if not self._learned or self._learner_state == LearnerStatus.FINISHED:
+            missing = self._evaluations.at_the_end(self._total_steps, self._learner_updates)
+        if self._evaluations.tour is not None:
+            self._ask_for_reset()
+        elif missing:
+            self._waiting.begin(missing, now)
+        else:
+            raise RunEnd(0)
+
+    def _publish_diagnostics(self) -> None:
+        self._out.status(frame_status(self._frames.sync.counts, self._faults, self._waiting, time.monotonic()))
+        self._evaluations.beat()
+
+    def close(self) -> None:
+        """Nothing to save; the last episode and the last evaluation shall be heard."""
+        if self.context.ok():
+            await_arrival(*self.publishers)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``policy``."""
+    leave(run(PolicyNode, arguments))
+
+
+if __name__ == "__main__":
+    main()

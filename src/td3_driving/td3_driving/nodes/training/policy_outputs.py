@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that the policy node publishes."""
+
+from __future__ import annotations
+
+from carla_msgs.msg import CarlaEgoVehicleControl
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from td3_driving_msgs.msg import EpisodeStart, EpisodeSummary, Experience, RewardTerms
+
+from td3_driving.doctor.status import Status
+from td3_driving.driving import topics
+from td3_driving.driving.action import Command
+from td3_driving.driving.episode import EpisodeRecord
+from td3_driving.driving.pilot import Pilot, Scored
+from td3_driving.driving.route import Route
+from td3_driving.nodes.ros import conversions, qos
+from td3_driving.nodes.training.record_keeper import RecordKeeper
+
+
+class PolicyOutputs:
+    """Converts and publishes.
+
+    Args:
+        node: whose publishers these are.
+        actor_id: stands in the diagnostic status as hardware id.
+        learning: whether steps go to a learner; a scripted driver has none.
+
+    Attributes:
+        record_keeper: whether the record of a learning run would miss something that were published now.
+    """
+
+    def __init__(self, node: Node, actor_id: str, learning: bool) -> None:
+        self._node = node
+        self._actor_id = actor_id
+        self._learning = learning
+        self._replay = node.create_publisher(Experience, topics.REPLAY, qos.REPLAY)
+        self._reward = node.create_publisher(RewardTerms, topics.REWARD, qos.REWARD)
+        self._start = node.create_publisher(EpisodeStart, topics.EPISODE_START, qos.EPISODE_START)
+        self._episode = node.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
+        self._control = node.create_publisher(CarlaEgoVehicleControl, topics.COMMAND, qos.BRIDGE)
+        self._diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
+        self.record_keeper = RecordKeeper(node, (self._reward, self._episode) if learning else ())
+
+    def command(self, command: Command, stamp_ns: int) -> None:
+        """Answer the frame of ``stamp_ns`` (simulated time) with ``command``."""
+        self._control.publish(conversions.control_message(command, stamp_ns))
+
+    def step(self, scored: Scored, bounds: tuple[float, float], total_steps: int) -> None:
+        """A finished step, for the learner and for the ledger of the rewards."""
+        if self._learning:
+            self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
+        self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
+
+    def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
+        """The episode that ``pilot`` has begun on ``route``; this session has ``session_steps`` steps."""
+        assert pilot.record is not None
+        steps = pilot.steps, session_steps
+        self._start.publish(conversions.start_message(pilot.record, route, stamp_ns, pilot.identity, steps))
+
+    def episode(self, record: EpisodeRecord, last: Scored, total_steps: int, noise: float) -> None:
+        """A finished episode, its ``last`` step and the exploration noise then in use."""
+        stamp_ns = last.time_step.vehicle.stamp_ns
+        self._episode.publish(conversions.episode_message(record, last.experience, stamp_ns, total_steps, noise))
+
+    def status(self, status: Status) -> None:
+        """A diagnostic status of this policy."""
+        message = DiagnosticArray(status=[conversions.diagnostic_status(status, self._actor_id)])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._diagnostics.publish(message)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking for the next episode: calls of ``td3/reset_episode`` and what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.client import Client
+from rclpy.node import Node
+from td3_driving_msgs.srv import ResetEpisode
+
+from td3_driving.driving import decoding, topics
+from td3_driving.driving.route import Route, RouteError
+from td3_driving.nodes.ros import conversions
+from td3_driving.nodes.ros.entry import RunEnd
+
+ANSWER_TIMEOUT = 10.0
+"""Wall time after which an unanswered reset is asked for again: the simulator may have been started anew [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeStart:
+    """An episode that the simulator has made ready; its first frame is the one stamped ``stamp_ns`` or later."""
+
+    route: Route
+    scenario: int
+    seed: int
+    stamp_ns: int
+
+
+class ResetCalls:
+    """At most one open call; an answer to a call that was given up is not heard.
+
+    Args:
+        node: whose client this is.
+        on_start: called with what the simulator has made ready.
+    """
+
+    def __init__(self, node: Node, on_start: Callable[[EpisodeStart], None]) -> None:
+        self._client: Client = node.create_client(ResetEpisode, topics.RESET_EPISODE)
+        self._on_start = on_start
+        self._asked_at: float | None = None
+
+    def due(self, now: float) -> bool:
+        """Whether to ask (again), at wall time ``now`` [s]."""
+        return self._asked_at is None or now - self._asked_at > ANSWER_TIMEOUT
+
+    @property
+    def ready(self) -> bool:
+        """Whether somebody answers such calls."""
+        return bool(self._client.service_is_ready())
+
+    def ask(self, scenario: int, seed: int, now: float) -> str:
+        """Ask for an episode; what the policy waits for from now on."""
+        if not self.ready:
+            self._asked_at = None
+            return "the simulator's service td3/reset_episode"
+        self._asked_at = now
+        future = self._client.call_async(ResetEpisode.Request(scenario=scenario, seed=seed))
+        future.add_done_callback(lambda done: self._on_answer(done.result(), scenario, seed))
+        return "the simulator's answer to a reset"
+
+    def _on_answer(self, answer: ResetEpisode.Response, scenario: int, seed: int) -> None:
+        if self._asked_at is None:
+            return
+        self._asked_at = None
+        if not answer.success:
+            raise RunEnd(1, f"the simulator refused a reset: {answer.message}")
+        try:
+            route = Route(conversions.route_points(answer.route))
+        except RouteError as error:
+            raise RunEnd(1, f"the simulator's route cannot be driven: {error}") from error
+        self._on_start(EpisodeStart(route, scenario, seed, decoding.nanoseconds(answer.stamp)))

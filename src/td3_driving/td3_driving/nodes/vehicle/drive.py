@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drive node: a managed node that drives by a bundle, through onnxruntime and without torch.
+
+It answers frames as the policy node of training does, see :mod:`td3_driving.nodes.ros.fast_wait`, and gives its
+commands to the gate; the vehicle hears the gate alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from carla_msgs.msg import CarlaEgoVehicleControl
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from td3_driving_msgs.msg import PolicyTick
+
+from td3_driving.deploy.bundle import public_key
+from td3_driving.deploy.bundle_archive import BundleError
+from td3_driving.deploy.drive_report import DriveReport
+from td3_driving.deploy.drive_settings import drive_settings
+from td3_driving.deploy.driver import DeployedDriver, TimedFrame
+from td3_driving.deploy.nearest import Pairing, pairing
+from td3_driving.deploy.runtime import InferenceError, Loaded, load
+from td3_driving.deploy.shadow import DriverInCharge
+from td3_driving.driving import decoding, topics
+from td3_driving.driving.action import FULL_STOP
+from td3_driving.driving.decoding import action_of
+from td3_driving.driving.observation import ObservationError
+from td3_driving.driving.route import Route, RouteError
+from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.nodes.ros import conversions, qos
+from td3_driving.nodes.ros.ending import Ending, await_arrival
+from td3_driving.nodes.ros.entry import RunEnd, leave, run
+from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
+from td3_driving.nodes.ros.parameters import load_groups
+from td3_driving.nodes.vehicle.bundle_swap import BundleSwap
+from td3_driving.nodes.vehicle.policy_tick import tick_message
+
+HOUSEKEEPING = 0.05
+"""Wall time between two looks at services while frames keep coming [s]."""
+OVERDUE = 0.2
+"""Wall time after which they are looked at even while a frame is being put together [s]."""
+SILENCE = 0.5
+"""Wall time without a frame after which a bundle is swapped without one [s]."""
+REPORT_PERIOD = 1.0
+"""Wall time between two reports on /diagnostics [s]."""
+HARDWARE = "policy"
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class DriveNode(LifecycleNode):
+    """Converts messages, lets :class:`DeployedDriver` decide, publishes what it decided."""
+
+    def __init__(self) -> None:
+        super().__init__("drive", automatically_declare_parameters_from_overrides=True)
+        settings, _ = load_groups(self, drive_settings)
+        self.settings = settings.drive
+        self.refusal = ""
+        self._driver: DeployedDriver | None = None
+        self._sync: Pairing[TimedFrame] = pairing(1.0, 0.0)
+        self._report = DriveReport(self.settings.threads, self.settings.shadow)
+        self._driving = self._over = False
+        self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
+        self._route: Route | None = None
+        self._in_charge = DriverInCharge()
+        self._held: tuple[PolicyTick, int] | None = None
+        self._unanswered: tuple[TimedFrame, VehicleState] | None = None
+        self._last_stamp_ns = 0
+        self._reported_at = 0.0
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._wire()
+
+    def _wire(self) -> None:
+        self._command = self.create_publisher(CarlaEgoVehicleControl, topics.POLICY_COMMAND, qos.BRIDGE)
+        self._tick = self.create_publisher(PolicyTick, topics.POLICY_TICK, qos.STATUS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
+        sensor = qos.BRIDGE if self.settings.sensor_qos == "reliable" else qos_profile_sensor_data
+        fast = [
+            self.create_subscription(PathMessage, topics.ROUTE, self._on_route, qos.BRIDGE_LATCHED),
+            self.create_subscription(Image, topics.IMAGE, self._on_image, sensor),
+            self.create_subscription(Odometry, topics.ODOMETRY, self._on_odometry, sensor),
+        ]
+        if self.settings.shadow:
+            topic = topics.COMMAND
+            fast.insert(0, self.create_subscription(CarlaEgoVehicleControl, topic, self._on_command, qos.BRIDGE))
+        self._fast = FastWait(self.context, fast, [])
+        self._swap = BundleSwap(self, self._executor, self._load, lambda: self._driver, lambda: self._driving)
+        self._executor.add_node(self)
+
+    # Life.
+
+    def live(self) -> None:
+        """Answer frames as they come, and everything else now and then, until a signal or the shutdown transition."""
+        ending = Ending()
+        ending.listen()
+        if self.settings.autostart:
+            self._start()
+        while self.context.ok() and not ending.asked and not self._over:
+            busy = self._driving and self._fast.once(HOUSEKEEPING)
+            if self._house.due(busy):
+                self._executor.spin_once(timeout_sec=0.0 if self._driving else HOUSEKEEPING)
+                self._keep_house(time.monotonic())
+
+    def _start(self) -> None:
+        if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+            raise RunEnd(2, self.refusal or "the node could not be activated")
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the bundle, check all of it, warm its network up."""
+        try:
+            loaded = self._load(self.settings.bundle)
+        except BundleError as error:
+            self.refusal = str(error)
+            self.get_logger().error(f"not configured: {error}")
+            return FAILURE
+        self._driver = DeployedDriver(loaded)
+        if self._route is not None:
+            self._driver.take_route(self._route)
+        self._sync = pairing(self._driver.contract.frame_time, self.settings.sync_tolerance)
+        self.get_logger().info(f"configured: bundle {loaded.bundle.short}, signature {loaded.bundle.signed}")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to answer frames; whatever was seen before is forgotten."""
+        assert self._driver is not None
+        # What waited while the bundle was loaded is too old to act on.
+        self._fast.drain()
+        self._driver.restart()
+        self._sync.restart()
+        self._in_charge.forget()
+        self._held = self._unanswered = None
+        self._driving = True
+        self.get_logger().info("shadow: commands nothing" if self.settings.shadow else "driving")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Answer frames no longer; the last command is to stop."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the bundle up."""
+        self._swap.hand_over()
+        self._driver = None
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As deactivation, then the end of the process."""
+        self._stop()
+        self._over = True
+        return super().on_shutdown(state)
+
+    def close(self) -> None:
+        """Whatever ended the node, the last command is to stop."""
+        if self.context.ok():
+            self._stop()
+
+    def _stop(self) -> None:
+        if not self._driving:
+            return
+        self._driving = False
+        if self.settings.shadow:
+            return
+        # Stamped later than the command before, or it would not count as a new one.
+        stamp_ns = self._last_stamp_ns + 1 if self._last_stamp_ns else self._now_ns()
+        self._command.publish(conversions.control_message(FULL_STOP, stamp_ns))
+        await_arrival(self._command)
+
+    # Inputs.
+
+    def _on_route(self, message: PathMessage) -> None:
+        try:
+            self._route = Route(conversions.route_points(message))
+        except RouteError as error:
+            self.get_logger().error(f"route refused, going on with the last: {error}", throttle_duration_sec=1.0)
+            return
+        if self._driver is None:
+            return
+        self._driver.take_route(self._route)
+        if self._unanswered is not None and self._driving:
+            # The frame overtook the route that it needs; whoever sent it may be waiting for its answer.
+            self._driver.restart()
+            self._on_frame(*self._unanswered)
+
+    def _on_image(self, message: Image) -> None:
+        if self._driver is None or not self._driving:
+            return
+        try:
+            timed_frame = self._driver.look(decoding.image_array(message), message.encoding)
+        except ObservationError as error:
+            self._refuse(f"unusable camera image: {error}")
+            return
+        pair = self._sync.add_image(decoding.nanoseconds(message.header.stamp), timed_frame)
+        if pair is not None:
+            self._on_frame(*pair)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        if not self._driving:
+            return
+        vehicle = decoding.vehicle_state(message)
+        pair = self._sync.add_state(vehicle.stamp_ns, vehicle)
+        if pair is not None:
+            self._on_frame(*pair)
+
+    def _on_command(self, message: CarlaEgoVehicleControl) -> None:
+        self._in_charge.hear(decoding.nanoseconds(message.header.stamp), action_of(message), time.monotonic())
+        if self._held is not None and self._in_charge.answer_to(self._held[1]) is not None:
+            self._publish_held()
+
+    # One frame.
+
+    def _on_frame(self, timed_frame: TimedFrame, vehicle: VehicleState) -> None:
+        assert self._driver is not None
+        self._swap.hand_over()
+        self._publish_held()
+        self._unanswered = None
+        rollbacks = self._driver.rollbacks
+        try:
+            decision = self._driver.decide(timed_frame, vehicle, self._last_action(vehicle.stamp_ns))
+        except (ObservationError, InferenceError) as error:
+            self._unanswered = timed_frame, vehicle
+            self._refuse(str(error))
+            return
+        if not self.settings.shadow:
+            self._command.publish(conversions.control_message(decision.command, vehicle.stamp_ns))
+        self._last_stamp_ns = vehicle.stamp_ns
+        self._held = tick_message(decision, self._driver.loaded.bundle.short, self._now_ns()), vehicle.stamp_ns
+        if not self.settings.shadow or self._in_charge.answer_to(vehicle.stamp_ns) is not None:
+            self._publish_held()
+        self._house.answered = True
+        self._report.note(decision, time.monotonic())
+        if self._driver.rollbacks > rollbacks:
+            self.get_logger().error(f"bundle given up, {self._driver.loaded.bundle.short} drives again")
+
+    def _last_action(self, stamp_ns: int) -> np.ndarray | None:
+        """In shadow mode the last action is that of the driver in charge, for it is what moved the vehicle."""
+        return self._in_charge.before(stamp_ns, time.monotonic()) if self.settings.shadow else None
+
+    def _publish_held(self) -> None:
+        """In shadow mode a decision waits for what the driver in charge did at its frame, at most to the next frame."""
+        if self._held is None:
+            return
+        (tick, stamp_ns), self._held = self._held, None
+        tick.shadow = self.settings.shadow
+        other = self._in_charge.answer_to(stamp_ns) if tick.shadow else None
+        if other is not None:
+            tick.steer_deviation, tick.drive_deviation = tick.steer - float(other[0]), tick.drive - float(other[1])
+        self._tick.publish(tick)
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _refuse(self, reason: str) -> None:
+        self._report.refuse(reason)
+        self.get_logger().warning(f"frame not answered: {reason}", throttle_duration_sec=1.0)
+
+    def _load(self, path: str) -> Loaded:
+        if not path:
+            raise BundleError("parameter drive.bundle names no bundle")
+        key = public_key(Path(self.settings.public_key)) if self.settings.public_key else None
+        return load(Path(path), key, self.settings.threads)
+
+    # What is not bound to a frame.
+
+    def _keep_house(self, now: float) -> None:
+        if self._swap.waiting and (self._report.last_at is None or now - self._report.last_at > SILENCE):
+            self._swap.hand_over()
+        if now - self._reported_at >= REPORT_PERIOD and self._driver is not None:
+            self._reported_at = now
+            self._publish_diagnostics(self._driver, now)
+
+    def _publish_diagnostics(self, driver: DeployedDriver, now: float) -> None:
+        statuses = self._report.statuses(driver, self._sync.counts, self._driving, now)
+        message = DiagnosticArray(status=[conversions.diagnostic_status(status, HARDWARE) for status in statuses])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the executable ``drive``."""
+    leave(run(DriveNode, arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages <-> what the visualizer draws."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TransformStamped
+from sensor_msgs.msg import CameraInfo, Image
+from shape_msgs.msg import SolidPrimitive
+from std_msgs.msg import Header
+from td3_driving_msgs.msg import GateStatus
+
+from td3_driving.driving import decoding
+from td3_driving.view.camera_model import CameraModel, rotation_matrix
+from td3_driving.view.odom_frame import Transform
+from td3_driving.view.scene import GateState
+from td3_driving.view.shapes import RED, Box
+
+GATE_MODES = {
+    GateStatus.WAITING: ("STALE", "waiting"),
+    GateStatus.ACTIVE: ("OK", "active"),
+    GateStatus.HOLDING: ("WARN", "holding"),
+    GateStatus.COMFORTABLE_STOP: ("ERROR", "comfortable stop"),
+    GateStatus.EMERGENCY_STOP: ("ERROR", "emergency stop"),
+    GateStatus.MANUAL: ("OK", "manual"),
+    GateStatus.DISENGAGED: ("STALE", "disengaged"),
+}
+"""Mode -> level and word."""
+
+
+def camera_model(intrinsics: CameraInfo, mount: TransformStamped) -> CameraModel:
+    """The camera of ``intrinsics``; ``mount`` leads from the vehicle's frame to the camera's optical one.
+
+    Raises:
+        ValueError: the camera is not calibrated, or the rotation of ``mount`` is none.
+    """
+    if intrinsics.k[0] <= 0.0 or intrinsics.k[4] <= 0.0:
+        raise ValueError("camera_info has no focal length")
+    k, at, q = intrinsics.k, mount.transform.translation, mount.transform.rotation
+    return CameraModel(k[0], k[4], k[2], k[5], rotation_matrix(q.x, q.y, q.z, q.w), np.array((at.x, at.y, at.z)))
+
+
+def bgr_image(sent: Image) -> np.ndarray:
+    """The pixels (height, width, 3) with blue first; a view where the encoding allows it.
+
+    Raises:
+        ObservationError: unknown encoding, or sizes that do not fit the data.
+    """
+    pixels = decoding.image_array(sent)
+    if sent.encoding == "mono8":
+        return np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
+    return pixels[:, :, 2::-1] if sent.encoding.startswith("rgb") else pixels[:, :, :3]
+
+
+def gate_of(sent: GateStatus) -> GateState:
+    """The state of the command gate in a few words; WARN also while a limit changes the commands."""
+    level, word = GATE_MODES.get(sent.mode, ("ERROR", f"unknown mode {sent.mode}"))
+    if sent.mode == GateStatus.ACTIVE:
+        level = "WARN" if sent.filters else level
+        age = f", {sent.age_ms:.0f} ms" if math.isfinite(sent.age_ms) else ""
+        return GateState(level, f"{word}, {sent.filtered_share:.0%} filtered{age}")
+    latched = " (latched)" if sent.latched else ""
+    return GateState(level, f"{word}{latched}" + (f": {sent.reason}" if sent.reason else ""))
+
+
+def traffic_boxes(objects: Any) -> list[Box]:
+    """The boxes of a ``derived_object_msgs/ObjectArray``; their poses are on the ground."""
+    boxes = []
+    for entry in objects.objects:
+        if entry.shape.type != SolidPrimitive.BOX or len(entry.shape.dimensions) != 3:
+            continue
+        at, q = entry.pose.position, entry.pose.orientation
+        length, width, height = entry.shape.dimensions
+        yaw = Transform(qx=q.x, qy=q.y, qz=q.z, qw=q.w).yaw
+        boxes.append(Box("traffic", entry.id, at.x, at.y, at.z + height / 2.0, yaw, length, width, height, RED))
+    return boxes
+
+
+def stamped(header: Header, parent: str, child: str, transform: Transform) -> TransformStamped:
+    """A transform with the stamp of ``header``, between two named frames."""
+    filled = TransformStamped(child_frame_id=child)
+    filled.header.stamp, filled.header.frame_id = header.stamp, parent
+    at, rotation = filled.transform.translation, filled.transform.rotation
+    at.x, at.y, at.z = transform.x, transform.y, transform.z
+    rotation.x, rotation.y, rotation.z, rotation.w = transform.qx, transform.qy, transform.qz, transform.qw
+    return filled

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exit codes of the processes of a run and of the commands."""
+
+from __future__ import annotations
+
+BAD_INPUT = 2
+"""Exit code of a process that refuses its input; a new start would end the same way."""
+
+INTERRUPTED = 130
+"""Exit code of a run that a person stopped, as a shell reports it."""

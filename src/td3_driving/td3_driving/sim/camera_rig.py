@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All cameras of the ego, each with a renderer of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from td3_driving.driving.cameras import cameras
+from td3_driving.driving.observation import camera_frame, one_frame
+from td3_driving.settings import ObservationSettings, SimulatorSettings
+from td3_driving.sim.appearance import Appearance
+from td3_driving.sim.camera import Camera
+from td3_driving.sim.roads import RoadMap
+
+if TYPE_CHECKING:
+    from td3_driving.driving.vehicle_state import VehicleState
+    from td3_driving.sim.world import Vehicles
+
+ENCODING = "bgra8"
+"""Of the images that :class:`Camera` renders."""
+
+
+class CameraRig:
+    """The cameras that an observation asks for.
+
+    Args:
+        roads: the road network to begin with.
+        simulator: size and field of view of the images.
+        observation: which cameras there are, and what a frame shows of their images.
+
+    Raises:
+        CameraError: the renderer is unknown or does not start.
+    """
+
+    def __init__(self, roads: RoadMap, simulator: SimulatorSettings, observation: ObservationSettings) -> None:
+        size = simulator.camera_width, simulator.camera_height
+        mounted = cameras(observation)
+        self.cameras = [Camera(roads, *size, simulator.camera_fov, place=place) for place in mounted]
+        self._observation = observation
+
+    def enter(self, roads: RoadMap) -> None:
+        """See :meth:`Camera.enter`."""
+        for camera in self.cameras:
+            camera.enter(roads)
+
+    def dress(self, appearance: Appearance, first_ns: int = 0) -> None:
+        """See :meth:`Camera.dress`."""
+        for camera in self.cameras:
+            camera.dress(appearance, first_ns)
+
+    def render(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
+        """The image of the front camera; see :meth:`Camera.render`."""
+        return self.cameras[0].render(ego, vehicles)
+
+    def images(self, ego: VehicleState, vehicles: Vehicles) -> list[np.ndarray]:
+        """The image of every camera, the front one first; see :meth:`Camera.render`."""
+        return [camera.render(ego, vehicles) for camera in self.cameras]
+
+    def frame(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
+        """What the policy sees; see :func:`td3_driving.driving.observation.frame_shape`."""
+        return frame_of(self.images(ego, vehicles), self._observation)
+
+    def close(self) -> None:
+        """Give the renderers' buffers back."""
+        for camera in self.cameras:
+            camera.close()
+
+
+def frame_of(images: list[np.ndarray], observation: ObservationSettings) -> np.ndarray:
+    """The frame of the images that a rig rendered."""
+    return one_frame([camera_frame(image, ENCODING, observation) for image in images])

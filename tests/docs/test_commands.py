@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command of README, CONTRIBUTING and the guides fits the code, and is run by a test or says what it needs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .blocks import GUIDES, ROOT, Command, commands, key, section
+from .command_checks import Wrong, check
+
+COMMANDS = [command for page in GUIDES for command in commands(page)]
+CHECKED = [command for command in COMMANDS if not command.carried_out]
+
+
+@pytest.mark.parametrize("command", CHECKED, ids=str)
+def test_command_fits_the_code(command: Command) -> None:
+    check(command.text)
+
+
+def test_commands_are_found() -> None:
+    texts = {command.text for command in COMMANDS}
+    assert {"make train", "make test", "td3-driving deploy policy.zip"} <= texts
+    assert len(COMMANDS) > 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "make fly",
+        "make train STEP=5",
+        "make train STEPS=0",
+        "make train PROFILE=fast",
+        "make train OPTIONS='--set learning.gama=0.9'",
+        "make train OPTIONS='--set learning.gamma=2'",
+        "make train OPTIONS=--stage2",
+        "td3-driving judge runs/latest",
+        "td3-driving evaluate runs/latest --route 5",
+        "td3-driving doctor --brief",
+        "tools/env.sh td3-driving export runs/latest --out policy.zip",
+        "ros2 launch td3_driving fly.launch.py",
+        "ros2 launch td3_driving train.launch.py simulator:=carle",
+        "ros2 launch td3_driving train.launch.py stepz:=5",
+        "ros2 run td3_driving gates",
+        "ros2 run td3_driving gate --ros-args -p limit.steer:=1",
+        "ros2 service call /drive/swap_bundle td3_driving_msgs/srv/Swap '{}'",
+        "python docs/make_pictures.py",
+        "python docs/make_picture.py runs/latest picture.png --seed 3",
+        "python -m no_such_module",
+        "tools/env.sh python -m pytest tests/nodes/test_nothing.py",
+        "tools/vehicle.sh FOLDER",
+        "telnet localhost",
+    ],
+)
+def test_wrong_command_is_found(text: str) -> None:
+    with pytest.raises((Wrong, ValueError)):
+        check(text)
+
+
+RUN_BY = {
+    "make build": (".ci/run", "make test"),
+    "make test": (".ci/run", "make test"),
+    "pytest": (".ci/run", "make test"),
+    "make lint": (".github/workflows/ci.yml", "make lint"),
+    "make docs": (".github/workflows/ci.yml", "make docs"),
+    "td3-driving replay": ("tests/bags/test_recorded_run.py", "main("),
+    "td3-driving conformance": ("tests/conformance/test_conformance.py", "conformance"),
+    "td3-driving evaluate": ("tests/evaluation/test_cli.py", "main("),
+    "td3-driving deploy": ("tests/nodes/vehicle/test_deploy_vehicle.py", "deploy"),
+    "td3-doctor": ("tests/doctor/test_wheel.py", "doctor.cli"),
+    "td3_driving": ("tests/doctor/test_wheel.py", "tag_table"),
+    "docs/make_observation.py": ("tests/learning/test_one_contract.py", "make_observation"),
+    "tools": ("tests/docs/test_site.py", "tools.reference"),
+}
+"""Where a command is run that no tutorial runs: a file, and what stands in it."""
+ROS = ("ros2", "source")
+"""The name of these alone says that they need ROS 2."""
+NEED = re.compile(r"CARLA|GPU|vehicle|minute|hour|Docker|an environment of its own|remove|by hand|of yours|renew|mends")
+"""What the text around a command says if nothing runs it."""
+
+
+CARRIED_OUT = {key(command.text) for command in COMMANDS if command.carried_out}
+
+
+@pytest.mark.parametrize("command", CHECKED, ids=str)
+def test_command_is_run_or_says_what_it_needs(command: Command) -> None:
+    name = key(command.text)
+    if name in CARRIED_OUT or name in ROS:
+        return
+    if name in RUN_BY:
+        where, word = RUN_BY[name]
+        assert word in (ROOT / where).read_text(encoding="utf-8"), f"{where} does not run it"
+        return
+    assert NEED.search(section(command)), f"nothing runs {name!r}, and the text does not say what it needs"

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input at the command line: one sentence, exit code 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from td3_driving import cli
+from td3_driving.launching.child import MODULES
+from td3_driving.launching.prepare import RunRequest, blind_note, how_to_listen, prepare, resolve
+
+from ..shared.patience import HANG
+
+NOW = datetime(2030, 1, 2, 3, 4, 5)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "learning.gama=1"], "did you mean 'learning.gamma'"),
+        (["--steps", "0"], "0 is outside 1"),
+        (["--profile", "none-such"], "unknown profile 'none-such'"),
+        (["--resume", "--run", "nothing"], "no run to resume"),
+        (["--simulator", "carla", "--num-actors", "2"], "2 actors need simulator embedded"),
+    ],
+)
+def test_bad_requests(arguments: list[str], message: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert list(home.iterdir()) == []
+
+
+def test_run_folder_that_is_a_file(home: Path) -> None:
+    (home / "taken").write_text("")
+    assert cli.main(["train", "--run", str(home / "taken")]) == 2
+
+
+def test_unknown_command_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trian"]) == 2
+    assert "train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+def test_every_command_describes_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if command == "conformance":
+        pytest.importorskip("carla_msgs", reason="the message packages are not built; run: make build")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert "usage" in capsys.readouterr().out.lower()
+
+
+def test_request_is_resolved(home: Path) -> None:
+    request = RunRequest(assignments=("run.num_actors=2", "run.seed=9"), faults="crash@5")
+    with ExitStack() as held:
+        prepared = prepare(request, {}, NOW, held)
+        assert prepared.folder.path == home / "runs/quick-20300102-030405-9"
+        assert [spec.parameters.get("faults") for spec in prepared.specs if spec.executable == "simulator"] == [
+            "crash@5"
+        ] * 2
+        assert prepared.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+        assert prepared.environment["OMP_WAIT_POLICY"] == "PASSIVE"
+        said = how_to_listen(prepared.environment)
+        assert said.startswith("ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=") and "OMP" not in said
+
+
+@pytest.mark.parametrize(
+    ("simulator", "asked", "critic", "teacher"),
+    [
+        ("embedded", (), "privileged", "idm"),
+        ("carla", (), "privileged", "idm"),
+        ("none", (), "camera", "none"),
+        ("none", ("network.critic=privileged",), "privileged", "none"),
+        ("none", ("network.critic = privileged", "learning.teacher=idm"), "privileged", "idm"),
+    ],
+)
+def test_a_simulator_that_may_not_tell_the_others_is_trained_on_without_them(
+    simulator: str, asked: tuple[str, ...], critic: str, teacher: str
+) -> None:
+    request = RunRequest(assignments=asked, simulator=simulator)
+    settings, _ = resolve(request, NOW)
+    assert (settings.network.critic, settings.learning.teacher) == (critic, teacher)
+    note = blind_note(request)
+    assert ("network.critic=camera" in note, "learning.teacher=none" in note) == (critic == "camera", teacher == "none")
+
+
+def test_a_profile_that_needs_nobody_is_left_alone() -> None:
+    request = RunRequest(simulator="none", profile="validation_5k")
+    assert resolve(request, NOW)[0] == resolve(replace(request, simulator="embedded"), NOW)[0]
+    assert blind_note(request) == ""
+
+
+def test_the_users_choice_for_openmp_stands(home: Path) -> None:
+    with ExitStack() as held:
+        prepared = prepare(RunRequest(), {"OMP_WAIT_POLICY": "ACTIVE"}, NOW, held)
+        assert "OMP_WAIT_POLICY" not in prepared.environment
+
+
+def test_missing_companion_program_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    with ExitStack() as held, pytest.raises(ValueError, match="rviz2 is not on this machine"):
+        prepare(RunRequest(rviz=True), {}, NOW, held)
+
+
+def test_node_without_its_module_is_told_in_one_sentence() -> None:
+    sources = Path(cli.__file__).resolve().parents[1]
+    stub = f"import sys; sys.modules['{MODULES['learner']}'] = None; sys.argv = ['child', 'learner']"
+    code = f"{stub}; from td3_driving.launching.child import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONPATH": str(sources)}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=HANG)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: learner needs the module")

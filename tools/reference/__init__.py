@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of ``docs/reference``, made from the code.
+
+``python -m tools.reference`` writes them; with ``--check`` it compares them.
+"""
