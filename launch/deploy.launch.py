@@ -48,7 +48,7 @@ PAUSE = 1.0
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments, and what drives."""
+    """Return the arguments and the processes."""
     return LaunchDescription([*map(_argument, ARGUMENTS), OpaqueFunction(function=_deploy)])
 
 
@@ -84,7 +84,7 @@ def options_of(values: dict[str, str]) -> DeployOptions:
 
 
 def process(spec: ProcessSpec, values: dict[str, str]) -> list[Action]:
-    """A node, and what follows from its end."""
+    """Return a node and the handler of its end."""
     files = [values["params_file"]] if values["params_file"] else []
     node = Node(
         package="td3_driving",

@@ -182,7 +182,7 @@ class Environment:
 
 
 def run(command: list[str], failure: str, environment: dict[str, str] | None = None) -> None:
-    """Run a command that talks to the person itself.
+    """Run a command whose output goes to the terminal.
 
     Raises:
         SetupError: it failed.
@@ -192,5 +192,5 @@ def run(command: list[str], failure: str, environment: dict[str, str] | None = N
 
 
 def say(text: str) -> None:
-    """One line to the person."""
+    """Print one line for the user."""
     print(f"[build] {text}", flush=True)

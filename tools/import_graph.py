@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which package imports which: the layers of td3_driving, the arrows between them, and whether one runs up.
+"""Prints the imports between the packages of td3_driving by layer, and reports arrows that run up.
 
 ``python tools/import_graph.py`` prints one line per package, the highest layer first, with the packages that it
 imports and how often. ``--dot`` prints the graph for Graphviz. The exit code is 1 where an arrow does not lead to a

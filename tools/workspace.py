@@ -103,7 +103,7 @@ def digest_of(folder: Path) -> str:
 
 
 def built() -> dict[str, str]:
-    """What the last builds were made from; a package that is no longer installed is left out."""
+    """Digests of the last builds; packages that are not installed are left out."""
     try:
         known = json.loads(STAMP.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -134,7 +134,7 @@ def run_colcon(
 def colcon_variables(environment: Environment, flavour: str, variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of the build; a workspace that the calling shell sourced does not get into it."""
     result = {name: value for name, value in variables.items() if name not in ("COLCON_PREFIX_PATH", "MAKEFLAGS")}
-    # Without a word here colcon adds a load limit, under which a build stands still beside other work.
+    # By default colcon adds a load limit, which stalls a build beside other work.
     result["MAKEFLAGS"] = f"-j{len(os.sched_getaffinity(0))}"
     result["VIRTUAL_ENV"] = str(environment.path)
     result["PATH"] = f"{environment.path / 'bin'}{os.pathsep}{variables['PATH']}"
@@ -145,7 +145,7 @@ def colcon_variables(environment: Environment, flavour: str, variables: Mapping[
 
 
 def forget_removed_modules() -> None:
-    """setuptools copies over what an earlier build left, so a removed module would stay importable."""
+    """Delete the earlier build: setuptools copies over it, so a removed module would stay importable."""
     shutil.rmtree(ROOT / "build" / "td3_driving", ignore_errors=True)
     shutil.rmtree(ROOT / "install" / "td3_driving" / "lib", ignore_errors=True)
 

@@ -29,7 +29,7 @@ class Cloning(LearningAgent):
     def update(self, batch: Batch, reward_scale: float = 1.0) -> Report:
         """One step of the actor on the squared distance of its actions from the teacher's."""
         inputs = self.to_device(batch)
-        action = self.actor(inputs.now.images, inputs.now.states)
+        action = self.actor(inputs.now.frames, inputs.now.states)
         loss = imitation_loss(action, inputs.teacher)
         self.actor_optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -30,8 +30,8 @@ class ActorsFeatures(Course):
     class rule(TD3):
         def actor_objective(self, now):
             actor = self.networks.actor
-            features = torch.cat([actor.encoder(now.images), now.states], dim=1)
-            action, preactivation = actor.forward_with_preactivation(now.images, now.states)
+            features = torch.cat([actor.encoder(now.frames), now.states], dim=1)
+            action, preactivation = actor.forward_with_preactivation(now.frames, now.states)
             q = self.networks.critic.first_value(features, action)
             return ActorObjective(q, saturation_penalty(preactivation, self.rule), action)
 

@@ -201,8 +201,8 @@ class TestRewards:
 
     @pytest.mark.parametrize(("total", "expected"), [(1.0, []), (1.0 + 1e-7, []), (1.001, ["critical"])])
     def test_ledger(self, examined, total, expected):
-        parts = {"efficiency": 0.5, "lane_keeping": 0.5, "comfort": -0.25, "safety": 0.0, "progress": 0.25}
-        columns = {f"reward/{name}": every(value) for name, value in parts.items()}
+        terms = {"efficiency": 0.5, "lane_keeping": 0.5, "comfort": -0.25, "safety": 0.0, "progress": 0.25}
+        columns = {f"reward/{name}": every(value) for name, value in terms.items()}
         assert severities(examined({**columns, "reward/total": every(total)}), "reward-ledger") == expected
 
     @pytest.mark.parametrize(("breaks", "fires"), [(0.0, False), (3.0, True)])

@@ -202,7 +202,7 @@ class ByPass(TD3):
     """Q of the features of the actor's encoder."""
 
     def actor_q(self, now: Inputs, actions: Tensor) -> Tensor:
-        features = torch.cat([self.networks.actor.encoder(now.images), now.states], dim=1)
+        features = torch.cat([self.networks.actor.encoder(now.frames), now.states], dim=1)
         return self.networks.critic.first_value(features, actions)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_every_node_of_the_table_can_be_started_by_either_starter() -> None:
     for spec in [*processes(RunOptions(RUN)), *closing(RunOptions(RUN, final_routes=1))]:
         assert spec.executable in MODULES
         assert f'"{spec.executable}"' in setup or f'"{spec.executable} = ' in setup
+
+
+def test_an_installed_script_and_a_child_run_the_same_module() -> None:
+    setup = ast.parse((Path(__file__).resolve().parents[2] / "src/td3_driving/setup.py").read_text())
+    installed = next(
+        ast.literal_eval(node.value)
+        for node in setup.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NODES"
+    )
+    rooms = "td3_driving.nodes."
+    assert installed == {name: path.removeprefix(rooms) for name, path in MODULES.items() if path.startswith(rooms)}
 
 
 def test_command_line_of_a_node() -> None:

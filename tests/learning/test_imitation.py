@@ -87,7 +87,7 @@ def test_a_heavy_teacher_is_followed(small: Make, critic: str) -> None:
     assert losses[0] == pytest.approx(0.5**2 + 0.25**2, abs=0.05)
     assert losses[-1] < 0.01
     inputs = agent.to_device(batch(np.nan))
-    action = agent.actor(inputs.now.images, inputs.now.states).mean(dim=0)
+    action = agent.actor(inputs.now.frames, inputs.now.states).mean(dim=0)
     assert action.tolist() == pytest.approx([0.5, -0.25], abs=0.1)
 
 

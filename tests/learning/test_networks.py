@@ -99,5 +99,5 @@ def test_the_actor_learns_through_its_action_alone_and_is_told_nothing(small: Ma
     whole = torch.autograd.grad(objective.q.sum(), list(agent.actor.parameters()))
     assert all(torch.equal(one, other) for one, other in zip(through, whole, strict=True))
     assert any(part.abs().sum() > 0 for part in whole)
-    other = agent.algorithm.actor_objective(Inputs(now.images, now.states, torch.zeros_like(told)))
+    other = agent.algorithm.actor_objective(Inputs(now.frames, now.states, torch.zeros_like(told)))
     assert torch.equal(other.action, objective.action)

@@ -47,7 +47,7 @@ class ByPass(TD3):
         return self.networks.critic.first_value(self._mistaken(now), actions)
 
     def _mistaken(self, now: Inputs) -> Tensor:
-        features = self.networks.actor.encoder(now.images)
+        features = self.networks.actor.encoder(now.frames)
         if isinstance(self.networks.critic, CameraCritic):
             return torch.cat([features, now.states], dim=1)
         return torch.cat([features, now.privileged[:, features.shape[1] :]], dim=1)
@@ -72,7 +72,7 @@ class DeafToPenalty(TD3):
     """An update that does not read one of its settings."""
 
     def actor_objective(self, now: Inputs) -> ActorObjective:
-        action = self.networks.actor(now.images, now.states)
+        action = self.networks.actor(now.frames, now.states)
         q = self.actor_q(now, action)
         return ActorObjective(q, torch.zeros_like(q), action)
 

@@ -162,7 +162,7 @@ def test_learns_a_bandit(small: Make, algorithm: str) -> None:
         agent.update(batch_of(16, seed, actions=actions, rewards=rewards, discounts=np.zeros(16, np.float32)))
     inputs = agent.to_device(batch_of(32, 999))
     with torch.no_grad():
-        steer = agent.actor(inputs.now.images, inputs.now.states)[:, 0]
+        steer = agent.actor(inputs.now.frames, inputs.now.states)[:, 0]
     assert steer.mean() == pytest.approx(-0.5, abs=0.4)
 
 

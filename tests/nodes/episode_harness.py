@@ -229,7 +229,7 @@ class Episode:
             if frames == (frames := len(self._client.heard[f"/{ODOMETRY}"])):
                 return
             self._client.listen_for(0.5)
-        raise AssertionError("somebody drives, though the policy node is inactive")
+        raise AssertionError("somebody drives, though the drive node is inactive")
 
     def _after(self, begin: int) -> list[PolicyTick]:
         """The decisions of the episode that began at ``begin`` [ns], once there are enough."""

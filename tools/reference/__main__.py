@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _settle(path: Path, text: str, check: bool) -> bool:
-    """Write ``text``, or say whether it is there already."""
+    """Write ``text``, or return whether the file holds it already."""
     if check:
         return path.is_file() and path.read_text(encoding="utf-8") == text
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who publishes, reads, serves and calls what: found in the calls of the nodes' sources."""
+"""Finds the publishers, readers, servers and clients of all topics and services in the nodes' sources."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ METHODS = {
     "create_service": "serves",
     "create_client": "calls",
 }
-"""What a node does by each method of rclpy. A short name for one (``subscribe = node.create_subscription``) counts."""
+"""Method of rclpy -> use of the topic. A short name (``subscribe = node.create_subscription``) counts."""
 READERS = ("Tap",)
 """Classes that make a subscription out of a node and the same arguments."""
 GENERIC = ("recorder", "conformance")
-"""Programs that read whatever they are asked to."""
+"""Programs whose topics depend on their arguments."""
 
 
 @dataclass(frozen=True, order=True)
@@ -106,7 +106,7 @@ def _topics(source: Module, function: ast.FunctionDef, node: ast.expr, names: di
 
 
 def _called(call: ast.Call) -> str:
-    """The last name of what is called."""
+    """The last part of the called name."""
     return ast.unparse(call.func).rpartition(".")[2]
 
 

@@ -28,7 +28,7 @@ def definitions() -> list[Path]:
 
 
 def purpose(path: Path) -> str:
-    """What a definition says of itself: the comment at its top."""
+    """Return the comment at the top of a definition."""
     return " ".join(line[1:].strip() for line in _head(path.read_text(encoding="utf-8")))
 
 

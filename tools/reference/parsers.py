@@ -55,12 +55,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return StandIn(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to run."""
+        """Runs nothing."""
 
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Modules that this machine lacks can be imported inside; outside, all is as it was before."""
+    """Within the block, missing modules can be imported as stand-ins; afterwards they are removed."""
     before, finder = dict(sys.modules), _Finder()
     sys.meta_path.append(finder)
     try:

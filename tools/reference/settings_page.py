@@ -38,7 +38,7 @@ def _group(name: str, kind: type[Bounded]) -> str:
 
 
 def _written(kind: type) -> str:
-    """The docstring that somebody wrote: a dataclass without one lists its fields there."""
+    """Return the written docstring; a dataclass without one has a generated list of its fields."""
     texts = ((base.__doc__ or "", base.__name__) for base in kind.__mro__)
     return next(text for text, name in texts if text and not text.startswith(f"{name}("))
 

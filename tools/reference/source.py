@@ -104,7 +104,7 @@ def names_of_modules() -> list[str]:
 
 
 def reachable(name: str) -> set[str]:
-    """A module and the modules of its own folder that it imports, at first, second and any further hand."""
+    """A module and the modules of its own folder that it imports, directly or indirectly."""
     folder = name.rpartition(".")[0]
     seen, waiting = set[str](), [name]
     while waiting:

@@ -61,7 +61,7 @@ def _services(ends: list[Endpoint]) -> str:
 
 
 def _recorded() -> str:
-    """What the recorder keeps of each actor, and what all actors share."""
+    """The recorded topics of each actor, and those that all actors share."""
     kinds = [code(topic.kind.replace("/msg/", "/")) for topic in TOPICS]
     shares = ["all actors" if topic.shared else "each actor" for topic in TOPICS]
     return table(("topic", "type", "of"), zip((code(topic.name) for topic in TOPICS), kinds, shares))

@@ -274,11 +274,6 @@ GROUPS: dict[str, type[Bounded]] = dict(get_type_hints(Settings))
 """Class of each group; that of the reward has a weight for each term besides, see :func:`reward_settings`."""
 
 
-def groups_of(settings: Settings) -> dict[str, type[Bounded]]:
-    """Class of each group of ``settings``, with all of its fields."""
-    return {name: type(getattr(settings, name)) for name in GROUPS}
-
-
 def from_flat(values: Mapping[str, Any], base: Settings | None = None) -> Settings:
     """Settings from ``{"group.name": value}`` on top of ``base``.
 

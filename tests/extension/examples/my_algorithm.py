@@ -11,7 +11,7 @@ class MyAlgorithm(Algorithm):
     unused = frozenset({"target_noise", "target_noise_clip"})
 
     def next_value(self, beyond: Inputs) -> Tensor:
-        action = self.networks.actor_target(beyond.images, beyond.states)
+        action = self.networks.actor_target(beyond.frames, beyond.states)
         q1, q2 = self.networks.critic_target(beyond, action)
         return 0.5 * (q1 + q2)
 

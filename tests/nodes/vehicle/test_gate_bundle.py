@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gate and real policy node: killed, its bundle replaced by a corrupt one on the disk, or in a swap while it drives."""
+"""Gate and real drive node: killed, its bundle replaced by a corrupt one on the disk, or in a swap while it drives."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_killed_node_whose_bundle_was_replaced_by_a_corrupt_one(vehicle: Deploye
         vehicle.step()
         frames += 1
         assert frames * FRAME < BUDGET, f"still {vehicle.speed:.1f} m/s; {vehicle.status}"
-    print(f"policy node killed with -9 at {SPEED} m/s: standing after {frames * FRAME:.2f} s, budget {BUDGET:.2f} s")
+    print(f"drive node killed with -9 at {SPEED} m/s: standing after {frames * FRAME:.2f} s, budget {BUDGET:.2f} s")
     assert (vehicle.status.mode, vehicle.status.latched) == (GateStatus.EMERGENCY_STOP, True)
     told = vehicle.diagnostics
     vehicle.until(lambda: "command: none for" in told["gate: command"].message, "reason on /diagnostics")

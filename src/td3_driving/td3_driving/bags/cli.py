@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``td3-driving replay BAG``: the steps of a recorded run, rebuilt and held against what the learner got."""
+"""``td3-driving replay BAG``: rebuilds the steps of a recorded run and compares them with what the learner received."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _directory(asked: argparse.Namespace, settings: Settings, held: ExitStack) -> Path | None:
-    """Where the memory is made: in a new run folder, or nowhere."""
+    """Return the folder of the memory: in a new run folder, or None."""
     if not asked.into:
         return None
     if not settings.replay.on_disk:
@@ -76,7 +76,7 @@ def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -
 
 
 def _compare(found: Comparison) -> bool:
-    """Say how the sensors and the messages to the learner compare; whether no step differs."""
+    """Print how the sensors and the messages to the learner compare; return whether no step differs."""
     print(f"sent      {len(found.sent)} steps are in the bag as messages to the learner; {found.equal} are equal")
     for what, keys in (
         ("differ", found.different),
@@ -88,7 +88,7 @@ def _compare(found: Comparison) -> bool:
 
 
 def _learners_memory(asked: argparse.Namespace) -> ReplayMemory | None:
-    """What the learner of the recorded run kept: as asked for, or where the bag lies in its run folder."""
+    """Open the recorded learner's memory: the given one, or that of the run folder around the bag."""
     beside = asked.bag.resolve().parent
     if not asked.against and not (beside / "replay" / "header.json").is_file():
         return None

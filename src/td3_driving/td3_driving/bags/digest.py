@@ -15,7 +15,7 @@ CHUNK = 256
 
 
 def step_digest(experience: Experience) -> bytes:
-    """Of everything about a step that learning sees; who sent it and with which weights does not count."""
+    """Digest of all parts of a step that learning uses; sender and weights do not count."""
     hashed = hashlib.blake2b(digest_size=16)
     numbers = (experience.episode_id, experience.step_index, experience.terminated, experience.truncated)
     hashed.update(repr(numbers).encode())
@@ -28,7 +28,7 @@ def step_digest(experience: Experience) -> bytes:
 
 
 def memory_digest(memory: ReplayMemory) -> str:
-    """Of the set of all transitions that can be sampled, whatever their order: SHA-256, hexadecimal."""
+    """Digest of the set of all transitions that can be sampled, in any order: SHA-256, hexadecimal."""
     slots = memory.sampleable_slots()
     single = []
     for first in range(0, len(slots), CHUNK):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads bags with distrust: whatever is wrong with one is a :class:`BagError` of one sentence."""
+"""Reads untrusted bags: any defect raises a :class:`BagError` of one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from td3_driving.runs.profiles import load_run, parse_run
 from td3_driving.settings import Settings, SettingsError
 
 MAX_MESSAGE = 64 * 2**20
-"""Longest message that is looked into [bytes]; a camera image of 1920x1080 has 8.3 MB."""
+"""Longest message that is read [bytes]; a camera image of 1920x1080 has 8.3 MB."""
 MAX_CONFIG = 2**20
 """Longest configuration [characters]."""
 OLD_REWARD = "reward_parts"

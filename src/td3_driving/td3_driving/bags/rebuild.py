@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what was recorded of the topics of one actor to the steps that it took.
+"""Rebuilds the steps of one actor from its recorded topics.
 
-The steps come out of the code that drove: :class:`~td3_driving.driving.pilot.Pilot`. Only its choices are read from the
-bag instead of made: the commands.
+The code that drove makes the steps: :class:`~td3_driving.driving.pilot.Pilot`. Only its commands are read from the
+bag.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RebuildError(ValueError):
 
 
 class Rebuilder:
-    """Takes the messages of one actor and gives its steps."""
+    """Turns the messages of one actor into its steps."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -55,38 +55,38 @@ class Rebuilder:
         self._last_ns: int | None = None
 
     def add_image(self, message: Any) -> list[Experience]:
-        """A camera image; the steps that are certain now."""
-        # An image that cannot be used was of no use to the policy either: the frame stays incomplete.
+        """Take a camera image; return the steps that are now certain."""
+        # The policy could not use this image either: the frame stays incomplete.
         with suppress(ObservationError):
             frame = camera_frame(image_array(message), message.encoding, self._settings.observation)
             return self._add(nanoseconds(message.header.stamp), "frame", frame)
         return []
 
     def add_odometry(self, message: Any) -> list[Experience]:
-        """The state of the vehicle; the steps that are certain now."""
+        """Take the state of the vehicle; return the steps that are now certain."""
         vehicle = vehicle_state(message)
         return self._add(vehicle.stamp_ns, "vehicle", vehicle)
 
     def add_objects(self, message: Any) -> list[Experience]:
-        """The other vehicles; the steps that are certain now."""
+        """Take the other vehicles; return the steps that are now certain."""
         with suppress(ObservationError):
             return self._add(nanoseconds(message.header.stamp), "objects", neighbours_of(message))
         return []
 
     def add_command(self, message: Any) -> list[Experience]:
-        """What the policy answered to a frame; the steps that are certain now."""
+        """Take the policy's command for a frame; return the steps that are now certain."""
         return self._add(nanoseconds(message.header.stamp), "action", action_of(message))
 
     def add_collision(self, message: Any) -> list[Experience]:
-        """A contact; the steps that are certain now."""
+        """Take a contact; return the steps that are now certain."""
         return self._add(nanoseconds(message.header.stamp), "collided", True)
 
     def add_start(self, message: Any) -> list[Experience]:
-        """The beginning of an episode; the steps that are certain now."""
+        """Take the beginning of an episode; return the steps that are now certain."""
         return self._add(nanoseconds(message.header.stamp), "start", message)
 
     def finish(self) -> list[Experience]:
-        """The steps in what is left."""
+        """Return the steps in the remaining messages."""
         return self._steps(self._timeline.rest())
 
     def _add(self, stamp: int, part: str, value: Any) -> list[Experience]:
@@ -97,7 +97,7 @@ class Rebuilder:
         return [step for step in found if step is not None]
 
     def _frame(self, stamp: int, recorded: RecordedFrame) -> Experience | None:
-        """One frame as the policy met it; the step that ended with it."""
+        """Replay one frame as the policy saw it; return the step that ended with it."""
         self._note_clock()
         if recorded.start is not None:
             self._begin(recorded.start)
@@ -106,7 +106,7 @@ class Rebuilder:
         objects = recorded.objects if self._others else NOBODY
         if recorded.frame is None or recorded.vehicle is None or objects is None:
             if recorded.action is not None and self._driving:
-                # The policy answered a whole frame: it is the bag that lacks a part of it.
+                # The policy answered a complete frame: the bag lacks a part of it.
                 self._cut()
             return None
         gap = self._last_ns is not None and round((stamp - self._last_ns) / self._frame_ns) > 1
@@ -141,7 +141,7 @@ class Rebuilder:
             self._stop()
             return scored.experience
         if action is None:
-            # Without an answer the policy did not see this frame, so that it did not score it either.
+            # Without an answer the policy did not see this frame and did not score it.
             self._cut()
             return None
         self._chosen = action

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bag becomes a replay memory; the steps in it are held against those that the learner was sent."""
+"""Makes a replay memory from a bag and compares its steps with those that the learner was sent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Comparison:
 
 @dataclass
 class Replayed:
-    """What came out of a bag.
+    """The result of replaying a bag.
 
     Attributes:
         source: ``sensors`` or ``messages``.
@@ -121,10 +121,10 @@ def replay(bag: Bag, settings: Settings, source: str = "", directory: Path | Non
 
 
 class _Merge:
-    """Brings rebuilt steps into the memory, and between them those of which only the message is there.
+    """Puts rebuilt steps into the memory, and between them the steps known only by their message.
 
     Attributes:
-        filled: steps of the latter kind.
+        filled: steps known only by their message.
     """
 
     def __init__(self, intake: ExperienceIntake) -> None:
@@ -134,7 +134,7 @@ class _Merge:
         self.filled = 0
 
     def take(self, step: Experience) -> None:
-        """A rebuilt step; what was kept from before it goes in first."""
+        """Insert a rebuilt step, after the kept messages of earlier steps."""
         stream = step.actor_id, step.session_id
         self._fill(stream, step.sequence)
         self._kept[stream].pop(step.sequence, None)
@@ -142,13 +142,13 @@ class _Merge:
         self._next[stream] = step.sequence + 1
 
     def keep(self, step: Experience) -> None:
-        """The message of a step that may yet be rebuilt."""
+        """Keep the message of a step that may yet be rebuilt."""
         stream = step.actor_id, step.session_id
         if step.sequence >= self._next[stream]:
             self._kept[stream][step.sequence] = step
 
     def finish(self) -> None:
-        """What is kept cannot be rebuilt any more."""
+        """Insert all kept messages: their steps can no longer be rebuilt."""
         for stream, kept in self._kept.items():
             self._fill(stream, max(kept, default=-1) + 1)
 
@@ -160,7 +160,7 @@ class _Merge:
 
 
 class _Course:
-    """Deals the messages of a bag out to one :class:`Rebuilder` per actor."""
+    """Passes the messages of a bag to one :class:`Rebuilder` per actor."""
 
     def __init__(self, settings: Settings) -> None:
         self._several = settings.run.num_actors > 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brings what was recorded of one actor into the order of simulated time.
+"""Sorts the recorded messages of one actor by simulated time.
 
-Messages of different topics have no common order, and one that had to be sent again may come seconds late. So moments
+Messages of different topics have no common order, and a resent one may come seconds late. So moments
 wait until the newest stamp is :data:`WINDOW` frames ahead of them. A simulator that is started anew starts its clock
 anew, which shows in the next episode: it starts no later than the one before. What came before that message and belongs
 to the new clock is known by its stamp, which has passed already or has what it brings.
@@ -27,7 +27,7 @@ WAITING = 100
 
 @dataclass(slots=True)
 class RecordedFrame:
-    """What belongs to one stamp.
+    """The recorded data of one stamp.
 
     Attributes:
         frame: camera frame.

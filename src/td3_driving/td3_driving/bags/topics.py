@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording of a run holds."""
+"""The topics of a recording."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ TOPICS = (
     Recorded(topics.GUARD, "td3_driving_msgs/msg/Guard", latched=True, shared=True),
     Recorded("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", shared=True),
 )
-"""Left out: weights, which the checkpoints keep, and what is drawn from the rest: markers."""
+"""Left out: weights, which the checkpoints keep, and markers, which follow from the rest."""
 
 
 def recorded_topics(num_actors: int) -> list[tuple[str, Recorded]]:

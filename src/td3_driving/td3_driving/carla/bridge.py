@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``carla_ros_bridge`` and ``carla_spawn_objects``: their parameters, and what keeps them from starting."""
+"""``carla_ros_bridge`` and ``carla_spawn_objects``: parameters, commands, and checks before the start."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of libcarla in bounded time."""
+"""Calls libcarla with a time limit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Calls:
-    """Carries out calls in threads of their own, which are left behind where a frozen server never answers.
+    """Makes each call in its own thread, and abandons the thread where a frozen server never answers.
 
-    libcarla has a time-out of its own, which does not cover every call.
+    libcarla's own time-out does not cover every call.
 
     Args:
         timeout: wall time of a call [s].

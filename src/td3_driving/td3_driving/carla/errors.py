@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong with a CARLA server: one sentence each, with what to check."""
+"""Errors of a CARLA server: one sentence each, with what to check."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from td3_driving.carla.errors import CarlaError
+from td3_driving.driving.privileged import WHO_NEEDS_OTHERS
 from td3_driving.settings import SimulatorSettings
 
 EGO = "ego_vehicle"
@@ -42,10 +43,10 @@ def objects_text(path: Path, settings: SimulatorSettings, others: bool = False) 
     """The file's text with the camera that the settings ask for.
 
     Args:
-        others: whether the training must be told where the other vehicles are.
+        others: whether the training needs the other vehicles.
 
     Raises:
-        CarlaError: it is no objects file, or it lacks something that training needs.
+        CarlaError: it is no objects file, or lacks an object that training needs.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -58,10 +59,7 @@ def objects_text(path: Path, settings: SimulatorSettings, others: bool = False) 
     _check(path, sensors, [entry["id"] for entry in vehicles[0]["sensors"]])
     told = [*sensors.values(), *document["objects"]]
     if others and not any(entry.get("id") == OTHERS["id"] and entry.get("type") == OTHERS["type"] for entry in told):
-        raise CarlaError(
-            f"{path}: no {OTHERS['type']} with the id {OTHERS['id']}, which network.critic=privileged and"
-            " learning.teacher=idm need"
-        )
+        raise CarlaError(f"{path}: no {OTHERS['type']} with the id {OTHERS['id']}, which {WHO_NEEDS_OTHERS} needs")
     camera = sensors[CAMERA]
     camera["image_size_x"], camera["image_size_y"] = settings.camera_width, settings.camera_height
     camera["fov"] = settings.camera_fov
@@ -69,7 +67,7 @@ def objects_text(path: Path, settings: SimulatorSettings, others: bool = False) 
 
 
 def _check(path: Path, sensors: dict[str, Any], ids: list[str]) -> None:
-    """Two publishers of one topic crash the bridge, so ids must differ."""
+    """Require distinct ids, because two publishers of one topic crash the bridge."""
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
         raise CarlaError(f"{path}: several sensors have the id {twice[0]}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that a session starts beside itself: the server, the bridge, the spawner. They write into log files."""
+"""Programs that a session starts: the server, the bridge, the spawner. They write into log files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from td3_driving.carla.errors import CarlaError
 from td3_driving.processes.child_process import start_process
 
 GRACE = ((signal.SIGINT, 4.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
-"""Signals of a stop, each with the wall time [s] given before the next; together less than a starter's patience."""
+"""Signals of a stop, each with the wall time [s] before the next; in all less than a starter waits before it kills."""
 TAIL = 4096
 """Bytes at the end of a log file in which the last words of a program are looked for."""
 
 
 class Program:
-    """One running program; it and what it started die with this process.
+    """One running program; it and its children die with this process.
 
     Args:
         name: for messages and for the log file.
@@ -43,17 +43,17 @@ class Program:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """True while it runs."""
         return self._process.poll() is None
 
     def account(self) -> str:
-        """How it ended, and its last words."""
+        """Describe how it ended, with the last line of its log."""
         lines = self.log.read_bytes()[-TAIL:].decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
         return f"{self.name} ended with exit code {self._process.poll()} ({last}); its output is in {self.log}"
 
     def stop(self, grace: Sequence[tuple[signal.Signals, float]] = GRACE) -> None:
-        """End it and what it started."""
+        """End it and its children."""
         for number, patience in grace:
             if not self.alive:
                 break

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding or starting a CARLA server, and looking whether it answers."""
+"""Finds or starts a CARLA server, and checks whether it answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOCK_TIMEOUT = 1.0
 
 
 def listening(host: str, port: int) -> bool:
-    """Whether something accepts connections there; libcarla would wait and print where nothing does."""
+    """Return whether the port accepts connections; libcarla would wait and print if not."""
     try:
         with socket.create_connection((host, port), KNOCK_TIMEOUT):
             return True
@@ -26,7 +26,7 @@ def listening(host: str, port: int) -> bool:
 
 
 def must_start(settings: CarlaSettings) -> bool:
-    """Whether a server is to be started: as asked, or, with ``auto``, where none listens."""
+    """Return whether to start a server: as set, or, with ``auto``, where none listens."""
     if settings.server == "auto":
         return not listening(settings.host, settings.port)
     return settings.server == "start"
@@ -51,7 +51,7 @@ def executable(settings: CarlaSettings, environment: Mapping[str, str]) -> Path:
 
 
 def check_startable(settings: CarlaSettings, environment: Mapping[str, str]) -> None:
-    """Look, before anything is started, whether a session can begin at all.
+    """Check before any start whether a session is possible.
 
     Raises:
         CarlaError: the client is not installed, or there is neither a server nor a way to start one.

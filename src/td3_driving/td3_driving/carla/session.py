@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One session on CARLA: everything started in order, resets, a watch over it, and an orderly end.
+"""Runs one session on CARLA: ordered start, resets, supervision, orderly end.
 
-A session lives in a thread of its own, in plain blocking steps; every wait has a limit and a reason. Each stage of the
-start has the wall time ``carla.stage_timeout``, and an error that tells what to check.
+A session runs in a thread of its own, in blocking steps; every wait has a limit and a reason. Each stage of the
+start has the wall time ``carla.stage_timeout`` and an error that says what to check.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from td3_driving.sim.routes import plan_route
 from td3_driving.sim.world import SCENARIO_VEHICLES
 
 WATCH_PERIOD = 0.5
-"""Wall time between two looks at what runs while nothing is asked for [s]."""
+"""Wall time between two checks of the programs while idle [s]."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reset came to.
+    """The result of a reset.
 
     Attributes:
         success: whether an episode may begin.
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Order:
-    """A reset that somebody waits for."""
+    """A requested reset."""
 
     scenario: int
     seed: int
@@ -119,7 +119,7 @@ class Session:
         return self._stack.trouble() or (f"no frame for {silence:.0f} s" if silence > limit else "")
 
     def _recover(self, trouble: str) -> None:
-        """Start all anew; the policy has cut its episode by then, because frames stopped coming."""
+        """Restart everything; by then the policy has cut its episode, because frames stopped coming."""
         self.ready = False
         while not self._stopping.is_set():
             self._restarts += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the topics of the bridge show, for a thread that waits for it."""
+"""Collects the state of the bridge's topics for a thread that waits on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from td3_driving.driving.vehicle_state import VehicleState
 
 
 class Sightings:
-    """Written by the node that hears the bridge, read by the session; safe to use from both threads.
+    """Written by the node that subscribes to the bridge, read by the session; thread-safe.
 
     Attributes:
         frames: messages of the bridge's status so far.
@@ -31,31 +31,31 @@ class Sightings:
         self.running = True
 
     def on_status(self, number: int, running: bool) -> None:
-        """The bridge made a frame, or was paused."""
+        """Call when the bridge made a frame or was paused."""
         with self._news:
             self.frames, self.number, self.running = self.frames + 1, number, running
             self._last_frame_at = self._clock()
             self._news.notify_all()
 
     def on_state(self, state: VehicleState) -> None:
-        """The ego's odometry came."""
+        """Call with the ego's odometry."""
         with self._news:
             self.states, self.state = self.states + 1, state
             self._news.notify_all()
 
     def on_camera(self) -> None:
-        """An image was announced."""
+        """Call when an image was announced."""
         with self._news:
             self.images += 1
             self._news.notify_all()
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
+        """Wake all waiting threads to check their conditions."""
         with self._news:
             self._news.notify_all()
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait up to ``timeout`` [s] for a condition on what is seen; whether it holds."""
+        """Wait up to ``timeout`` [s] for a condition on the sightings; return whether it holds."""
         with self._news:
             return self._news.wait_for(condition, timeout)
 

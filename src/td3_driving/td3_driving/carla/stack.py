@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stages in which a CARLA session comes up, and the order in which it goes down."""
+"""Starts a CARLA session stage by stage and stops it in order."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from td3_driving.settings import Settings
 from td3_driving.sim.roads import RoadMap, load_map
 
 LOOK_PERIOD = 0.1
-"""Wall time between two looks [s]."""
+"""Wall time between two polls [s]."""
 LAST_CALLS = 3.0
-"""Wall time of each call while going down [s]: the server may be dead."""
+"""Wall time of each call during the stop [s]: the server may be dead."""
 
 
 class Stack:
@@ -36,15 +36,15 @@ class Stack:
         settings: of the run.
         api: gives the module ``carla``; raises ImportError where there is none.
         ego: the ego vehicle through the bridge's topics.
-        sightings: what is seen of the bridge.
+        sightings: state of the bridge's topics.
         folder: for log files, parameters and the map.
         config: the folder that holds ``scenarios``.
         environment: of the programs that are started.
-        say: tells the person.
+        say: prints a line for the user.
 
     Attributes:
-        world, traffic, roads: there after :meth:`start`.
-        stopping: set when everything is to end; a start under way is given up.
+        world, traffic, roads: set by :meth:`start`.
+        stopping: set to end the session; aborts a start under way.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Stack:
         )
 
     def trouble(self) -> str:
-        """What ended of what was started; "" when all runs."""
+        """Return which started program has ended; "" when all run."""
         dead = next((program for program in self._programs.values() if not program.alive), None)
         return dead.account() if dead else ""
 
     def stop(self, for_good: bool) -> None:
-        """Everything down, in the order that leaves nothing behind; the server goes on asynchronously. Never raises.
+        """Stop everything in the order that leaves nothing behind; the server goes on asynchronously. Never raises.
 
         Args:
             for_good: also end a server that was started here; otherwise it is ended only if it does not answer.
@@ -173,7 +173,7 @@ class Stack:
         self.traffic.join()
 
     def _manager_runs(self) -> bool:
-        """Ask and look: the bridge may not hear the first request."""
+        """Request and check: the bridge may miss the first request."""
         if self.traffic.manager_runs():
             return True
         self.ego.join_traffic_manager()
@@ -198,7 +198,7 @@ class Stack:
         complaint: str,
         details: Callable[[], object] = lambda: "",
     ) -> None:
-        """Look until the condition holds; an end of what was started, or of the session, ends the look."""
+        """Poll until the condition holds; stop when a started program or the session ends."""
         deadline = time.monotonic() + timeout
         while not condition():
             trouble = self.trouble()
@@ -214,7 +214,7 @@ class Stack:
         path = self._folder / f"{name}.yaml"
         path.write_text(parameters, encoding="utf-8")
         executable = find_executable(*which, self._environment)
-        # A bridge that hangs in a call of the server shall not keep the answers to the policy from arriving.
+        # A bridge that hangs in a call to the server must not delay the answers to the policy.
         apart = onlooker(self._environment, self._config / "dds" / "onlooker.xml")
         self._run(name, bridge.node_command(executable, which[0], path), apart)
 
@@ -228,6 +228,6 @@ class Stack:
             program.stop()
 
     def _quietly(self, work: Callable[[], object]) -> None:
-        """While going down the server may be dead already; that is no news."""
+        """Ignore errors during the stop: the server may be dead already."""
         with suppress(CarlaError):
             work()

@@ -2,7 +2,7 @@
 """Moving the ego vehicle to the start of an episode through the topics of the bridge.
 
 The bridge acknowledges nothing, a teleport keeps the velocity, and CARLA keeps the last command for ever. So the ego is
-told to stand before and after, and is looked at until it does. Every frame is answered, or the bridge would wait.
+braked before and after, and watched until it stands. Every frame is answered, or the bridge would wait.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ SLOW = 0.2
 QUIET = 0.3
 """Wall time without a frame after which the bridge waits for a command [s]; it waits for one second."""
 MOST_UNREST = 1.0
-"""Wall time after which the reset begins though frames keep coming [s]: then nobody waits for commands."""
+"""Wall time after which the reset begins although frames keep coming [s]: the bridge does not wait for commands."""
 MOST_FRAMES = 200
 """Frames after which the reset has failed: 10 s at 0.05 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the ego stands: position [m] and heading [rad] in the map frame."""
+    """A pose of the ego: position [m] and heading [rad] in the map frame."""
 
     x: float
     y: float
@@ -42,7 +42,7 @@ class Pose:
 
 
 class Ego(Protocol):
-    """The ego vehicle, as the bridge lets others act on it. Nothing here waits for an effect."""
+    """The ego vehicle through the bridge's topics. No method waits for an effect."""
 
     def brake(self) -> None:
         """Answer the frame with full brakes."""
@@ -57,17 +57,17 @@ class Ego(Protocol):
         """Make the bridge's process the host of CARLA's traffic manager; see :mod:`td3_driving.carla.traffic`."""
 
     def missing(self) -> list[str]:
-        """Topics of the ego that nobody publishes yet."""
+        """Return the ego's topics without a publisher."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one reset.
+    """Limits of one reset.
 
     Attributes:
         discard: least number of frames at rest.
         silence: wall time without a frame that is too long [s].
-        patience: wall time of the whole [s]. A bridge that does not hear the ego's commands makes a frame a second.
+        patience: wall time of the whole [s]. A bridge without the ego's commands makes a frame a second.
     """
 
     discard: int
@@ -114,10 +114,10 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, limits: Limits, frame_
 
 
 def _until_bridge_waits(sightings: Sightings) -> None:
-    """Let commands that are still on their way be used up.
+    """Wait until the bridge has used up the commands in transit.
 
     A command that came too late for its frame answers the next one; from then on the bridge is a frame ahead of
-    whoever answers, for good, unless a frame goes unanswered.
+    the answers for good, unless a frame goes unanswered.
     """
     deadline = time.monotonic() + MOST_UNREST
     seen = -1

@@ -39,7 +39,7 @@ class CarlaTraffic:
 
     Args:
         world: where they drive.
-        say: tells the person what did not go as wished.
+        say: prints a line for the user.
     """
 
     def __init__(self, world: CarlaWorld, say: Callable[[str], None]) -> None:
@@ -107,7 +107,7 @@ class CarlaTraffic:
         return [vehicle for vehicle in found if vehicle is not None and vehicle.is_alive]
 
     def _look_whether_it_moves(self, vehicles: Sequence[Any]) -> None:
-        """After a whole episode some vehicle drives, unless nobody ticks the manager."""
+        """Warn when all vehicles stand after a whole episode: then no process ticks the manager."""
         if self._episodes == 1 and vehicles and all(_speed(vehicle.get_velocity()) < MOVING for vehicle in vehicles):
             self._say(
                 f"all {len(vehicles)} vehicles stand: is the traffic manager on port {MANAGER_PORT} the bridge's?"
@@ -124,7 +124,7 @@ class CarlaTraffic:
         return free
 
     def _move(self, vehicles: Sequence[Any], points: Sequence[Any]) -> None:
-        """Where there are fewer places than vehicles, the rest goes."""
+        """Move the vehicles to the places; destroy those without one."""
         still = self._api.Vector3D(0.0, 0.0, 0.0)
         for vehicle, point in zip(vehicles, points):
             vehicle.set_transform(self._lifted(point))

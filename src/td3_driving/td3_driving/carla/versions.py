@@ -62,7 +62,7 @@ def installed() -> str:
 
 
 def check_pair(client: str, server: str) -> str:
-    """What a person should know about this pair of versions; "" when all is well.
+    """Return a warning about this pair of versions; "" when they fit.
 
     Raises:
         CarlaError: they do not fit together, or are outside 0.9.13 .. 0.9.16.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one world of a CARLA server, through the client; every call is bounded in time.
+"""The world of a CARLA server, through the client; every call has a time limit.
 
 CARLA's axes (y to the right) and the map frame (y to the left) meet here, in :mod:`td3_driving.carla.traffic` and in
 ``sim/roads.py``.
@@ -19,7 +19,7 @@ from td3_driving.settings import CarlaSettings
 TRAFFIC_ROLE = "autopilot"
 """``role_name`` of traffic, as CARLA's own scripts give it."""
 Look = Callable[[Callable[[], bool], float, str], None]
-"""Looks at a condition until it holds, for a number of seconds; raises with the text where it never does."""
+"""Polls a condition until it holds, for a number of seconds; raises with the text if it never does."""
 
 
 class CarlaWorld:
@@ -44,7 +44,7 @@ class CarlaWorld:
         return str(ours), str(self.calls("get_server_version", self.client.get_server_version))
 
     def answers(self) -> bool:
-        """Whether the server answers at all."""
+        """Return whether the server answers."""
         try:
             self.versions()
         except ServerLost:
@@ -53,7 +53,7 @@ class CarlaWorld:
 
     @property
     def world(self) -> Any:
-        """The world as it is now; a map load makes another one."""
+        """Return the present world; loading a map makes another one."""
         return self.calls("get_world", self.client.get_world)
 
     @property
@@ -66,7 +66,7 @@ class CarlaWorld:
         return str(self.calls("to_opendrive", lambda: self.client.get_world().get_map().to_opendrive()))
 
     def set_asynchronous(self) -> None:
-        """Let the server run by itself; one that was left synchronous stands still for ever."""
+        """Set asynchronous mode; a server left synchronous without a client stands still for ever."""
         world = self.world
         settings = self.calls("get_settings", world.get_settings)
         if settings.synchronous_mode or settings.fixed_delta_seconds:
@@ -89,7 +89,7 @@ class CarlaWorld:
         look(lambda: short_name(self.town) == wanted, timeout, f"the town {wanted} did not load")
 
     def _load(self, town: str, timeout: float) -> None:
-        """Ask for the town; whether it came is looked at afterwards, because the call may time out and yet succeed."""
+        """Load the town; the caller checks the result, because the call may time out and yet succeed."""
         self.client.set_timeout(timeout)
         try:
             self.calls("load_world", self.client.load_world, town, timeout=timeout + 1.0)
@@ -114,7 +114,7 @@ class CarlaWorld:
         """Destroy what an earlier session left behind: egos, traffic, sensors. The number of actors."""
         actors = self.calls("get_actors", lambda: list(self.client.get_world().get_actors()))
         left = [actor for actor in actors if _is_leftover(actor)]
-        # Sensors first: a vehicle takes what hangs on it along, in an order that nobody states.
+        # Sensors first: a destroyed vehicle destroys its sensors too, in an undocumented order.
         left.sort(key=lambda actor: not str(actor.type_id).startswith("sensor."))
         if left:
             commands = [self.api.command.DestroyActor(actor.id) for actor in left]

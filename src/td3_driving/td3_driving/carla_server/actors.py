@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the world, in CARLA's axes."""
+"""The actors of the world, in CARLA's axes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from td3_driving.carla_server.vehicle_records import (
 from td3_driving.sim.vehicle import Car, CarParameters
 
 SPEED_LIMIT = 30.0
-"""Where the map says nothing [km/h], as on CARLA."""
+"""Speed limit where the map states none [km/h], as on CARLA."""
 NO_BOX, NOMINAL, RELEASED = BoundingBox(), PhysicsControl(), VehicleControl()
 GAINS, STANDING = AckermannSettings(), WalkerControl()
 WHEEL_TRACK = 0.8
@@ -68,7 +68,7 @@ class Thing:
     children: list[Thing] = field(default_factory=list)
 
     def told(self) -> ActorRecord:
-        """What a client is told of it."""
+        """Return its record for the client."""
         description = ActorDescription(self.uid, self.type_id, list(self.attributes.values()))
         parent = self.parent.id if self.parent is not None else 0
         return ActorRecord(self.id, parent, description, self.box, self.tags, self.token)
@@ -92,7 +92,7 @@ class Thing:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Solid(Thing):
-    """What others can run into.
+    """An actor with a collision box.
 
     Attributes:
         physics: it moves by itself; collides: others touch it.
@@ -141,7 +141,7 @@ class Vehicle(Solid):
         self.car.x, self.car.y, self.car.yaw = to_map(transform)
 
     def settle(self) -> None:
-        """Say in CARLA's axes what the state of the car says in the map's."""
+        """Copy the car's state from the map frame to CARLA's axes."""
         car = self.car
         self.transform = from_map(car.x, car.y, car.yaw, self.height)
         sideways = car.lateral_speed(self.parameters)
@@ -232,7 +232,7 @@ def parameters_of(body: Body) -> CarParameters:
 
 
 def physics_of(body: Body, parameters: CarParameters) -> PhysicsControl:
-    """What a client is told of a vehicle's physics at first."""
+    """Return the initial physics record of a vehicle."""
     radius = 100.0 * parameters.wheel_radius
     angle = math.degrees(parameters.max_wheel_angle)
     front = Wheel(radius=radius, max_steer_angle=angle, max_handbrake_torque=0.0)

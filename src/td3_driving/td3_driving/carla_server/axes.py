@@ -30,7 +30,7 @@ def matrix(rotation: Rotation) -> tuple[Vector3D, Vector3D, Vector3D]:
 
 
 def place(transform: PoseRecord, point: Sequence[float]) -> Location:
-    """Where a point in the axes of ``transform`` is in the world."""
+    """Convert a point in the axes of ``transform`` to the world."""
     f, r, u = matrix(transform.rotation)
     x, y, z = point
     at = transform.location

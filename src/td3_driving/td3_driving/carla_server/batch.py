@@ -28,7 +28,7 @@ MOST_AFTER = 64
 
 
 class CommandKind(NamedTuple):
-    """A kind of command: its name, what its fields are after the actor's id, and what carries it out."""
+    """A kind of command: its name, its fields after the actor's id, and the function that runs it."""
 
     name: str
     kinds: tuple[Any, ...]

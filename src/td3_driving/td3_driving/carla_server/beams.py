@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lidars and radars: rays in patterns, and what comes back."""
+"""Lidars and radars: ray patterns and their returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from td3_driving.carla_server.rays import Rays
 from td3_driving.carla_server.rpc import CallError
 
 MOST_RAYS = 5_000_000
-"""Of one sensor in a second."""
+"""Most rays of one sensor per second."""
 MOST_CHANNELS = 1024
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4")])
 LABELLED = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("cos", "<f4"), ("actor", "<u4"), ("label", "<u4")])
@@ -34,7 +34,7 @@ def check(sensor: Thing) -> None:
 
 
 def generator(sensor: Thing, frame: int) -> np.random.Generator:
-    """Chance of one sensor in one frame, whoever else draws."""
+    """Return the random generator of one sensor in one frame, independent of other sensors."""
     return np.random.default_rng([int(abs(sensor.value("noise_seed"))), sensor.id, frame])
 
 
@@ -51,7 +51,7 @@ class Lidar:
         self._angle = 0.0
 
     def sweep(self, rays: Rays, episode: Episode, dt: float, frame: int, labelled: bool) -> bytes:
-        """What the head meets while it turns for ``dt`` [s], as the payload of a message."""
+        """Turn the head for ``dt`` [s]; return the hits as the payload of a message."""
         sensor = self._sensor
         channels = int(sensor.value("channels", 32.0))
         each = round(sensor.value("points_per_second") * dt / channels)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be spawned: CARLA's type ids, with the attributes that its programs read and set."""
+"""The blueprints: CARLA's type ids, with the attributes that its programs read and set."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def library() -> dict[str, ActorDefinition]:
 
 
 def body_of(type_id: str) -> Body | None:
-    """Sizes of what can be driven into; None for sensors and the like."""
+    """Return the sizes of a solid actor; None for sensors and the like."""
     if type_id.startswith("walker."):
         return WALKER
     return PROP if type_id in PROPS else BODIES.get(type_id)

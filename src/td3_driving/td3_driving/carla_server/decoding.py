@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brings what came off the wire into the types that a call asks for, or says what is wrong with it."""
+"""Converts received values to the argument types of a call, or explains what is wrong."""
 
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 MOST_ITEMS = 4096
 """Longest list in an argument, for example commands of a batch."""
@@ -19,12 +18,12 @@ Decoder = Callable[[Any], Any]
 
 
 class WireError(ValueError):
-    """An argument is not what the call takes; the message is one sentence for the client."""
+    """An argument has the wrong type or range; the message is one sentence for the client."""
 
 
 @cache
 def decoder(kind: Any) -> Decoder:
-    """What brings a value into ``kind``: bool, int, float, str, bytes, Any, a list, a tuple, or a record."""
+    """Return the converter to ``kind``: bool, int, float, str, bytes, Any, a list, a tuple, or a record."""
     if kind in SIMPLE:
         return SIMPLE[kind]
     origin = get_origin(kind)
@@ -149,5 +148,3 @@ SIMPLE: dict[Any, Decoder] = {
     bytes: _bytes,
     Any: lambda value: value,
 }
-NO_VALUE = (type(None), None, types.NoneType, Union)
-"""Return types of calls without a result."""

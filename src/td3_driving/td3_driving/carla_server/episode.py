@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One episode: a map and what is on it. A new map, or the same one loaded again, is a new episode."""
+"""One episode: a map and its actors. A new map, or the same one loaded again, is a new episode."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Episode:
         return thing
 
     def was_destroyed(self, actor_id: int) -> bool:
-        """Whether this was an actor of the episode. A traffic manager may not have heard of its end yet, and an error
+        """Return whether this was an actor of the episode. A traffic manager may not know its end yet, and an error
         would end the process that the manager lives in."""
         return actor_id not in self.actors and FIRST_ID <= actor_id < self._next_id
 
@@ -187,7 +187,7 @@ class Episode:
             self.put(child, child.mount)
 
     def step(self, dt: float) -> list[Contact]:
-        """Let ``dt`` [s] pass; who touched whom."""
+        """Let ``dt`` [s] pass; return the contacts."""
         contacts = self._ground.step(self.solids, dt)
         self.lights.step(dt)
         self.lights.watch(self.vehicles)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras: what a sensor at any pose sees, in colours, as labels, or as depth."""
+"""Camera sensors at any pose: colour images, label images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_PIXELS = 2**22
 MOST_SIZES = 8
 """Different sizes and fields of view of cameras at one time."""
 FAR_AWAY = 1e6
-"""Where a vehicle is put that shall not be seen [m]."""
+"""The x coordinate at which a hidden vehicle is put [m]."""
 CLASSES: tuple[CarClass, ...] = tuple(
     (name, body.length, body.width, body.height)
     for name, body in [*BODIES.items(), ("walker", WALKER), *((name, PROP) for name in PROPS)]
@@ -196,7 +196,7 @@ def eye_of(sensor: Thing) -> tuple[tuple[float, float, float], tuple[float, floa
 
 
 class SeenScene:
-    """What moves, in the form in which cameras take it; of one tick."""
+    """The moving objects of one tick as input of the cameras."""
 
     def __init__(self, solids: list[Solid]) -> None:
         self.solids = solids

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts a byte stream into msgpack messages without trusting it: nothing is built before a message is complete."""
+"""Cuts an untrusted byte stream into msgpack messages; builds nothing before a message is complete."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import msgpack
 from td3_driving.carla_server.decoding import LONGEST_TEXT, MOST_ITEMS
 
 LONGEST_MESSAGE = 256 * 2**10
-"""Of an ordinary call [bytes]."""
+"""Size limit of an ordinary call [bytes]."""
 LONGEST_DOCUMENT = 25 * 2**20
-"""Of a call that carries one long text, as an OpenDRIVE document [bytes]."""
+"""Size limit of a call that carries one long text, such as an OpenDRIVE document [bytes]."""
 CALL_ITEMS = 4
 """Items of a request: type, number, method, arguments."""
 LIMITS = {"max_bin_len": LONGEST_TEXT, "max_array_len": MOST_ITEMS, "max_map_len": 0, "max_ext_len": 0}
 
 
 class FramingError(ValueError):
-    """What came is no message, or a longer one than is taken."""
+    """The data is no message, or exceeds the size limit."""
 
 
 class Framer:
-    """Gathers bytes and gives whole messages."""
+    """Collects bytes and returns whole messages."""
 
     def __init__(self) -> None:
         self._scanner = self._new_scanner()

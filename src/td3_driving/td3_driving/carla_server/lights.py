@@ -52,7 +52,7 @@ class Group:
 
 
 class Lights:
-    """All lights of a map, and who stands in front of which."""
+    """All lights of a map, and the vehicles in front of them."""
 
     def __init__(self, lights: list[TrafficLight], junctions: list[int]) -> None:
         members: dict[int, list[TrafficLight]] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How vehicles and persons move, and what they run into. Vehicles are those of the embedded simulator's ego."""
+"""Moves vehicles and persons and finds their collisions. Vehicles use the model of the embedded simulator's ego."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from td3_driving.carla_server.records import PoseRecord, Rotation, Vector3D
 from td3_driving.sim.collision import overlaps
 from td3_driving.sim.vehicle import GRAVITY, Control, advance
 
-STANDS = 1e-3
-"""Slower than this is standing [m/s]."""
 REACH = 3.0
 """Things whose heights differ by more than this do not touch [m]."""
 ACKERMANN_GAIN = 1.0
@@ -26,7 +24,7 @@ NOTHING = Vector3D()
 
 
 class Contact(NamedTuple):
-    """Two that touch; ``other`` is None for a house. ``impulse`` is that on ``one``, in CARLA's axes [N s]."""
+    """A contact of two actors; ``other`` is None for a house. ``impulse`` is that on ``one``, in CARLA's axes [N s]."""
 
     one: Solid
     other: Solid | None
@@ -120,10 +118,10 @@ def _walk(walker: Walker, dt: float) -> bool:
 
 
 class MovingGround:
-    """Moves everything on one map, and finds who touches whom.
+    """Moves everything on one map, and finds the contacts.
 
     Args:
-        houses: (n, 6) boxes in the map frame that nobody drives through.
+        houses: (n, 6) boxes in the map frame that vehicles collide with.
     """
 
     def __init__(self, houses: np.ndarray) -> None:
@@ -131,7 +129,7 @@ class MovingGround:
         self._house_reach = np.hypot(houses[:, 3], houses[:, 4]) / 2.0
 
     def step(self, solids: list[Solid], dt: float) -> list[Contact]:
-        """Let ``dt`` [s] pass; the contacts of this step. Who drives into something goes back and stands."""
+        """Let ``dt`` [s] pass; return the contacts. An actor that drives into something goes back and stops."""
         before = {}
         moved = []
         for index, solid in enumerate(solids):
@@ -162,7 +160,7 @@ class MovingGround:
 
 
 def _pairs(boxes: np.ndarray, reach: np.ndarray, others: np.ndarray, far: np.ndarray) -> list[list[int]]:
-    """Pairs of rows that overlap; circles around them are looked at first."""
+    """Return the pairs of rows that overlap; circles around them are checked first."""
     dx, dy = boxes[:, :1] - others[:, 0], boxes[:, 1:2] - others[:, 1]
     near = np.argwhere(dx * dx + dy * dy < (reach[:, None] + far) ** 2)
     found: list[list[int]] = near[overlaps(boxes[near[:, 0]], others[near[:, 1]])].tolist()

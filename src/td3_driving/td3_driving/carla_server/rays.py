@@ -43,7 +43,7 @@ class Boxes(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """What rays met, (n,) each: distance [m], infinite for nothing; label; actor, 0 for none."""
+    """Hits of rays, (n,) each: distance [m], infinite for nothing; label; actor, 0 for none."""
 
     distance: np.ndarray
     label: np.ndarray
@@ -51,7 +51,7 @@ class Hits(NamedTuple):
 
 
 class Rays:
-    """Sends rays through an episode; what stands is looked up once per map."""
+    """Casts rays through an episode; reads the static objects once per map."""
 
     def __init__(self) -> None:
         self._standing: dict[str, Boxes] = {}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What travels between a CARLA client and a server, field by field in the order of the wire.
+"""The records that a CARLA client and a server exchange, field by field in wire order.
 
 A record is a tuple, so that it is packed as it stands. Units and axes are CARLA's: metres, degrees, seconds; x forward,
 y right, z up, yaw clockwise seen from above. Where it differs, the field says so. Source: LibCarla of the releases.
 
-The layouts are those of 0.9.16. They hold for older releases, too, but for what :data:`CHANGES` lists.
+The layouts are those of 0.9.16. Older releases differ only as :data:`CHANGES` lists.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ActorDefinition(NamedTuple):
 
 
 class ActorDescription(NamedTuple):
-    """What to spawn."""
+    """Description of an actor to spawn."""
 
     uid: U32
     type_id: str
@@ -132,7 +132,7 @@ class ActorDescription(NamedTuple):
 
 
 class ActorRecord(NamedTuple):
-    """What a client is told of an actor; the token is empty or has 24 bytes."""
+    """An actor's record for the client; the token is empty or has 24 bytes."""
 
     id: U32
     parent: U32
@@ -157,7 +157,7 @@ class MapInfo(NamedTuple):
 
 
 class WorldSettings(NamedTuple):
-    """How time goes on."""
+    """Settings of the time step and of synchronous mode."""
 
     synchronous_mode: bool = False
     no_rendering_mode: bool = False
@@ -192,7 +192,7 @@ class WeatherParameters(NamedTuple):
 
 
 class LabelledPoint(NamedTuple):
-    """Where a ray hits, and what."""
+    """Point and label of a ray's hit."""
 
     location: Location
     label: U8

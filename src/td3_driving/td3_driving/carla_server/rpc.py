@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MOST_CLIENTS = 64
 """Connections for calls at one time; further ones are closed at once."""
 UNSENT = 32 * 2**20
-"""Answers that a client has not fetched before it is disconnected [bytes]."""
+"""Unread answers at which a client is disconnected [bytes]."""
 REQUEST = 0
 DONE = ((False,),)
 
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
     """One client.
 
     Args:
-        host: the simulation, which is the first argument of every method; it is told who calls.
+        host: the simulation, which is the first argument of every method; it gets the calling connection.
         others: all connections that are open.
     """
 
@@ -193,7 +193,7 @@ def wrapped(method: Method, result: Any) -> Any:
 
 
 def refused(name: Any, error: Exception) -> Any:
-    """An error as the client expects it; one that nobody foresaw is logged."""
+    """Return an error as the client expects it; log an unexpected one."""
     if isinstance(error, (CallError, WireError)):
         log.debug("%s: %s", name, error)
         return ((0, (str(error),)),)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensors of an episode perceive, and send."""
+"""Computes and sends the data of an episode's sensors."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from td3_driving.carla_server.rays import GROUND, Rays, through
 GRAVITY = 9.81
 IMAGE = struct.Struct("<IIf")
 HOUSE = ActorRecord(0, 0, ActorDescription(0, "static.building", []), BoundingBox(), bytes([Label.BUILDINGS]), b"")
-"""What a client is told that it ran into, where that is a house."""
+"""Actor reported as the other side of a collision with a house."""
 
 
 class Tick:
-    """One step, as the sensors need it; what several of them share is made once."""
+    """One step as the sensors need it; shared data is made once."""
 
     def __init__(self, simulation: Simulation, contacts: list[Contact], dt: float) -> None:
         self.simulation, self.contacts, self.dt = simulation, contacts, dt
@@ -43,7 +43,7 @@ class Tick:
 
     @property
     def scene(self) -> SeenScene:
-        """What moves, for the cameras."""
+        """Return the moving objects for the cameras."""
         if self._scene is None:
             self._scene = SeenScene(self.episode.solids)
         return self._scene
@@ -85,7 +85,7 @@ class Senses:
             self._renderers.open(town.roads)
 
     def sense(self, simulation: Simulation, contacts: list[Contact], dt: float) -> None:
-        """Send what those sensors perceive that somebody listens to."""
+        """Send the data of all sensors with listeners."""
         tick = Tick(simulation, contacts, dt)
         for sensor in simulation.episode.sensors:
             if sensor.type_id not in CLIENT_SIDE and simulation.streams.heard(sensor.stream):
@@ -152,7 +152,7 @@ class Senses:
         return [msgpack.packb((contact.one.told(), _told(contact.other), contact.impulse)) for contact in mine]
 
     def obstacle(self, sensor: Thing, tick: Tick) -> bytes | None:
-        """What is in the way ahead, within a distance."""
+        """Return the nearest obstacle ahead within a distance."""
         reach, radius = (max(sensor.value(name), 0.0) for name in ("distance", "hit_radius"))
         at = sensor.transform.location
         start = np.array([at.x, -at.y, at.z])

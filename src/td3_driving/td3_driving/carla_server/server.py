@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listens for clients, and keeps the world for them."""
+"""Listens for clients and serves the world to them."""
 
 from __future__ import annotations
 

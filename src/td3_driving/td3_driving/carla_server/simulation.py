@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The world that clients share: its time, its settings, and the episode that it is in."""
+"""The world that clients share: its time, its settings, its episode."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ DELTA = 0.05
 SHORTEST, LONGEST = 0.001, 1.0
 """Range of the step [s]."""
 STREAM_WAIT = 1.0
-"""How long a tick waits for a client that was told where a stream is and has not connected yet [s]."""
+"""Time that a tick waits for a client that got a stream's token and has not connected yet [s]."""
 MANAGER_PAUSE = 0.0015
 """Least time between a traffic manager's question for the settings and the next snapshot [s]. The manager of the
 library announces its step without holding its lock: a quicker answer can be missed, and both threads wait for ever."""
 NEW_EPISODE_WAIT = 0.5
-"""How long a new episode waits for the client that asked for it to open the stream of snapshots anew [s]. A snapshot
+"""Time that a new episode waits for its client to reopen the stream of snapshots [s]. A snapshot
 that reaches the library while it changes its episode can end the client's process."""
 MOST_CUES = 1000
 
 
 class SensorData(Protocol):
-    """What makes the data of the sensors."""
+    """Makes the data of the sensors."""
 
     rays: Any
 
@@ -56,7 +56,7 @@ class SensorData(Protocol):
 
 
 class Manager(NamedTuple):
-    """A traffic manager: where it listens, and whose it is."""
+    """A traffic manager: its address and its client."""
 
     address: str
     port: int
@@ -64,7 +64,7 @@ class Manager(NamedTuple):
 
 
 class Simulation:
-    """Everything that the calls act on.
+    """The state that the calls act on.
 
     Args:
         towns: the maps; the first is shown.
@@ -160,11 +160,11 @@ class Simulation:
         return self.frame + 1
 
     def settings_were_asked_for(self) -> None:
-        """Remember when, for the sake of traffic managers."""
+        """Note the time of a settings query, because of traffic managers."""
         self._settings_asked = time.monotonic()
 
     def client_left(self, connection: Any) -> None:
-        """Forget the traffic managers of a client that is gone; others would wait for them."""
+        """Forget the traffic managers of a disconnected client; others would wait for them."""
         for port in [port for port, manager in self.managers.items() if manager.owner is connection]:
             del self.managers[port]
 
@@ -178,11 +178,11 @@ class Simulation:
             self.tick()
             wait = self._wait()
         if wait is not None:
-            # One tick at a time: between two of them all clients are listened to.
+            # One tick at a time: calls of all clients are served between two ticks.
             self._timer = asyncio.get_running_loop().call_later(max(wait, 0.0), self.go_on)
 
     def _wait(self) -> float | None:
-        """Time until the next tick [s]; None while nobody asks for one."""
+        """Return the time until the next tick [s]; None while no client asks for one."""
         now = time.monotonic()
         if now < self._quiet_until:
             return self._quiet_until - now
@@ -196,7 +196,7 @@ class Simulation:
         return MANAGER_PAUSE - (now - self._settings_asked) if self.managers else 0.0
 
     def _unconnected(self, now: float) -> float:
-        """How long to wait for those who were told where a stream is [s]."""
+        """Return the time to wait for clients that got a stream's token [s]."""
         awaited = self.streams.awaited
         for stream in [stream for stream, until in awaited.items() if until <= now]:
             del awaited[stream]
@@ -204,16 +204,16 @@ class Simulation:
         return max((until - now for until in awaited.values()), default=0.0)
 
     def await_stream(self, stream: int) -> None:
-        """A client was told where a stream is: the next tick waits for it, or its first data would be lost.
+        """Make the next tick wait for a client that got a stream's token, or its first data would be lost.
 
-        Who did not come once is not waited for again, so that nobody can hold up the others.
+        A stream that was awaited in vain is not awaited again, so that no client can hold up the others.
         """
         known = stream == WORLD_STREAM or any(sensor.stream == stream for sensor in self.episode.sensors)
         if known and not self.streams.heard(stream) and stream not in self.streams.given_up:
             self.streams.awaited[stream] = time.monotonic() + STREAM_WAIT
 
     def tick(self) -> None:
-        """One step of the world, and what is to be told of it."""
+        """Advance the world by one step and send its snapshot and sensor data."""
         if self.settings.synchronous_mode:
             self._cues = max(self._cues - 1, 0)
         dt = self.delta

@@ -27,12 +27,12 @@ MAP_CHANGED = 1
 
 
 def header(kind: int, frame: int, elapsed: float, transform: PoseRecord = HERE) -> bytes:
-    """What comes before the data of a sensor."""
+    """Return the header of a sensor's data."""
     return SENSOR_HEADER.pack(kind, frame, elapsed, *transform.location, *transform.rotation)
 
 
 def snapshot(episode: Episode, wall: float, delta: float, changed: int) -> bytes:
-    """The world as it is.
+    """Return the snapshot of the world.
 
     Args:
         wall: time of the machine [s]; delta: length of the step [s]; changed: bits, see :data:`MAP_CHANGED`.

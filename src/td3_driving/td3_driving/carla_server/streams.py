@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server sends by itself: snapshots and sensor data, one TCP connection per stream and client.
+"""Sends snapshots and sensor data, one TCP connection per stream and client.
 
 A client connects and names a stream in four bytes; from then on every message is a length and that many bytes.
 """
@@ -15,9 +15,9 @@ from typing import Any
 log = logging.getLogger(__name__)
 MOST_CONNECTIONS = 512
 MOST_UNSENT = 64 * 2**20
-"""What waits for a client that reads too slowly before messages are left out for it [bytes]."""
+"""Bytes queued for a slow client before messages to it are dropped."""
 NAMED_WITHIN = 10.0
-"""Time in which a client must say which stream it wants [s]."""
+"""Time in which a client must name its stream [s]."""
 LENGTH = struct.Struct("<I")
 TOKEN = struct.Struct("<IHBB16x")
 TCP, ADDRESS_OF_THE_CALLS = 1, 0
@@ -70,39 +70,41 @@ class Listener(asyncio.Protocol):
 
 
 class Streams:
-    """Who listens to what."""
+    """Keeps the subscribers of all streams."""
 
     def __init__(self) -> None:
         self.port = 0
         self._all: set[Listener] = set()
         self._by_stream: dict[int, list[Listener]] = {}
         self.awaited: dict[int, float] = {}
-        """Streams that a client was given the token of and has not connected to, and until when one waits for it."""
+        """Streams whose token a client got without connecting yet, and the time until which a tick waits for it."""
         self.given_up: set[int] = set()
-        """Streams that were waited for in vain."""
+        """Streams that a tick awaited in vain."""
         self.on_subscription: Callable[[int], None] = lambda _: None
 
     def token(self, stream: int) -> bytes:
-        """What tells a client where a stream is: at the address that it already uses for its calls."""
+        """Return the token by which a client finds a stream: at the address that it uses for its calls."""
         return TOKEN.pack(stream, self.port, TCP, ADDRESS_OF_THE_CALLS)
 
     def arrived(self, listener: Listener) -> bool:
-        """Whether there is room for one more."""
+        """Admit a listener if there is room; return whether there is."""
         if len(self._all) >= MOST_CONNECTIONS:
             return False
         self._all.add(listener)
         return True
 
     def subscribed(self, listener: Listener) -> None:
-        """A client named its stream. One that does not exist is kept and stays silent, or the client would come again
-        and again."""
+        """Add a client that named its stream.
+
+        A stream that does not exist keeps its connection and stays silent, because the client would retry for ever.
+        """
         self._by_stream.setdefault(listener.stream, []).append(listener)
         self.awaited.pop(listener.stream, None)
         self.given_up.discard(listener.stream)
         self.on_subscription(listener.stream)
 
     def left(self, listener: Listener) -> None:
-        """A client closed its stream."""
+        """Remove a client that closed its stream."""
         self._all.discard(listener)
         listeners = self._by_stream.get(listener.stream, [])
         if listener in listeners:
@@ -111,11 +113,11 @@ class Streams:
                 del self._by_stream[listener.stream]
 
     def heard(self, stream: int) -> bool:
-        """Whether anybody listens."""
+        """Return whether a stream has listeners."""
         return stream in self._by_stream
 
     def send(self, stream: int, *parts: bytes) -> None:
-        """Send a message to all who listen to a stream."""
+        """Send a message to all listeners of a stream."""
         for listener in self._by_stream.get(stream, ()):
             listener.send(parts)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on the map, as the client library lists it."""
+"""The objects of the map, as the client library lists them."""
 
 from __future__ import annotations
 

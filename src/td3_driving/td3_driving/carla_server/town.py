@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A road network as a CARLA map: its name, where vehicles are spawned, what stands on it, its traffic lights."""
+"""A road network as a CARLA map: name, spawn points, houses and trees, traffic lights."""
 
 from __future__ import annotations
 

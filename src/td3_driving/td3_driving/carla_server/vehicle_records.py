@@ -73,7 +73,7 @@ class Wheel(NamedTuple):
 
 
 class PhysicsControl(NamedTuple):
-    """What is inside of a vehicle."""
+    """Physics parameters of a vehicle."""
 
     torque_curve: list[Vector2D] = [Vector2D(0.0, 500.0), Vector2D(5000.0, 500.0)]  # noqa: RUF012
     max_rpm: float = 5000.0

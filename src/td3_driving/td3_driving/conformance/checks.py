@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 18 points by which a simulator is told from the CARLA ROS bridge."""
+"""The 18 points that compare a simulator with the CARLA ROS bridge."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the CARLA ROS bridge has on its topics and services: names, types, durability. All of it is reliable.
+"""Topics and services of the CARLA ROS bridge: names, types, durability. All are reliable.
 
 ``E`` in a name stands for ``carla/ROLE``. Source: carla_ros_bridge at version 0.9.13, its waypoint publisher, and the
 sensors that the objects definition of this project asks for.

@@ -36,7 +36,7 @@ def _endpoints(topic: Topic, ends: list[Endpoint], name: str, found: Measures) -
     if topic.optional and not ends:
         return
     wanted = f"{topic.kind}, reliable, {topic.durability}"
-    # Where several nodes listen, one of them is the bridge.
+    # Of several subscribers one is the bridge.
     shown = [f"{end.kind}, {'reliable' if end.reliable else 'best effort'}, {end.durability}" for end in ends]
     found.true(name, wanted in shown, "; ".join(sorted(set(shown))) or "nobody", wanted)
 

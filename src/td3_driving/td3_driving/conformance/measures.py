@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: a value, what is allowed, and whether it is."""
+"""Evidence: a value, its allowed range, and whether it lies within."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from td3_driving.conformance.recording import Recording
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One value that was looked at."""
+    """One measured value."""
 
     what: str
     value: str
@@ -26,12 +26,12 @@ class Measure:
 
 @dataclass
 class Measures:
-    """The evidence of one check as it comes together."""
+    """Collects the evidence of one check."""
 
     found: list[Measure] = field(default_factory=list)
 
     def within(self, what: str, value: float | None, low: float, high: float, unit: str = "") -> None:
-        """``value`` must lie in ``[low, high]``; one that is missing or not a number does not."""
+        """Require ``value`` in ``[low, high]``; a missing value or NaN fails."""
         tail = f" {unit}" if unit else ""
         shown = "none" if value is None else f"{value:.6g}{tail}"
         good = value is not None and math.isfinite(value) and low <= value <= high
@@ -39,21 +39,21 @@ class Measures:
         self.found.append(Measure(what, shown, f"{bounds}{tail}", good))
 
     def at_least(self, what: str, value: float | None, low: float, unit: str = "") -> None:
-        """``value`` must not be below ``low``."""
+        """Require ``value`` of at least ``low``."""
         self.within(what, value, low, math.inf, unit)
 
     def equal(self, what: str, value: Any, wanted: Any) -> None:
-        """``value`` must be ``wanted``."""
+        """Require ``value`` to equal ``wanted``."""
         self.found.append(Measure(what, _short(value), _short(wanted), value == wanted))
 
     def true(self, what: str, good: bool, value: str, allowed: str) -> None:
-        """Whatever else ``good`` says."""
+        """Require ``good``."""
         self.found.append(Measure(what, value, allowed, good))
 
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """How a check ended."""
+    """The result of a check."""
 
     number: int
     title: str
@@ -61,7 +61,7 @@ class CheckVerdict:
 
     @property
     def passed(self) -> bool:
-        """Whether there is evidence and all of it is good."""
+        """Return whether there is evidence and all of it is good."""
         return bool(self.evidence) and all(measure.good for measure in self.evidence)
 
 
@@ -71,9 +71,9 @@ class Check:
 
     Attributes:
         number: 1 .. 18.
-        title: what it demands, in short.
-        needs: experiments whose stretches it looks at.
-        judge: puts the evidence of a recording together.
+        title: its demand in short.
+        needs: experiments whose stretches it reads.
+        judge: collects the evidence from a recording.
     """
 
     number: int
@@ -82,7 +82,7 @@ class Check:
     judge: Callable[[Recording, Measures], None]
 
     def verdict(self, recording: Recording) -> CheckVerdict:
-        """The verdict on a recording; a message that lacks what it must have fails the check."""
+        """Judge a recording; a message without its required content fails the check."""
         measures = Measures()
         try:
             self.judge(recording, measures)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was heard and done on a running graph, for judging afterwards. No ROS in here: messages are read by field."""
+"""The record of an experiment on a running graph, judged afterwards. No ROS in here: messages are read by field."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Sent:
 
 @dataclass
 class Stretch:
-    """An experiment: what was heard and sent in its course, in the order in which it was sent.
+    """The messages heard and sent during one experiment, in the order of sending.
 
     Attributes:
-        facts: what the experiment found out by itself: answers of services, moments, counts.
+        facts: the experiment's own findings: answers of services, moments, counts.
     """
 
     heard: list[Heard] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a topic that somebody else has on the graph."""
+    """Another node's publisher or subscription."""
 
     kind: str
     reliable: bool
@@ -77,7 +77,7 @@ class Endpoint:
 
 @dataclass
 class Graph:
-    """Who is there: endpoints by topic, and service types by name."""
+    """Endpoints by topic, and service types by name."""
 
     publishers: dict[str, list[Endpoint]] = field(default_factory=dict)
     subscriptions: dict[str, list[Endpoint]] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Graph:
 
 @dataclass
 class Recording:
-    """Everything that the checks look at.
+    """The input of all checks.
 
     Attributes:
         role: role name of the vehicle.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bundle: everything a vehicle needs to drive by a policy, in one file that proves what it is.
+"""The bundle: everything a vehicle needs to drive by a policy, in one verifiable file.
 
 ==========================  =====================================================================================
 ``policy.onnx``             the network, all scaling inside
@@ -44,7 +44,7 @@ LONGEST_JSON = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """What the network and the observation code must reproduce.
+    """Reference data that the network and the observation code must reproduce.
 
     Attributes:
         frames: (N, frames times planes, height, width) uint8; states: (N, state size) float32; actions: (N, 2) float32.
@@ -104,7 +104,7 @@ def open_bundle(path: Path, key: Ed25519PublicKey | None = None) -> Bundle:
 
 
 def read_bundle(data: bytes, key: Ed25519PublicKey | None = None) -> Bundle:
-    """Check everything about a bundle that needs no network to run.
+    """Run all checks of a bundle that need no inference.
 
     Args:
         key: when given, the bundle must be signed with its private half.

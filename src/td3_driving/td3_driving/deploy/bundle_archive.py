@@ -23,7 +23,7 @@ LOCAL_HEADER, CENTRAL_HEADER, END_RECORD = 30, 46, 22
 
 
 class BundleError(ValueError):
-    """A bundle is damaged, foreign, or not what it says it is; the sentence is for the person who gave it."""
+    """A bundle is damaged, altered, or of another program; the message is one sentence for the user."""
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:

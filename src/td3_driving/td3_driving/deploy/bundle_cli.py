@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def as_json(bundle: Bundle) -> str:
-    """Everything that the bundle says of itself."""
+    """Return digest, signature, contract and provenance as JSON."""
     content = {
         "bundle": bundle.digest,
         "signature": bundle.signed,
@@ -43,7 +43,7 @@ def as_json(bundle: Bundle) -> str:
 
 
 def as_text(bundle: Bundle) -> str:
-    """The lines that a person wants first."""
+    """Return a summary of a bundle as lines of text."""
     contract, told = bundle.contract, bundle.provenance
     seen, error = contract.observation, contract.localisation
     doctor = told.get("doctor")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is looked at in an ONNX model before it may run."""
+"""Checks an ONNX model before it may run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPERATORS = frozenset(
         *("Add", "Mul", "Div", "BatchNormalization", "MaxPool", "GlobalAveragePool"),
     )
 )
-"""All that a policy may consist of; each is in the standard operator set and computes from its inputs alone."""
+"""The operators that a policy may use; each is in the standard operator set and depends on its inputs alone."""
 OPSET, IR_VERSION = 17, 9
 """Operator set and file format that the export writes; both are older than the oldest onnxruntime that is supported."""
 MOST_NODES = 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy expects of a vehicle and what a vehicle may expect of it.
+"""The contract between a policy and a vehicle: the inputs and outputs of the policy.
 
 The contract is derived from the settings by the code that observes and commands. A vehicle derives it again with its
 own code and compares: a policy that was trained with another scaling, order or sign is refused before it drives.
@@ -34,15 +34,15 @@ FRAMES, STATE, ACTION = "frames", "state", "action"
 
 
 class ContractError(ValueError):
-    """A contract cannot be read, or is not the one of this software."""
+    """A contract is unreadable, or differs from that of this software."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What the rest of the contract follows from.
+    """The values from which the rest of the contract follows.
 
     Attributes:
-        observation: what the policy sees.
+        observation: settings of the policy's observation.
         localisation: error of the positions that it was trained with; ``None``: exact ones, as state ``map`` needs.
         frame_time: time between two actions [s].
         camera: width [px], height [px] and horizontal field of view [deg] of the camera it was trained with.
@@ -85,7 +85,7 @@ class Contract:
 
     @property
     def jump(self) -> float:
-        """Distance between two positions, beyond what the speed explains, by which the vehicle was moved [m]."""
+        """Jump between two positions, beyond the driven distance, that means the vehicle was moved [m]."""
         return longest_jump(self.localisation)
 
     def as_mapping(self) -> dict[str, Any]:
@@ -169,10 +169,10 @@ def read_contract(document: Any) -> Contract:
 
 
 def check_format(document: Any) -> None:
-    """Refuse what is not of the format that this software reads.
+    """Refuse a document of another format than this software reads.
 
     Raises:
-        ContractError: one sentence on what that means and what to do.
+        ContractError: one sentence on the cause and what to do.
     """
     found = document.get("format") if isinstance(document, Mapping) else None
     if isinstance(found, bool) or not isinstance(found, int):
@@ -191,7 +191,7 @@ def check_format(document: Any) -> None:
 
 
 def first_difference(found: Any, wanted: Any, path: str = "contract") -> str:
-    """Where two plain structures differ first, as a sentence; empty where they do not."""
+    """Return the first difference of two plain structures as a sentence; empty where they are equal."""
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
         for key in sorted({*map(str, found), *map(str, wanted)}):
             if key not in found or key not in wanted:
@@ -214,7 +214,7 @@ _ACTION = [
 
 
 def _frames(settings: ObservationSettings) -> dict[str, str]:
-    """What the numbers of the frames are and how they are made."""
+    """Describe the numbers in the frames and how they are made."""
     grey = settings.colour == "grey"
     planes = "" if grey else "plane of the frame (red, green, blue), "
     made = "ITU-R BT.601 luma" if grey else "red, green and blue"
@@ -227,7 +227,7 @@ def _frames(settings: ObservationSettings) -> dict[str, str]:
 
 
 def _navigation(settings: ObservationSettings) -> dict[str, float] | None:
-    """What counts as a manoeuvre, and which points of a route are laid a curve through; none in state ``map``."""
+    """Describe what counts as a manoeuvre, and which route points define the curve; none in state ``map``."""
     if settings.state == "map":
         return None
     return {

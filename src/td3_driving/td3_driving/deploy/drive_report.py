@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drive node's account of itself: what it drives by, how fast it answers, why it does not."""
+"""The drive node's diagnostics: its bundle, its answer times, its refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RATE_TOLERANCE = 0.2
 
 
 class DriveReport:
-    """Collects decisions and refusals, and tells of them.
+    """Collects decisions and refusals, and reports them.
 
     Attributes:
         decisions: made so far.

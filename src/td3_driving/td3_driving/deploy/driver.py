@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Driving by a bundle: the observation code of training, the network, and when there is nothing to act on."""
+"""Drives by a bundle: the observation code of training, the network, and a refusal of unusable input."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
 
 GAP = 0.5
-"""Time without a frame after which the stack of frames tells nothing any more [s]."""
+"""Time without a frame after which the stack of frames is dropped [s]."""
 TRIAL = 100
-"""Frames after a swap during which the bundle before is kept to fall back on."""
+"""Frames after a swap during which the earlier bundle is kept as fallback."""
 RATIO_TOLERANCE = 0.02
 """Relative difference that the shape of the camera image may have from that in training."""
 STOP_ACTION = np.array([0.0, -1.0], dtype=np.float32)
@@ -32,14 +32,14 @@ STOP_ACTION = np.array([0.0, -1.0], dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the policy does at one frame.
+    """The policy's decision at one frame.
 
     Attributes:
         action: (2,) float32: steer (right positive), drive.
-        command: the action as the vehicle takes it.
+        command: the action as pedals and steering.
         observation_s, inference_s: wall time that observing and the network took [s].
         fingerprint: SHA-256 of the observation, see :func:`fingerprint`.
-        goal: the end of the route is reached; the command is to stop.
+        goal: the end of the route is reached; the command stops the vehicle.
     """
 
     action: NDArray[np.float32]
@@ -67,7 +67,7 @@ class DeployedDriver:
 
     Attributes:
         loaded: the bundle in use.
-        swaps, rollbacks: bundles taken over, and bundles given up again because they failed while driving.
+        swaps, rollbacks: counts of swapped-in bundles, and of bundles rolled back because they failed while driving.
         restarts: times at which the memory of past frames was dropped.
     """
 
@@ -88,13 +88,13 @@ class DeployedDriver:
 
     @property
     def has_route(self) -> bool:
-        """Whether a route was given."""
+        """True once a route was given."""
         return self._builder.route is not None
 
     def take_route(self, route: Route) -> None:
         """Drive along ``route`` from the next frame on; past frames stay in memory.
 
-        The route in use, given again, changes nothing: waypoints that were passed stay passed.
+        The same route again changes nothing: passed waypoints stay passed.
         """
         known = self._builder.route
         if known is not None and np.array_equal(known.points, route.points):
@@ -103,7 +103,7 @@ class DeployedDriver:
         self._builder.reroute(route)
 
     def restart(self) -> None:
-        """Forget past frames and the last action: what comes next does not follow from them."""
+        """Forget past frames and the last action; call when the next frame does not follow them."""
         self._last, self._arrived = None, False
         if self._builder.route is not None:
             self._builder.start(self._builder.route)
@@ -126,10 +126,10 @@ class DeployedDriver:
         """The decision for one instant.
 
         Args:
-            in_charge: the last action of whoever drives, where that is not this policy.
+            in_charge: the last action of the driver in charge, where that is not this policy.
 
         Raises:
-            ObservationError: there is nothing to act on: no route, a state that is not finite, too far from the route.
+            ObservationError: the input is unusable: no route, a state that is not finite, too far from the route.
             InferenceError: the network failed, and there is no bundle to fall back on.
         """
         begin = self._clock()
@@ -143,7 +143,7 @@ class DeployedDriver:
         if abs(time_step.place.lateral) > self.contract.farthest:
             raise ObservationError(f"the vehicle is {abs(time_step.place.lateral):.1f} m away from its route")
         seen = self._clock()
-        # Noise puts the vehicle before its goal again; once there, it stays.
+        # Position noise may put the vehicle before its goal again; a reached goal stays reached.
         self._arrived |= time_step.place.s >= self._builder.route.length - GOAL_DISTANCE
         goal = self._arrived
         action = STOP_ACTION if goal else self._act(time_step.observation)
@@ -154,7 +154,7 @@ class DeployedDriver:
         return Decision(action, command, time_step, spent, decided - seen, mark, goal)
 
     def check_swap(self, other: Loaded) -> None:
-        """Refuse a bundle that does not see and act as the one in use.
+        """Refuse a bundle with another contract than the one in use.
 
         Raises:
             BundleError: their contracts differ.
@@ -165,7 +165,7 @@ class DeployedDriver:
             raise BundleError(f"contract mismatch with the bundle in use: {text}")
 
     def swap(self, other: Loaded) -> None:
-        """Drive by ``other`` from the next frame on; the one in use stays at hand until ``other`` has proved itself."""
+        """Drive by ``other`` from the next frame on; the one in use stays as fallback for :data:`TRIAL` frames."""
         self._before, self._trial, self.loaded = self.loaded, TRIAL, other
         self.swaps += 1
 
@@ -184,7 +184,7 @@ class DeployedDriver:
         return action
 
     def _restart_after_break(self, vehicle: VehicleState) -> None:
-        """Drop the memory where time or place do not go on from the last frame."""
+        """Drop the memory where time or position jump since the last frame."""
         last = self._last
         if last is None or not vehicle.finite():
             return

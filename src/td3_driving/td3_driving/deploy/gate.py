@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command gate: the last one before the vehicle, and independent of the policy.
+"""The command gate: the last stage before the vehicle, independent of the policy.
 
 It lets a command through inside the limits, holds the last one for a bounded time when the next is late, and stops the
-vehicle when that time is over or an input lies. A stop is latched: only :meth:`Gate.reset` ends it, and only when the
-vehicle stands and nothing is wrong any more. A person's override wins over everything, at once.
+vehicle when that time is over or an input is faulty. A stop is latched: only :meth:`Gate.reset` ends it, only when the
+vehicle stands and no fault is left. A person's override takes precedence at once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ STOPS = {FaultSeverity.COMFORTABLE: Mode.COMFORTABLE_STOP, FaultSeverity.EMERGEN
 SILENT = (Mode.WAITING, Mode.DISENGAGED)
 """Modes in which the gate publishes nothing to the vehicle."""
 LEAST_SPEED_FOR_YAW = 1.0
-"""Below this the yaw rate says little about the wheels [m/s]."""
+"""Below this speed the yaw rate does not determine the wheel angle [m/s]."""
 
 
 class Gate:
-    """Decides what the vehicle is told. The caller brings the inputs and the time, and publishes the outputs.
+    """Decides the vehicle's commands. The caller passes in the inputs and the time and publishes the outputs.
 
     Args:
         settings: limits, budgets, stops, vehicle.
@@ -59,7 +59,7 @@ class Gate:
         self.command.offer(request, at)
 
     def on_camera(self, stamp_ns: int, fingerprint: int, at: Instant) -> None:
-        """An image, by its stamp [ns] and a number that stands for its content."""
+        """Take an image, by its stamp [ns] and a hash of its content."""
         self.camera.see(stamp_ns, fingerprint, at)
 
     def on_odometry(self, state: VehicleState, at: Instant) -> None:
@@ -75,7 +75,7 @@ class Gate:
         self._manual_request = request
 
     def set_override(self, on: bool) -> None:
-        """A person takes over, or hands back."""
+        """Switch the override of a person on or off."""
         self._override = on
 
     def on_control_mode(self, autonomous: bool, at: Instant) -> None:
@@ -84,11 +84,11 @@ class Gate:
         self._autonomous = autonomous
 
     def stop(self, reason: str) -> None:
-        """Emergency stop on request; while a person drives, it waits for the end of that."""
+        """Request an emergency stop; it waits for the end of an override."""
         self._events.append(Fault("operator", reason, FaultSeverity.EMERGENCY))
 
     def reset(self, at: Instant) -> str:
-        """End a latched stop; "" when done, else why not."""
+        """End a latched stop; returns "" when done, else the reason why not."""
         if self._latched is None:
             return ""
         wrong = [fault for fault in self._faults(at) if fault.severity > FaultSeverity.WARN]
@@ -109,11 +109,11 @@ class Gate:
 
     @property
     def latched(self) -> Fault | None:
-        """The first cause of the stop that lasts until a reset."""
+        """First cause of the latched stop."""
         return self._latched
 
     def tick(self, at: Instant) -> GateOutput:
-        """Decide what the vehicle is told now."""
+        """Decide the vehicle's present command."""
         self._advance(at)
         faults = self._faults(at)
         self._events.clear()
@@ -140,9 +140,9 @@ class Gate:
         )
 
     def farewell(self) -> GateOutput | None:
-        """The last output before the gate ends: a vehicle that holds it for ever stops by it.
+        """Return the last output before the gate ends; it stops even a vehicle that holds it for ever.
 
-        None where nothing was in force. The brake comes at once: nobody is left to build it up.
+        None where no command was in force. The brake comes at once, because no later output can build it up.
         """
         if self.mode in SILENT:
             return None
@@ -170,7 +170,7 @@ class Gate:
             self._speed = math.copysign(max(abs(self._speed) + slower, 0.0), self._speed)
 
     def _faults(self, at: Instant) -> tuple[Fault, ...]:
-        """Everything that is wrong now, the worst first."""
+        """Return all present faults, the worst first."""
         budget = self.settings.budget
         late = min(budget.policy_period + budget.warn_ticks / budget.rate, budget.comfortable_after)
         found = [
@@ -250,7 +250,7 @@ class Gate:
         return Limited(command, self._limiter.acceleration, ())
 
     def _measured_steer(self) -> float:
-        """Steering from yaw rate and speed; the last one at walking pace, where they say little."""
+        """Return the steering from yaw rate and speed; the last steering at walking pace, where they are unreliable."""
         state, vehicle = self.odometry.state, self.settings.vehicle
         if state is None or abs(state.speed) < LEAST_SPEED_FOR_YAW:
             return self._limiter.steer

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limits of the gate: bounds by speed, rate of the steering, jerk.
 
-Rates are kept by a credit of time: it grows with time up to one period of the policy, and every change spends what it
+A credit of time limits the rates: it grows with time up to one period of the policy, and every change spends what it
 takes at the greatest rate. So over any interval the command changes by no more than the rate times the interval and one
 period, and a policy that asks for that much from one command to the next gets it at once, not in steps.
 """
@@ -40,16 +40,16 @@ class Limiter:
         self.restart(0.0, 0.0)
 
     def restart(self, steer: float, acceleration: float) -> None:
-        """Go on from what the vehicle does now, whatever was sent before."""
+        """Restart from the vehicle's present motion, whatever was sent before."""
         self.steer, self.acceleration = min(max(steer, -1.0), 1.0), acceleration
         self._steer_credit = self._jerk_credit = 0.0
 
     def follow(self, command: Command, speed: float) -> None:
-        """Somebody else drives: go on from that command, later."""
+        """Follow another driver's command, so that limits later continue from it."""
         self.restart(command.steer, self._pedals.acceleration(command.throttle - command.brake, speed))
 
     def advance(self, dt: float) -> None:
-        """Time goes on by ``dt`` [s]."""
+        """Advance the time by ``dt`` [s]."""
         self._steer_credit = min(self._steer_credit + dt, self._most_credit)
         self._jerk_credit = min(self._jerk_credit + dt, self._most_credit)
 
@@ -81,7 +81,7 @@ class Limiter:
         return Limited(Command(0.0, -pedal, steer), self.acceleration, tuple(filters))
 
     def brake(self, deceleration: float, speed: float) -> Limited:
-        """Brake with ``deceleration`` [m/s^2], or harder where it brakes harder already; at once; wheel held."""
+        """Brake with ``deceleration`` [m/s^2], at once; keep a stronger braking already in force; hold the wheel."""
         self.acceleration = min(self.acceleration, -max(deceleration, self._stop.hold))
         pedal = self._pedals.pedal(self.acceleration, speed)
         return Limited(Command(0.0, max(-pedal, 0.0), self.steer), self.acceleration, ())
@@ -103,7 +103,7 @@ class Limiter:
         return steer
 
     def _steer_reach(self, speed: float) -> tuple[float, float]:
-        """How far the steering may go now, by its own rate and by the lateral jerk."""
+        """Return the present range of the steering by its own rate and by the lateral jerk."""
         change = self._limits.at("steer_rate", speed) * self._steer_credit
         low, high = self.steer - change, self.steer + change
         if abs(speed) < self._stop.standing_speed:
@@ -118,7 +118,7 @@ class Limiter:
         pedal = _clip(pedal, least, most, "pedal limit", filters)
         wanted, before = self._pedals.acceleration(pedal, speed), self.acceleration
         if abs(speed) < self._stop.standing_speed and wanted > before:
-            # A standing vehicle decelerates by nothing, however hard its brakes are held.
+            # A standing vehicle does not decelerate, however hard it brakes.
             before = max(before, min(wanted, 0.0))
         change = self._limits.at("jerk", speed) * self._jerk_credit
         acceleration = _clip(wanted, before - change, before + change, "jerk", filters)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old each input of the gate is, and what is wrong with it."""
+"""Tracks the age and the faults of each input of the gate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from td3_driving.deploy.limits import BudgetSettings, StopSettings
 from td3_driving.driving.vehicle_state import VehicleState
 
 TINY = 1e-6
-"""Budgets are exceeded by more than rounding [s]."""
+"""Tolerance of budgets for rounding [s]."""
 FASTEST = 150.0
-"""A speed beyond this is no measurement [m/s]."""
+"""A greater speed is refused as a measurement error [m/s]."""
 
 
 class Input:
-    """One input: when it came last, of which moment it tells, what was refused.
+    """One input: time of its last message, stamp of that message, refusals.
 
     Attributes:
         refusal: why the last message was not taken, "" when it was.
@@ -33,7 +33,7 @@ class Input:
         self.refused = 0
 
     def take(self, stamp_ns: int, at: Instant) -> bool:
-        """Note a message; False when it is refused or tells nothing new."""
+        """Note a message; False when it is refused or not new."""
         ahead = (stamp_ns - at.clock_ns) * 1e-9
         if self._budget.compare_stamps and ahead > self._budget.stamp_ahead:
             self.refuse(f"its stamp is {ahead:.2f} s ahead of the clock")
@@ -47,12 +47,12 @@ class Input:
         return True
 
     def refuse(self, why: str) -> None:
-        """A message cannot be used."""
+        """Note an unusable message."""
         self.refusal = why
         self.refused += 1
 
     def start_anew(self, at: Instant) -> None:
-        """The clock jumped: ages count from now, and any stamp is welcome."""
+        """Restart after a clock jump: ages count from now, and any stamp is accepted."""
         self._arrived = None if self._arrived is None else at.time
         self._stamp_ns = None
 
@@ -66,12 +66,12 @@ class Input:
         return since
 
     def event(self) -> Fault | None:
-        """A fault that happened since this was last asked."""
+        """Return a fault since the last call."""
         event, self._event = self._event, None
         return event
 
     def fault(self, at: Instant, warn: float, comfortable: float) -> Fault | None:
-        """What follows from the age, with the ages [s] that begin a warning and a comfortable stop."""
+        """Return the fault of the input's age, given the ages [s] that begin a warning and a comfortable stop."""
         age = self.age(at)
         if age <= warn + TINY:
             return None
@@ -115,7 +115,7 @@ class CommandInput(Input):
             self._flips.append(at.time)
 
     def flip_fault(self, at: Instant) -> Fault | None:
-        """Whether the steering is thrown from side to side."""
+        """Return a fault when the steering flips from side to side."""
         while self._flips and not 0.0 <= at.time - self._flips[0] <= self._stop.flip_window:
             self._flips.popleft()
         if len(self._flips) < self._stop.flip_count:
@@ -134,7 +134,7 @@ class CameraInput(Input):
         self._way = 0.0
 
     def see(self, stamp_ns: int, fingerprint: int, at: Instant) -> None:
-        """Take an image by its stamp and a number that stands for its content."""
+        """Take an image by its stamp and a hash of its content."""
         if self.take(stamp_ns, at) and fingerprint != self._fingerprint:
             self._fingerprint, self._changed_at, self._way = fingerprint, at.time, 0.0
 
@@ -143,7 +143,7 @@ class CameraInput(Input):
         self._way += way
 
     def frozen_fault(self, at: Instant) -> Fault | None:
-        """Whether the same image comes again and again on the move."""
+        """Return a fault when the same image repeats while the vehicle moves."""
         since = 0.0 if self._fingerprint is None else at.time - self._changed_at
         if self._way <= self._budget.frozen_distance or since <= self._budget.camera_age + TINY:
             return None
@@ -152,7 +152,7 @@ class CameraInput(Input):
         return Fault("camera", text, FaultSeverity.EMERGENCY if late else FaultSeverity.COMFORTABLE)
 
     def start_anew(self, at: Instant) -> None:
-        """The clock jumped: time without a change counts from now, too."""
+        """Restart after a clock jump: time without a change counts from now, too."""
         super().start_anew(at)
         self._changed_at = at.time
 
@@ -171,7 +171,7 @@ class OdometryInput(Input):
         self.acceleration = 0.0
 
     def measure(self, state: VehicleState, at: Instant) -> float:
-        """Take a state, or refuse it; the way [m] driven since the one before."""
+        """Take or refuse a state; return the distance [m] driven since the state before."""
         if not state.finite():
             self.refuse("it is not finite")
             return 0.0
@@ -191,7 +191,7 @@ class OdometryInput(Input):
 
 
 class ClockWatch:
-    """Whether time does what time does."""
+    """Checks that the clocks advance evenly."""
 
     def __init__(self, budget: BudgetSettings) -> None:
         self._budget = budget
@@ -199,7 +199,7 @@ class ClockWatch:
         self._moved = 0.0
 
     def step(self, at: Instant) -> tuple[float, Fault | None, bool]:
-        """Time since the last step [s], never negative; a fault; whether a clock jumped."""
+        """Return the time since the last step [s], never negative; a fault or None; whether a clock jumped."""
         last, self._last = self._last, at
         if last is None:
             self._moved = at.wall

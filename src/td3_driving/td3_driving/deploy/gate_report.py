@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate says about itself: lines of ``/diagnostics`` and the ages of its commands."""
+"""The gate's diagnostics: its lines of ``/diagnostics`` and the ages of its commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ages:
         self._ages: deque[float] = deque(maxlen=window)
 
     def add(self, age: float) -> None:
-        """One more."""
+        """Add the age of one command."""
         self._ages.append(age)
 
     def values(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class GateReport:
         return self._hash
 
     def note(self, output: GateOutput, at: Instant) -> None:
-        """Take what the gate decided."""
+        """Note a decision of the gate."""
         self._output = output
         if output.fresh and output.request is not None:
             self._ages.add((at.clock_ns - output.request.stamp_ns) * 1e-9)

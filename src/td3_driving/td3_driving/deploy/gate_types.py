@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into the command gate and what comes out of it."""
+"""Inputs and outputs of the command gate."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from td3_driving.driving.action import Command
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A moment on the three clocks that the gate looks at.
+    """A moment on the three clocks of the gate.
 
     Attributes:
-        time: by which budgets and rates are counted [s]: monotonic; simulated where the whole system is.
-        clock_ns: the clock that stamps are taken from [ns].
+        time: clock of budgets and rates [s]: monotonic; simulated where the whole system is.
+        clock_ns: clock of the stamps [ns].
         wall: monotonic time of this computer [s].
     """
 
@@ -26,7 +26,7 @@ class Instant:
 
 
 class Mode(IntEnum):
-    """What the gate does; numbers as in ``td3_driving_msgs/GateStatus``."""
+    """The gate's mode; numbers as in ``td3_driving_msgs/GateStatus``."""
 
     WAITING = 0
     ACTIVE = 1
@@ -38,7 +38,7 @@ class Mode(IntEnum):
 
 
 class FaultSeverity(IntEnum):
-    """What follows from a fault."""
+    """The gate's response to a fault."""
 
     WARN = 1
     COMFORTABLE = 2
@@ -47,7 +47,7 @@ class FaultSeverity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something is wrong: where (``command``, ``camera``, ``odometry``, ``clock``, ``writer``, …), what, how bad."""
+    """A fault: source (``command``, ``camera``, ``odometry``, ``clock``, ``writer``, …), text and severity."""
 
     source: str
     text: str
@@ -59,12 +59,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """A command that somebody asks for.
+    """A requested command.
 
     Attributes:
-        command: pedals and steering; may hold any number, or none.
+        command: pedals and steering; may hold any number, also NaN.
         stamp_ns: of the camera image that it was computed from [ns].
-        reverse: drive backwards; the gate passes that on for a person only.
+        reverse: drive backwards; the gate accepts that from a person only.
     """
 
     command: Command
@@ -72,7 +72,7 @@ class CommandRequest:
     reverse: bool = False
 
     def problem(self) -> str:
-        """Why it cannot be used, "" when it can."""
+        """Return why the command is unusable, "" when it is usable."""
         for name in ("steer", "throttle", "brake"):
             value = getattr(self.command, name)
             if not math.isfinite(value):
@@ -89,19 +89,19 @@ def in_range(command: Command) -> Command:
 
 @dataclass(frozen=True, slots=True)
 class GateOutput:
-    """What the gate decided at one moment.
+    """The gate's decision at one moment.
 
     Attributes:
-        mode: what it does.
-        command: for the vehicle; None: nothing may be published to it.
+        mode: the gate's mode.
+        command: for the vehicle; None: publish nothing to it.
         acceleration: that the pedals stand for [m/s^2].
-        speed: at which the limits were taken [m/s].
+        speed: speed for which the limits were read [m/s].
         reverse: drive backwards.
         latched: whether only a reset ends the stop.
         reason: why the mode is not ACTIVE, "" when it is.
-        faults: everything that is wrong now.
+        faults: all present faults.
         filters: the limits that changed the command.
-        request: the policy's command behind this one; None where it has no part in it.
+        request: the policy's command behind this one; None where another source decided.
         fresh: whether this is the first output made from ``request``.
     """
 

@@ -36,7 +36,7 @@ def table(default: tuple[float, ...], low: float, high: float, meaning: str, uni
 
 
 class Tabled(Bounded):
-    """Settings that have tables, too: checks every entry of them."""
+    """Settings with tables; checks every entry."""
 
     def __post_init__(self) -> None:
         for spec in fields(self):  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a vehicle's positions may lie from one another and from the route before they tell something else.
+"""Bounds on position jumps and on the distance from the route, given the localisation error of training.
 
-A policy that sees by its ``sensors`` was trained with positions that are wrong (``localisation.*``): what that error
-explains is no reason to stop or to forget. A policy of the ``map`` contract was trained with exact ones.
+A policy of state ``sensors`` was trained with position errors (``localisation.*``): a deviation that such an error
+explains is no reason to stop or to restart. A policy of state ``map`` was trained with exact positions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from td3_driving.driving.state_vector import LATERAL_SCALE, STATE_BOUND
 from td3_driving.settings import LocalisationSettings
 
 MAP_FARTHEST = LATERAL_SCALE * STATE_BOUND
-"""Distance from the route beyond which the ``map`` state no longer tells how far it is [m]."""
+"""Distance from the route beyond which the ``map`` state saturates [m]."""
 MAP_JUMP = 3.0
 """Distance by which an exact pose may differ from what the speed explains [m]."""
 LANE = 2.0
@@ -21,7 +21,7 @@ LANE = 2.0
 DEVIATIONS = 4.0
 """Standard deviations of the error that a distance from the route may have beyond the lane."""
 JUMP_PROBABILITY = 1e-9
-"""That noise alone moves a position farther than :func:`longest_jump`: once in 14,000 hours at 20 Hz."""
+"""Probability that noise alone exceeds :func:`longest_jump`: once in 14,000 hours at 20 Hz."""
 
 
 def farthest_from_route(error: LocalisationSettings | None) -> float:
@@ -37,7 +37,7 @@ def farthest_from_route(error: LocalisationSettings | None) -> float:
 
 
 def longest_jump(error: LocalisationSettings | None) -> float:
-    """Distance between two positions that motion does not explain, beyond which the vehicle was moved [m].
+    """Greatest jump between two positions, beyond the driven distance, that noise explains [m].
 
     Two positions whose axes have independent errors of standard deviation ``sigma`` lie farther than ``d`` from one
     another with the probability ``p = exp(-d^2 / (4 sigma^2))`` (Rayleigh distribution of scale ``sqrt(2) sigma``), so

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brings images together with odometry that has a clock and a rate of its own."""
+"""Pairs images with odometry of another clock and rate."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class NearestState(Generic[ImageT]):
         return self._match()
 
     def restart(self) -> None:
-        """Forget the past of the clock: after a reset or a jump any stamp is welcome."""
+        """Forget past stamps: after a reset or a jump any stamp is accepted."""
         self._last_ns = self._image = None
         self._states.clear()
 

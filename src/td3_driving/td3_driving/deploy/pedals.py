@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pedals do to a vehicle: the map from pedal and speed to acceleration, its inverse, and its fit.
+"""The map from pedal and speed to acceleration, its inverse, and its fit.
 
 One axis holds both pedals: 1 is full throttle, -1 full brake. The map is bilinear between the points of its table, and
 rises with the pedal at every speed, so it has an exact inverse.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy as a vehicle runs it: onnxruntime, one observation in, one action out, and no torch."""
+"""Runs a policy on a vehicle: onnxruntime, one observation in, one action out, no torch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ GOLDEN_TOLERANCE = 1e-4
 LEVEL_TOLERANCE = 1
 """Largest difference of a golden pixel [levels of 255]: versions of the image library round differently."""
 ROUNDING = 1e-5
-"""By how much onnxruntime's tanh may exceed 1; it does, by a few units in the last place."""
+"""Tolerance for onnxruntime's tanh, which exceeds 1 by a few units in the last place."""
 WARM_UP = 20
-"""Runs before the first that counts: the first ones allocate."""
+"""Warm-up runs: the first ones allocate memory."""
 
 
 class InferenceError(RuntimeError):
@@ -48,7 +48,7 @@ class PolicyRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4
-        # Between two frames a waiting thread shall leave the core to others.
+        # A thread waiting between two frames must not spin and occupy a core.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._frames_shape, self._state_shape = contract.frames_shape, (contract.state_size,)
         try:
@@ -84,7 +84,7 @@ class PolicyRuntime:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A bundle that passed every check, and the runtime that drives by it."""
+    """A bundle that passed every check, and its runtime."""
 
     bundle: Bundle
     runtime: PolicyRuntime
@@ -103,7 +103,7 @@ def load(path: Path, key: Ed25519PublicKey | None = None, threads: int = 1) -> L
 
 
 def start(bundle: Bundle, threads: int = 1) -> Loaded:
-    """Make the runtime of a bundle, and let it prove itself on the golden observations.
+    """Make the runtime of a bundle, and check it on the golden observations.
 
     Raises:
         BundleError: the model is not a plain policy of the contract, or does not reproduce what was recorded.

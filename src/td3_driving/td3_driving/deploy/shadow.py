@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver in charge does, for a policy that only watches."""
+"""Records the driver in charge, for a policy in shadow mode."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from td3_driving.driving.action import ACTION_DIM
 KEPT = 64
 """Commands kept: more than a second of a gate at 50 Hz."""
 COUNTS_FOR = 1.0
-"""Wall time after which a command tells nothing any more [s]."""
+"""Wall time after which a command is stale [s]."""
 
 
 class DriverInCharge:
-    """The commands of whoever drives, by their stamps.
+    """The commands of the driver in charge, by their stamps.
 
     A command may be heard before or after the frame that it answers, so stamps decide, not the order of arrival.
     """
@@ -26,11 +26,11 @@ class DriverInCharge:
         self._heard: deque[tuple[int, np.ndarray, float]] = deque(maxlen=KEPT)
 
     def forget(self) -> None:
-        """Nobody was heard."""
+        """Forget all commands."""
         self._heard.clear()
 
     def hear(self, stamp_ns: int, action: NDArray[np.float32], now: float) -> None:
-        """An action (2,) stamped ``stamp_ns`` [ns], heard at wall time ``now`` [s]; what is not finite is left out."""
+        """Take an action (2,) stamped ``stamp_ns`` [ns], received at wall time ``now`` [s]; drop it unless finite."""
         if np.isfinite(action).all():
             self._heard.append((stamp_ns, action, now))
 

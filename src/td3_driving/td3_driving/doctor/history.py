@@ -27,7 +27,7 @@ from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.names import Names
 from td3_driving.doctor.series import Series
 
-MAIN, EPISODE, PARTS, EVALUATION = "main", "episode", "parts", "evaluation"
+MAIN, EPISODE, REWARD, EVALUATION = "main", "episode", "reward", "evaluation"
 LOSSES = ("actor_loss", "critic_loss", "q1", "q2", "actor_q")
 MOST_UNKNOWN = 256
 MOST_EVALUATIONS = 4096
@@ -162,7 +162,7 @@ class History:
             step = self.clock.end_of(pending.raw_step, pending.values.get("episode_length"), self.step)
             length = pending.values.get("episode_length", 0.0)
             self._series("episode_start").add(step, step - length, pending.wall)
-        elif channel == PARTS and self.clock.is_number(pending.raw_step, self.step):
+        elif channel == REWARD and self.clock.is_number(pending.raw_step, self.step):
             return self.step
         else:
             step = float(pending.raw_step)
@@ -284,5 +284,5 @@ def _channel(name: str) -> str:
     if name in EPISODE_QUANTITIES:
         return EPISODE
     if family(name) in (TERMS, SHARES) or name in ("reward_total", "ledger_breaks"):
-        return PARTS
+        return REWARD
     return EVALUATION if name.startswith("eval_") and name not in ("eval_loss", "eval_accuracy") else MAIN

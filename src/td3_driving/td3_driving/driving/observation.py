@@ -121,11 +121,11 @@ def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationS
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
-def one_frame(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def one_frame(views: Sequence[np.ndarray]) -> np.ndarray:
     """The frame, uint8 of :func:`frame_shape`, of what :func:`camera_frame` made of each camera's image, in order."""
-    if len(pictures) == 1:
-        return pictures[0]
-    return np.concatenate([picture.reshape(-1, *picture.shape[-2:]) for picture in pictures])
+    if len(views) == 1:
+        return views[0]
+    return np.concatenate([view.reshape(-1, *view.shape[-2:]) for view in views])
 
 
 class FrameStack:

@@ -26,6 +26,8 @@ NEAREST = 5
 RANGE = 50.0
 """The critic sees no vehicle beyond this distance [m]."""
 SPEED_SCALE = 10.0
+WHO_NEEDS_OTHERS = "network.critic=privileged, learning.teacher or a term of the reward"
+"""What :func:`others_needed` asks about, for messages."""
 _OBJECTS = "objects and odometry"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is evaluated: a reference driver, or (in :mod:`td3_driving.evaluation.learned`) a policy that was trained."""
+"""Evaluated agents: reference drivers, and (in :mod:`td3_driving.evaluation.learned`) trained policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from td3_driving.settings import ObservationSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What reaches the agent at one instant; ``frame`` comes to an agent that asks for it, ``None`` to the others."""
+    """The agent's input at one instant; ``frame`` is ``None`` unless the agent asks for it."""
 
     vehicle: VehicleState
     frame: np.ndarray | None
@@ -39,7 +39,7 @@ class EvaluatedAgent(Protocol):
         ...
 
     def start(self, route: Route, seed: int) -> None:
-        """A new episode; ``seed`` is of whatever the agent draws at random."""
+        """Begin a new episode; ``seed`` seeds the agent's random draws."""
         ...
 
     def decide(self, view: View) -> NDArray[np.float32]:

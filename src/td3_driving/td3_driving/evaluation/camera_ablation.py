@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a policy need its camera? Its frames are replaced by others, and the score says what they were worth."""
+"""Tests whether a policy needs its camera: replaces its frames and compares the driving scores."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ablation(Protocol):
     """Frames in, other frames out: arrays of uint8, of any shape that stays the same within an episode."""
 
     def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What the agent gets for ``seen``; same shape and type, and never the same memory."""
+        """Return the frame that replaces ``seen``; same shape and type, never the same memory."""
         ...
 
 
@@ -47,7 +47,7 @@ class Unaltered:
 
 
 class Black:
-    """No light."""
+    """A black frame."""
 
     def __init__(self, seed: int) -> None:
         pass
@@ -79,7 +79,7 @@ class Noise:
 
 
 class Shuffled:
-    """For every frame one of the episode so far, itself included, each with the same probability.
+    """A frame drawn uniformly from the episode so far, the current one included.
 
     The memory is bounded: from :data:`MEMORY` frames on it holds a uniform sample of them (Vitter 1985, algorithm R).
     """
@@ -114,7 +114,7 @@ ABLATIONS: dict[str, type[Unaltered] | type[Black] | type[Frozen] | type[Noise] 
 
 
 def checked(name: str) -> str:
-    """``name`` itself.
+    """Return ``name`` if it is an ablation.
 
     Raises:
         ValueError: there is no ablation of that name.
@@ -125,7 +125,7 @@ def checked(name: str) -> str:
 
 
 def cameras(names: Sequence[str]) -> list[str]:
-    """The ablations to drive, each once; with the camera as it is first, for that is what they are compared with.
+    """Return the ablations to drive, each once; the unchanged camera comes first, for comparison.
 
     Raises:
         ValueError: there is none of that name.
@@ -134,7 +134,7 @@ def cameras(names: Sequence[str]) -> list[str]:
 
 
 class AblatedAgent:
-    """An agent whose frames go through an ablation; everything else reaches it as it is."""
+    """An agent whose frames go through an ablation; all other input is unchanged."""
 
     def __init__(self, agent: EvaluatedAgent, camera: str) -> None:
         self._agent = agent
@@ -154,7 +154,7 @@ class AblatedAgent:
 
 
 def ablated(agent: EvaluatedAgent, camera: str) -> EvaluatedAgent:
-    """``agent`` as it drives with that camera.
+    """Return ``agent`` driving with that camera.
 
     Raises:
         ValueError: there is no such ablation.
@@ -188,7 +188,7 @@ class CameraNeed:
 
 
 UNASKED = CameraNeed()
-"""Nobody drove without the camera."""
+"""The answer when no ablation was driven."""
 
 
 def camera_need(seen: Sequence[float], without: Mapping[str, Sequence[float]]) -> CameraNeed:

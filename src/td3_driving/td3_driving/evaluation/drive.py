@@ -25,22 +25,22 @@ from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import World, WorldFrame
 
 FULL_STOP = np.array([0.0, -1.0], dtype=np.float32)
-"""What an agent does before its first view arrives."""
+"""The action before an agent's first view arrives."""
 Watcher = Callable[[WorldFrame, np.ndarray | None, np.ndarray], None]
-"""Is shown every frame, its camera image (height, width, 4) if there is one, and the action (2,) taken in it."""
+"""Called with every frame, its camera image (height, width, 4) if any, and the action (2,) taken in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """What is driven: the same for every agent.
+    """What every agent drives.
 
     Attributes:
         scenario: 0, 1, 2 = 20, 50, 100 vehicles.
         routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.
-        camera: what becomes of the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
-        perturbation: what becomes of the camera, one of :data:`td3_driving.evaluation.perturbations.PERTURBATIONS`.
+        camera: the change to the frames, one of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
+        perturbation: the change to the camera, one of :data:`td3_driving.evaluation.perturbations.PERTURBATIONS`.
     """
 
     scenario: int = 0
@@ -69,11 +69,11 @@ class EvaluationPlan:
 
 
 class Stage:
-    """The embedded world, with its cameras as soon as somebody looks through them.
+    """The embedded world; its cameras are made when an agent first needs them.
 
     Args:
         observation: whose cameras there are.
-        disturbance: name of what becomes of the camera.
+        disturbance: name of the change to the camera.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Stage:
         return [self._disturbance.image(image, self._generator) for image in images]
 
     def close(self) -> None:
-        """Give the renderer back."""
+        """Close the renderer."""
         if self._camera is not None:
             self._camera.close()
             self._camera = None
@@ -123,7 +123,7 @@ def evaluate(
     """Drive every route of ``plan``, one result after the other.
 
     Args:
-        watch: who looks on at route number i, if anybody.
+        watch: gives the observer of route number i, or None.
 
     Raises:
         ValueError: the plan does not fit the settings.

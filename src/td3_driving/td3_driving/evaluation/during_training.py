@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluations between the episodes of a training: in the same world, frame by frame, and nothing is learned from them.
+"""Runs evaluations between the episodes of a training, in the same world, frame by frame, without learning from them.
 
-Whoever drives asks at the end of every episode whether an evaluation is due, resets the world to the routes that its
-tour names, and hands over the frames until it is over. No state of the training is read or written but the weights, of
+The caller asks at the end of every episode whether an evaluation is due, resets the world to the routes that its
+tour names, and passes in the frames until it is over. Of the training's state it reads only the weights, of
 which a copy drives; so a training with evaluations in between learns the same as one without.
 """
 
@@ -45,7 +45,7 @@ TAGS = {
 
 @dataclass(frozen=True)
 class EvaluationOutcome:
-    """What one evaluation came to.
+    """The result of one evaluation.
 
     Attributes:
         step: environment steps of the training before it; version: updates behind the weights.
@@ -61,7 +61,7 @@ class EvaluationOutcome:
 
 
 class Evaluations:
-    """What is evaluated between episodes: nothing, unless a subclass begins a tour.
+    """Evaluates nothing between episodes; a subclass begins tours.
 
     Attributes:
         tour: the evaluation under way.
@@ -76,7 +76,7 @@ class Evaluations:
         """Called when the training is over, after ``updates``. May begin a tour.
 
         Returns:
-            what is missing before it can; empty when nothing is.
+            what it still waits for; empty when nothing.
         """
         return ""
 
@@ -100,7 +100,7 @@ class Evaluations:
 
 
 class TrainingEvaluations(Evaluations):
-    """The evaluations of one training run: when they are due, and what is kept of them.
+    """Schedules the evaluations of one training run and keeps their results.
 
     Args:
         run_directory: where results and the best policy are kept; ``None`` keeps nothing.
@@ -114,7 +114,7 @@ class TrainingEvaluations(Evaluations):
         self._version = 0
 
     def resumed_at(self, step: int) -> None:
-        """The run goes on from ``step``; what was due before it was evaluated then."""
+        """Note that the run resumes at ``step``; evaluations due before it are done."""
         self._evaluated_at = max(self._evaluated_at, step)
 
     def due(self, step: int) -> bool:
@@ -126,7 +126,7 @@ class TrainingEvaluations(Evaluations):
         """Evaluate ``weights`` (as :func:`td3_driving.learning.weights.take_snapshot` packs them) from now on.
 
         Returns:
-            the tour that the caller brings to its end, also :attr:`tour`.
+            the tour for the caller to drive to its end, also :attr:`tour`.
         """
         asked, agent = self._settings.evaluation, LearnedAgent("policy", self._settings, weights)
         plan = EvaluationPlan(self._settings.simulator.scenario, asked.routes, asked.seed, ENDING)

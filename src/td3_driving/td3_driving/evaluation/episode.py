@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One evaluated episode: what happened frame by frame, and what it came to."""
+"""One evaluated episode: its log frame by frame, and its result."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Others:
     speeds: NDArray[np.float64]
 
     def neighbours(self) -> Neighbours:
-        """The same vehicles as reference drivers and rewards know them."""
+        """Return the same vehicles in the type of reference drivers and rewards."""
         x, y, yaw, length, _ = self.boxes.T
         return Neighbours(x, y, yaw, self.speeds, length)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameEvents:
-    """What one frame shows: the vehicle, ids of those it touched, markings it crossed, the others where known."""
+    """The events of one frame: vehicle, ids of touched vehicles, crossed markings, the other vehicles where known."""
 
     vehicle: VehicleState
     contacts: Sequence[int] = ()
@@ -103,7 +103,7 @@ class EpisodeLog:
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What one episode came to.
+    """The result of one episode.
 
     Attributes:
         route_completion: share of the route, 0 .. 1.
@@ -166,7 +166,7 @@ def monitor_settings(settings: Settings, ending: str, route_length: float) -> Ep
 
 
 class EpisodeScorer:
-    """Watches one episode by its true state, and says when it is over and what it came to.
+    """Scores one episode from its true state: detects its end and computes its result.
 
     Args:
         ending: one of :data:`ENDINGS`.
@@ -186,7 +186,7 @@ class EpisodeScorer:
         self.log = EpisodeLog(route)
 
     def watch(self, seen: FrameEvents, action: NDArray[np.float32] | None = None) -> ExitReason | None:
-        """Take the next frame and the action (2,) that led to it, ``None`` for the first; why the episode ends."""
+        """Take the next frame and the action (2,) before it, ``None`` for the first; return why the episode ends."""
         before, route = self._place, self.log.route
         place = route.locate(seen.vehicle, None if before is None else before.s)
         speed_before = self.log.rows[-1].speed if self.log.rows else 0.0
@@ -229,7 +229,7 @@ class EpisodeScorer:
         )
 
     def result(self, scenario: int, seed: int, ended: ExitReason) -> EpisodeResult:
-        """What the episode came to."""
+        """Return the result of the episode."""
         log = self.log
         s, lateral = log.column("s"), log.column("lateral")
         outside = outside_lane(s, lateral, log.column("heading_error"), log.column("half_width"))
@@ -255,6 +255,6 @@ class EpisodeScorer:
         )
 
     def _completion(self, s: NDArray[np.float64], ended: ExitReason) -> float:
-        """Reaching the goal zone is all of the route."""
+        """Reaching the goal zone counts as the whole route."""
         rest = self.log.route.length - float(s[0])
         return 1.0 if ended is ExitReason.GOAL else min(max((float(s.max()) - float(s[0])) / rest, 0.0), 1.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A GIF of an episode: the camera image, and the scene from above beside it."""
+"""Writes a GIF of an episode: the camera image beside the scene from above."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRAIL, EGO, OTHER = (190, 190, 190), (0, 114, 178), (213, 94, 0)
 
 
 class Film:
-    """Collects pictures; a watcher of :func:`td3_driving.evaluation.drive.evaluate`.
+    """Collects pictures; a ``watch`` of :func:`td3_driving.evaluation.drive.evaluate`.
 
     Args:
         frame_time: simulated time between two frames [s].
@@ -73,7 +73,7 @@ class Film:
 
 
 def _pixel(x: float, y: float, yaw: float, scale: float, size: int) -> tuple[int, int]:
-    """Column and row of an offset in the map frame [m] in a picture whose up is ``yaw``."""
+    """Column and row of an offset in the map frame [m] in a picture whose upward direction is ``yaw``."""
     forward = x * math.cos(yaw) + y * math.sin(yaw)
     left = y * math.cos(yaw) - x * math.sin(yaw)
     return round(size / 2.0 - left * scale), round(size / 2.0 - forward * scale)

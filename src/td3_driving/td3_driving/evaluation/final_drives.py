@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``final_drives RUN``: the last step of a training.
 
-The final policy drives routes that no training has, with its camera and with a black one, and the run folder keeps what
-that came to in ``evaluation.json``.
+Drives the final policy over routes that no training has, with its camera and with a black one, and writes the result to
+``evaluation.json`` in the run folder.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ FILE = "evaluation.json"
 ENDING = "violation"
 """Routes end as the episodes of the training do."""
 BLIND = "black"
-"""The one ablation that is driven: the fastest to tell."""
+"""The one ablation that is driven: it gives an answer fastest."""
 GRACE = 30.0
-"""Wall time [s] beyond the limit after which the process ends even where it hangs in foreign code."""
+"""Wall time [s] beyond the limit after which the process ends even inside a hanging library call."""
 ANSWERS = {
     YES: "it needs its camera",
     NO: "it does NOT need its camera: it does not look",
@@ -47,11 +47,11 @@ ANSWERS = {
 
 
 class TimeUp(Exception):
-    """The drives take longer than they may."""
+    """Raised when the drives exceed their time limit."""
 
 
 class Deadline:
-    """A watcher of a drive that ends it.
+    """A ``watch`` that ends a drive at a time limit.
 
     Args:
         end: monotonic wall time [s].
@@ -61,10 +61,10 @@ class Deadline:
         self._end = end
 
     def __call__(self, frame: WorldFrame, image: NDArray[np.uint8] | None, action: NDArray[np.float32]) -> None:
-        """Another frame was driven.
+        """Called once per frame.
 
         Raises:
-            TimeUp: it is late.
+            TimeUp: the time limit has passed.
         """
         if time.monotonic() >= self._end:
             raise TimeUp
@@ -72,7 +72,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Drives:
-    """What was driven; ``cut``: time ran out before the rest."""
+    """The results of the drives; ``cut``: the time limit ended them early."""
 
     seen: Sequence[EpisodeResult]
     blind: Sequence[EpisodeResult]
@@ -80,7 +80,7 @@ class Drives:
 
     @property
     def need(self) -> CameraNeed:
-        """From the routes that were driven both ways."""
+        """Compute the answer from the routes driven with and without the camera."""
         if not self.blind:
             return UNASKED
         both = [(with_it.driving_score, without.driving_score) for with_it, without in zip(self.seen, self.blind)]
@@ -131,7 +131,7 @@ def final_drives(run: Path) -> int:
 
 @contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
-    """Let the process end when the block takes longer: without a handler the signal does so, whatever it hangs in."""
+    """End the process when the block takes longer: the alarm signal has no handler, so it interrupts any call."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -155,7 +155,7 @@ def drive(settings: Settings, agent: EvaluatedAgent, end: float) -> Drives:
 
 
 def sentence(drives: Drives, settings: Settings) -> str:
-    """The one line for a person."""
+    """Return the result as one line of text."""
     metrics, need = summarise(drives.seen), drives.need
     routes = f"{len(drives.seen)} route{'s' if len(drives.seen) > 1 else ''}"
     cut = f", cut after {settings.evaluation.final_timeout:g} s" if drives.cut else ""
@@ -166,7 +166,7 @@ def sentence(drives: Drives, settings: Settings) -> str:
 
 
 def record(drives: Drives, settings: Settings, step: int) -> dict[str, Any]:
-    """What ``evaluation.json`` holds; ``step`` is that of the training."""
+    """Return the content of ``evaluation.json``; ``step`` is the training's."""
     known = {name: value for name, value in summarise(drives.seen).items() if math.isfinite(value)}
     return {
         "step": step,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an episode did wrong, counted as the criteria of the CARLA leaderboard 2.1 count it.
+"""Counts the infractions of an episode as the criteria of the CARLA leaderboard 2.1 do.
 
 Sources: branch ``leaderboard-2.1`` of carla-simulator/leaderboard (``statistics_manager.py``, ``route_scenario.py``)
 and of carla-simulator/scenario_runner (``atomic_criteria.py``).
@@ -40,7 +40,7 @@ class CollisionCounter:
         self._place: tuple[float, float] | None = None
 
     def step(self, time: float, place: tuple[float, float], speed: float, actors: Sequence[int]) -> int:
-        """Account for one frame and return how many collisions it added.
+        """Take one frame and return the number of new collisions.
 
         Args:
             time: simulated [s].

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation looks at beside the scores of a policy: its state vector and its frames."""
+"""Inspects a policy beyond its scores: the importance of its state elements and the places it looks at."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from td3_driving.settings import Settings
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was asked for, and nothing else."""
+    """The results that were asked for."""
 
     importance: StateImportance | None = None
     looks: tuple[OcclusionMap, ...] = ()
 
 
 NOTHING = Inspection()
-"""Nobody looked."""
+"""An empty inspection."""
 
 
 def inspect(
@@ -36,7 +36,7 @@ def inspect(
 
     Args:
         state: what each element of the state vector is worth; camera: where it looks.
-        tell: is told what is done next.
+        tell: called with a line on the next step.
 
     Raises:
         ValueError: the plan cannot be driven.

@@ -63,8 +63,8 @@ def document(
     """The whole file for one agent on one scenario.
 
     Args:
-        about: agent, plan, map and versions; goes with the metrics into ``td3_driving``, which the leaderboard lacks.
-        camera: the agent looked through the camera; need: whether it had to.
+        about: agent, plan, map and versions; stored with the metrics under the extra key ``td3_driving``.
+        camera: the agent used the camera; need: whether it needed it.
     """
     needed = need if camera else CameraNeed(NO_CAMERA)
     records = [_record(index, result) for index, result in enumerate(results)]
@@ -91,7 +91,7 @@ def document(
 
 
 def bundled(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One file for several documents; a single one is the file itself."""
+    """Return one file for several documents; a single document is the file itself."""
     return documents[0] if len(documents) == 1 else {"evaluations": list(documents)}
 
 
@@ -181,5 +181,5 @@ def _rate(name: str, records: Sequence[Mapping[str, Any]], kilometres: float) ->
 
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON knows neither infinity nor what is not a number: both become null."""
+    """Replace infinity and NaN by null, because JSON has neither."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that were trained, from a run folder."""
+"""Loads trained policies from a run folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LearnedAgent:
     """A deterministic policy: no exploration, no learning.
 
     Attributes:
-        act: what it decides by; see :data:`td3_driving.evaluation.agents.Act`.
+        act: its decision function; see :data:`td3_driving.evaluation.agents.Act`.
 
     Args:
         settings: those that the policy was trained with.

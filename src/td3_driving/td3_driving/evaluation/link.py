@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow and lossy way from the camera to the driver, and how the driver gets along with it."""
+"""Simulates a slow and lossy connection from the camera to the driver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def frames_of(delay: float, frame_time: float) -> int:
 
 
 class Link(Generic[T]):
-    """Hands on what it is given ``delay`` frames later, and loses some of it.
+    """Passes its input on ``delay`` frames later and drops some of it.
 
     Args:
         delay: in frames, 0 or more.
@@ -42,7 +42,7 @@ class Link(Generic[T]):
         self._drop, self._generator = drop, generator
 
     def pass_on(self, sent: T) -> T | None:
-        """What arrives in the frame in which ``sent`` sets out; ``None`` when it was lost or nothing is due yet."""
+        """Send ``sent``; return what arrives in the same frame, ``None`` when it was lost or nothing is due yet."""
         lost = self._drop > 0.0 and float(self._generator.random()) < self._drop
         self._under_way.append(None if lost else sent)
         return self._under_way.popleft()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where does a policy look? A grey patch slides over its frames, and the action tells how much it misses (Zeiler and
+"""Shows where a policy looks: slides a grey patch over its frames and measures the change of the action (Zeiler and
 Fergus 2014, Visualizing and Understanding Convolutional Networks, section 4.2)."""
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Moments:
 
 
 def looks(settings: Settings, agent: PolicyAgent, plan: EvaluationPlan) -> list[OcclusionMap]:
-    """Where the policy looks on the first route of ``plan``.
+    """Compute occlusion maps on the first route of ``plan``.
 
     Raises:
         ValueError: the plan cannot be driven.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixed changes of what the camera shows, to find out how much of them a policy bears.
+"""Fixed changes of the camera image, to test a policy's robustness.
 
 Each is one entry of :data:`PERTURBATIONS`. A caller dresses the camera by :meth:`Perturbation.dressed` at the start of
 an episode, and passes every image through :meth:`Perturbation.image`.

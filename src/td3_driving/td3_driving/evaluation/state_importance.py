@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which element of the state vector does a policy drive by? Permutation importance, measured in driving score.
+"""Measures how much each element of the state vector matters: permutation importance in driving score.
 
 One element after the other is replaced, in every frame, by a value drawn from that element's own distribution over an
 undisturbed drive (Breiman 2001, Random Forests, section 10, with the drive's score in place of the error rate): the
-element keeps its range and tells nothing. The score that is lost is what the policy got from it.
+element keeps its range and loses its information. The lost score is its importance.
 
-Elements that tell the same stand in for one another: without each of ten route points a policy may lose nothing, and
+Redundant elements replace one another: without any one of ten route points a policy may lose nothing, and
 without all of them everything. So elements of one kind are also replaced together, and the whole state at once.
 """
 
@@ -25,12 +25,12 @@ from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.settings import Settings
 
 MOST_STATES = 20_000
-"""State vectors that are kept of the undisturbed drive; of a longer one every second, fourth ..."""
+"""State vectors that are kept of the undisturbed drive; of a longer drive every second, fourth ..."""
 
 
 @dataclass(frozen=True, slots=True)
 class ElementImportance:
-    """An element of the state vector, or several: the mean driving score [%] without what they tell."""
+    """One or several elements of the state vector: the mean driving score [%] without their information."""
 
     name: str
     driving_score: float
@@ -38,7 +38,7 @@ class ElementImportance:
 
 @dataclass(frozen=True, slots=True)
 class StateImportance:
-    """The mean driving score [%] as it is, and what it is without each of :func:`parts`."""
+    """The undisturbed mean driving score [%], and the score without each of :func:`parts`."""
 
     driving_score: float
     elements: tuple[ElementImportance, ...]
@@ -55,7 +55,7 @@ class StateImportance:
 
 
 class StateMemory:
-    """An act function that keeps the states (state_dim,) it is asked for; of many an even share."""
+    """An act function that keeps the states (state_dim,) it gets; of many an even share."""
 
     def __init__(self, act: Act, most: int = MOST_STATES) -> None:
         self._act, self._most = act, most
@@ -75,7 +75,7 @@ class StateMemory:
         """(n, state_dim) float32, n at least 1.
 
         Raises:
-            ValueError: it was never asked.
+            ValueError: it was never called.
         """
         if not self._kept:
             raise ValueError("no state was seen: the drive ended before its first step")
@@ -83,7 +83,7 @@ class StateMemory:
 
 
 def parts(names: Sequence[str]) -> list[tuple[str, list[int]]]:
-    """What is replaced, with its places in the state: each element, each numbered kind of several, and all of them."""
+    """Return the parts to replace, with their indices in the state: each element, each numbered group, and all."""
     kinds: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         kind, *numbered = re.split(r" \d", name, maxsplit=1)
@@ -116,7 +116,7 @@ def state_importance(
 
     Args:
         names: of the elements, in the order of the state vector.
-        tell: is told what is driven next.
+        tell: called with a line on what is driven next.
 
     Raises:
         ValueError: the number of names is not that of the elements, or the plan cannot be driven.
@@ -143,7 +143,7 @@ def _score(settings: Settings, agent: PolicyAgent, plan: EvaluationPlan, act: Ac
 
 @contextmanager
 def acting_by(agent: PolicyAgent, act: Act) -> Iterator[None]:
-    """Let ``agent`` act by another function for a while."""
+    """Let ``agent`` act by another function within the block."""
     before = agent.act
     agent.act = act
     try:

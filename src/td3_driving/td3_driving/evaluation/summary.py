@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation came to: one number per metric over all its episodes."""
+"""The metrics of an evaluation: one number each over all its episodes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Metric:
     Attributes:
         key: in the JSON; label and unit for tables; digits behind the point there.
         better: +1 when more is better, -1 when less is, 0 when neither.
-        of: computes it from the episodes; not a number where it cannot be known.
+        of: computes it from the episodes; NaN where it is unknown.
     """
 
     key: str
@@ -141,12 +141,12 @@ METRICS = (
     Metric("saturated_share", "saturated actions", "%", 1, -1, lambda r: 100.0 * saturated_share(_actions(r))),
     Metric("return_mean", "return", "", 1, 1, lambda r: _mean([sum(e.log.rewards) for e in r])),
 )
-"""Everything that does not depend on the machine."""
+"""Metrics that do not depend on the machine."""
 LATENCIES = (
     Metric("decision_latency_p50", "decision latency, p50", "ms", 2, -1, _latency(50.0)),
     Metric("decision_latency_p99", "decision latency, p99", "ms", 2, -1, _latency(99.0)),
 )
-"""Wall time from a view to an action: of this machine, and never twice the same."""
+"""Wall time from a view to an action: depends on the machine and varies from run to run."""
 
 
 def summarise(results: Results, metrics: Sequence[Metric] = METRICS) -> dict[str, float]:

@@ -23,8 +23,8 @@ HEAD_WIDTH, VALUE_WIDTH = 37, 9
 
 @dataclass(frozen=True)
 class Entry:
-    """One agent on one plan; ``camera``: it looked through the camera; ``need``: whether it had to;
-    ``inspection``: what was looked at beside the scores."""
+    """One agent on one plan; ``camera``: it used the camera; ``need``: whether it needed it;
+    ``inspection``: results beyond the scores."""
 
     agent: str
     plan: EvaluationPlan
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def condition(self) -> str:
-        """What disturbs the agent; empty for nothing."""
+        """The disturbances of the agent; empty for none."""
         delay = f"{1e3 * self.plan.delay:g} ms" if self.plan.delay else ""
         drop = f"{100 * self.plan.drop:g} % lost" if self.plan.drop else ""
         camera = f"camera {self.plan.camera}" if self.plan.camera != SEEN else ""
@@ -101,7 +101,7 @@ def by_scenario(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
 
 
 def title(scenario: int, entries: Sequence[Entry]) -> str:
-    """What all entries of a scenario have in common."""
+    """Return the facts common to all entries of a scenario."""
     plan = entries[0].plan
     return f"map {entries[0].map}, scenario {scenario}, {plan.routes} routes, seed {plan.seed}, ends: {plan.ending}"
 

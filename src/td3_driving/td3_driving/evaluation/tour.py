@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent on the routes of a plan, frame by frame as they come in: for whoever cannot call the world himself."""
+"""Drives an agent over the routes of a plan, frame by frame, for callers that do not step the world themselves."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from td3_driving.settings import Settings
 class Tour:
     """Drives the routes of ``plan`` one after the other; delay and losses of the plan are not simulated here.
 
-    The lane is as wide as the reward takes it to be, and where the other vehicles are is not known: neither the time to
-    collision nor the speed against the traffic can be told.
+    The lane has the width assumed by the reward, and the other vehicles are unknown: neither the time to
+    collision nor the speed relative to the traffic can be computed.
     """
 
     def __init__(self, settings: Settings, agent: EvaluatedAgent, plan: EvaluationPlan) -> None:
@@ -35,16 +35,16 @@ class Tour:
 
     @property
     def complete(self) -> bool:
-        """All routes are driven."""
+        """True once all routes are driven."""
         return len(self.results) >= len(self._seeds)
 
     @property
     def next_route(self) -> tuple[int, int]:
-        """Scenario and seed of the episode to reset the world to."""
+        """Return scenario and seed of the next episode; reset the world to it."""
         return self.plan.scenario, self._seeds[len(self.results)]
 
     def start(self, route: Route) -> None:
-        """The world is at the start of ``route``."""
+        """Begin an episode; the world is at the start of ``route``."""
         self._scorer = EpisodeScorer(self._settings, self.plan.ending, route, self._settings.reward.lane_half_width)
         self._action = None
         self.agent.start(route, self.next_route[1])
@@ -52,7 +52,7 @@ class Tour:
     def frame(
         self, frame: NDArray[np.uint8], vehicle: VehicleState, collided: bool, crossings: int
     ) -> NDArray[np.float32] | None:
-        """The action (2,) for the next frame of the episode; ``None`` when the episode ended with it.
+        """Return the action (2,) for the next frame of the episode; ``None`` when this frame ends it.
 
         Args:
             frame: uint8, see :func:`td3_driving.driving.observation.frame_shape`.
@@ -75,5 +75,5 @@ class Tour:
         return action
 
     def abandon(self) -> None:
-        """The simulator failed: the route will be driven again."""
+        """Drop the episode after a simulator failure; its route is driven again."""
         self._scorer = None

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a trained policy to what a vehicle needs: the bundle with its ONNX graph, the map of the pedals."""
+"""Makes the files that a vehicle needs from a trained policy: the bundle with its ONNX graph, the pedal map."""

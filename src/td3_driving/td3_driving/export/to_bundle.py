@@ -41,7 +41,7 @@ ROUND_TRIPS = 48
 """Observations beside the golden ones on which the two are compared."""
 PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
 VERDICT = ("verdict", "causes", "insufficient")
-"""What a bundle keeps of the doctor's report."""
+"""Parts of the doctor's report that a bundle keeps."""
 REFUSALS = (BundleError, CheckpointError, WeightsError, RunFolderError, SettingsError, OSError)
 
 
@@ -121,7 +121,7 @@ def export_policy(
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there completely or not at all."""
+    """Write a file atomically."""
     building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(building, "wb") as file:

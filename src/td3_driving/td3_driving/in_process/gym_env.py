@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded world as a Gymnasium environment, for learners of other projects: in this process, without ROS.
 
-Observations, actions, rewards and ends are those of the training here; the same classes compute them. This is the only
+The classes of the training compute observations, actions, rewards and ends. This is the only
 module that imports Gymnasium.
 """
 
@@ -92,7 +92,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return _observed(time_step), float(sent.reward), sent.terminated, sent.truncated, info
 
     def close(self) -> None:
-        """Give the renderer back."""
+        """Close the renderer."""
         self._scene.camera.close()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains without ROS: the embedded world, the pilot and the trainer in one process, step by step.
+"""Trains in one process without ROS: steps the embedded world, the pilot and the trainer in turn.
 
 The classes are those of the nodes and act in the same order; only the messages are left out. It serves tuning,
 comparisons with other learners, and tests.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The course of a run: what follows from the end of one of its processes.
+"""Decides how a run goes on when one of its processes ends.
 
-No process is touched in here. A starter reports exits and carries out the decisions, so that all starters behave alike.
+This module touches no process. A starter reports exits and carries out the decisions, so all starters behave alike.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Say:
-    """Tell the person."""
+    """Print a line for the user."""
 
     text: str
 
@@ -66,7 +66,7 @@ class Course:
         self._reason = ""
 
     def exited(self, name: str, code: int, now: float) -> list[Decision]:
-        """What to do after ``name`` ended.
+        """Return what to do after process ``name`` ended.
 
         Args:
             name: of the process.
@@ -78,7 +78,7 @@ class Course:
         return decisions + self._end_if_all_gone()
 
     def interrupt(self) -> list[Decision]:
-        """A person asked the run to stop."""
+        """Return what to do when the user stops the run."""
         if self._ending:
             return []
         return [Say("stopping"), *self._begin_end(INTERRUPTED, "interrupted", drain=False), *self._end_if_all_gone()]

@@ -16,7 +16,7 @@ from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
 
 
 class Log:
-    """Lines as they come, with the name of the process; a journal adds the time."""
+    """Prints each line with the name of its process; a journal adds the time."""
 
     def line(self, source: str, text: str) -> None:
         """One line of ``source``."""
@@ -24,7 +24,7 @@ class Log:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Drive until somebody stops it.
+    """Drive until a signal stops it.
 
     Returns:
         0: stopped by SIGINT or SIGTERM, after the stop command; 1: a process failed; 2: bad input.

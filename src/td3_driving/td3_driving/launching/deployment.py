@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes on a vehicle: the drive node and the gate; the one description that every starter reads."""
+"""The processes on a vehicle: the drive node and the gate. Every starter reads this description."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.settings import Scalar
 
 CAMERA, ODOMETRY, ROUTE, IN_CHARGE = topics.IMAGE, topics.ODOMETRY, topics.ROUTE, topics.COMMAND
-"""What the nodes call their inputs: the names of the CARLA bridge."""
+"""The nodes' names of their inputs: those of the CARLA bridge."""
 COMMANDS = {
     "carla": topics.COMMAND,
     "autoware": topics.AUTOWARE_COMMAND,
     "ackermann": topics.ACKERMANN_COMMAND,
 }
-"""Interface -> what the gate calls its output."""
+"""Interface -> the gate's name of its output."""
 INTERFACES = tuple(COMMANDS)
 USUAL = {
     "carla": {},
     "autoware": {"camera": "sensing/camera/camera0/image_rect_color", "odometry": "localization/kinematic_state"},
     "ackermann": {"camera": "camera/image_raw", "odometry": "odom"},
 }
-"""Interface -> where such a vehicle has the inputs, as far as that is usual."""
+"""Interface -> usual topics of the inputs on such a vehicle."""
 ROLES = ("camera", "odometry", "route", "command")
 SENSOR_QOS = ("best_effort", "reliable")
 
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What decides which processes a vehicle has.
+    """The options that decide which processes a vehicle has.
 
     Attributes:
         bundle: the policy.
         interface: kind of vehicle that the gate commands.
-        shadow: the policy watches whoever drives; there is no gate, because there is nothing to let through.
+        shadow: the policy only observes another driver; no gate is started, because there are no commands to pass.
         namespace: ROS namespace of both nodes.
         public_key: PEM file; when given, the bundle must be signed for it.
         params_file: ROS 2 parameter file with sections ``gate:`` and ``drive:``; "" for none.
@@ -78,8 +78,8 @@ class DeployOptions:
 def deployment(options: DeployOptions) -> list[ProcessSpec]:
     """The processes in the order in which they are started; the gate listens first.
 
-    A gate that dies ends everything, so that whoever watches the vehicle sees it. A policy that dies is started again:
-    the gate has stopped the vehicle by then, and lets it go on only after its reset.
+    A gate that dies ends all processes, so that the vehicle's supervision notices. A policy that dies is restarted:
+    by then the gate has stopped the vehicle, which goes on only after a reset of the gate.
     """
     namespace = f"/{options.namespace.strip('/')}" if options.namespace.strip("/") else ""
     time: dict[str, Scalar] = {"use_sim_time": True} if options.use_sim_time else {}

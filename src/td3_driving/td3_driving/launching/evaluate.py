@@ -99,7 +99,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _entries(asked: argparse.Namespace, console: Console) -> Iterator[Entry]:
-    """Drive everything that was asked for; the agents see the same routes and traffic."""
+    """Drive all agents and plans of the command line; all agents see the same routes and traffic."""
     runs = [Path(name) for name in asked.agents if not is_driver(name)]
     _check_inspection(asked, runs)
     common = _common_settings(asked, runs)
@@ -116,7 +116,7 @@ def _of_agent(
     first: bool,
     console: Console,
 ) -> Iterator[Entry]:
-    """The plans of one agent: a film of the first one's first route, and a closer look at a policy's first plan."""
+    """Drive the plans of one agent; film the first agent's first route, inspect a policy on its first plan."""
     fitting = [
         plan
         for plan in plans
@@ -141,7 +141,7 @@ def _inspection(
 
 
 def _check_inspection(asked: argparse.Namespace, runs: Sequence[Path]) -> None:
-    """A figure needs a policy to look into, and a file to be in.
+    """Check that a figure has a policy to inspect and a file to go to.
 
     Raises:
         ValueError: one of them is missing.
@@ -187,7 +187,7 @@ def _perturbations(names: Sequence[str]) -> list[str]:
 
 
 def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Settings:
-    """Those of the first run unless a profile is asked for, with what the command line changes."""
+    """Return the settings of the first run, or of the given profile, with the command line's changes."""
     if runs and asked.profile is None:
         base = load_run(runs[0] / "config.yaml") if (runs[0] / "config.yaml").is_file() else _no_run(runs[0])
     else:

@@ -32,7 +32,7 @@ class Evaluation:
         profile: name or path; "" takes the settings of the run, or the default profile for a driver.
         assignments: ``group.name=value`` on top of it.
         simulator: ``embedded``: one is started; ``none``: the bridge's topics are there already.
-        camera: what becomes of the frames: names of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
+        camera: changes to the frames: names of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
         checkpoint: of the run: auto, best, latest, or the name of a folder in ``checkpoints``.
         results: file for the results, or "".
     """
@@ -64,7 +64,7 @@ def evaluation_settings(asked: Evaluation) -> Settings:
     use_run = not asked.profile and config.is_file()
     base = load_run(config) if use_run else load_profile(profile_path(asked.profile or DEFAULT_PROFILE))
     patience = max(base.simulator.control_timeout, PATIENCE)
-    # However a policy was trained, it is shown the nominal look unless somebody asks for more; and no training is
+    # Whatever its training, a policy gets the nominal look unless the settings ask for more; and no training is
     # under way in which evaluations would be an exception.
     fixed = [f"simulator.control_timeout={patience}", "appearance.randomise=false", "evaluation.interval=0"]
     return override(base, [*fixed, *asked.assignments])

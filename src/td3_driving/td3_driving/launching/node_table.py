@@ -31,8 +31,8 @@ class ProcessSpec:
         remappings: ``(from, to)`` topic names.
         arguments: command line of a program that is no node of this package; None for a node.
         on_exit: ``main``: the run is over when all of these have ended with 0. ``respawn``: started again when it dies.
-            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it comes after the
-            run, and its exit code is its own answer.
+            ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it starts after the
+            run has ended, and its exit code does not fail the run.
         drain: wall time [s] to end by itself once the run is over, before it is asked to.
     """
 
@@ -48,12 +48,12 @@ class ProcessSpec:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What decides which processes a run has.
+    """The options that decide which processes a run has.
 
     Attributes:
         run_directory: folder of the run; holds ``config.yaml``, the parameter file of every node.
         simulator: ``embedded``: one is started per actor; ``carla``: the CARLA node brings up a CARLA server and
-            its bridge, or finds them; ``none``: whatever publishes the bridge's topics.
+            its bridge, or finds them; ``none``: another program publishes the bridge's topics.
         num_actors: policies, each with its simulator.
         final_routes: routes that the final policy drives after the run; 0 for none.
         faults: faults that the embedded simulators inject, for tests; "" for none.
@@ -82,7 +82,7 @@ class RunOptions:
 
 
 def processes(options: RunOptions) -> list[ProcessSpec]:
-    """The processes of a run in the order in which they are started; those that listen come first."""
+    """Return the processes of a run in starting order; subscribers come first."""
     run_directory = {"run_dir": str(options.run_directory)}
     specs = [
         ProcessSpec("diagnostics", "diagnostics", parameters=run_directory, on_exit="respawn", drain=10.0),
@@ -96,7 +96,7 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
 
 
 def closing(options: RunOptions) -> list[ProcessSpec]:
-    """The processes that follow a run that went well, one after the other."""
+    """Return the processes to run one after the other after a successful run."""
     return [*final_drives(options), verdict(options)]
 
 
@@ -144,7 +144,7 @@ def carla_node(run_directory: Path) -> ProcessSpec:
 
 
 def _companions(options: RunOptions) -> list[ProcessSpec]:
-    """Programs that watch; the run does not depend on them."""
+    """Return the observing programs; the run does not depend on them."""
     watching = []
     if options.tensorboard:
         logs = ("--logdir", str(options.run_directory))
@@ -153,7 +153,7 @@ def _companions(options: RunOptions) -> list[ProcessSpec]:
 
 
 def _view(options: RunOptions) -> list[ProcessSpec]:
-    """What shows the run, or its first actor."""
+    """Return the processes that show the run, or its first actor."""
     namespace = "" if options.num_actors == 1 else "/actor_0"
     whose = {"actor_id": "actor_0"}
     shared = shared_topics(namespace)

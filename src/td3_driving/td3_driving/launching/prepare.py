@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a user asked for to a claimed run folder, a claimed ROS domain and the processes to start."""
+"""Turns a user's request into a claimed run folder, a claimed ROS domain and the processes to start."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from td3_driving.runs.run_folder import RunFolder
 from td3_driving.settings import Settings
 
 BRIDGE_DOMAIN = 0
-"""Domain of a simulator that runs outside, unless ``ROS_DOMAIN_ID`` says otherwise: the default of ROS 2."""
+"""Domain of an external simulator unless ``ROS_DOMAIN_ID`` is set: the default of ROS 2."""
 
 BLIND = {"network.critic": "camera", "learning.teacher": "none"}
-"""How a run goes on where nobody may tell where the other vehicles are, unless it is asked for more by name."""
+"""Settings of a run whose simulator may not publish the other vehicles, unless the user sets them by name."""
 CARLA_PATIENCE = 600.0
 """Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
 
@@ -56,7 +56,7 @@ class Prepared:
 
     Attributes:
         environment: variables to set for every process.
-        note: what the user should know before the run starts; "" if nothing.
+        note: a hint to print before the run starts; "" for none.
     """
 
     folder: RunFolder
@@ -102,7 +102,7 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
 
 
 def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
-    """The settings and the run folder that a request means; nothing is written.
+    """Return the settings and the run folder of a request; writes nothing.
 
     Raises:
         ValueError: there are no such settings, or no run to resume.
@@ -120,7 +120,7 @@ def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
 
 
 def blind(request: RunRequest, profile: Settings) -> list[str]:
-    """Assignments that let a new run on a simulator of unknown abilities do without the other vehicles."""
+    """Return assignments for a new run without the other vehicles, which an external simulator may not publish."""
     if request.simulator != "none" or request.resume:
         return []
     named, flat = {word.partition("=")[0].strip() for word in request.assignments}, profile.flat()
@@ -128,7 +128,7 @@ def blind(request: RunRequest, profile: Settings) -> list[str]:
 
 
 def blind_note(request: RunRequest) -> str:
-    """What :func:`blind` changed, in one sentence; "" if nothing.
+    """Return what :func:`blind` changed in one sentence; "" if nothing.
 
     Raises:
         ValueError: there is no such profile.
@@ -144,7 +144,7 @@ def blind_note(request: RunRequest) -> str:
 
 
 def _others_speak(request: RunRequest, settings: Settings) -> bool:
-    """Whether the bridge's topics come from a program that this run does not start."""
+    """Return whether a program outside this run publishes the bridge's topics."""
     return request.simulator == "none" or (request.simulator == "carla" and settings.carla.bridge == "attach")
 
 
@@ -166,14 +166,14 @@ def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
 
 
 def how_to_listen(environment: Mapping[str, str]) -> str:
-    """The shell prefix with which other ROS programs hear the run."""
+    """Return the shell prefix with which other ROS programs receive the run's topics."""
     return " ".join(f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("ROS_"))
 
 
 def patient_threads(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that let OpenMP's threads sleep while they wait for each other, unless the user chose otherwise.
 
-    They spin by default. The learner's threads then take from the simulator, the policy and each other the cores that
-    they all share, and an update beside other work takes two to three times as long.
+    They spin by default. The learner's threads then take the cores from the simulator, the policy and each other,
+    and an update takes two to three times as long beside other work.
     """
     return {} if "OMP_WAIT_POLICY" in environment else {"OMP_WAIT_POLICY": "PASSIVE"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees of a run: the log lines of its processes and one line of progress.
+"""The terminal output of a run: the log lines of its processes and one line of progress.
 
 The diagnostics node prints lines of the form ``@progress {json}`` about twice a second; they are taken out of its log.
 Their fields, all optional: ``step``, ``steps``, ``episode``, ``return`` (of the last episode), ``steps_per_second``,
@@ -37,7 +37,7 @@ def parse(line: str) -> dict[str, Any] | None:
 
 
 def render(fields: Mapping[str, Any]) -> str:
-    """One line of text; what is not known is shown as such."""
+    """Return one line of text; unknown fields are shown as unknown."""
     parts = [
         f"step {_number(fields, 'step', ',.0f')}/{_number(fields, 'steps', ',.0f')}",
         f"episode {_number(fields, 'episode', '.0f')}",

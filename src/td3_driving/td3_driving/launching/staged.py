@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``td3-driving train --staged``: a longer stage only after the run doctor has said GO about the one before.
+"""``td3-driving train --staged``: starts a longer stage only after the run doctor's GO for the one before.
 
-All stages are one run in one folder. ``RUN/stages.json`` holds what each stage came to, ``RUN/stages/`` its reports.
+All stages are one run in one folder. ``RUN/stages.json`` holds the verdict of each stage, ``RUN/stages/`` its reports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REPORTS = ("report.html", "report.json", "report.md", "evaluation.json")
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """How a run ended.
+    """The end of one stage's run.
 
     Attributes:
         code: exit code of the run; 0 when it went well, whatever the verdict.
@@ -53,7 +53,7 @@ class StagePlan:
 
     @classmethod
     def of(cls, request: RunRequest, now: datetime) -> StagePlan:
-        """The plan of the settings that ``request`` means.
+        """Make the plan from the settings of ``request``.
 
         Raises:
             ValueError: there are no such settings, the request names its own length, or the record cannot be read.
@@ -86,7 +86,7 @@ class StagePlan:
         return 0
 
     def _stage(self, steps: int) -> RunRequest:
-        """Every stage after the first continues the run that the first one made."""
+        """Train one stage; every stage after the first resumes the run."""
         going_on = self.request.resume or (self.folder / RECORD).is_file()
         assignments = (*self.request.assignments, f"run.steps={steps}")
         return replace(self.request, assignments=assignments, run_directory=str(self.folder), resume=going_on)
@@ -98,7 +98,7 @@ def lengths(plan: StagedSettings) -> tuple[int, ...]:
 
 
 def _judge(folder: Path, steps: int) -> Verdict:
-    """The verdict in the run's report, put on record; a run without a report has not been judged."""
+    """Record and return the verdict of the run's report; without a report the run is not judged."""
     verdict = _verdict(folder / "report.json")
     kept = folder / "stages" / str(steps)
     kept.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the processes of a run, passes their output on, and leaves none behind.
+"""Starts the processes of a run, passes their output on, and stops all of them at the end.
 
 For machines without ``launch``. Every child has a process group of its own, so that stopping it also stops what it
 started, and dies with the starter even if that is killed.
@@ -75,7 +75,7 @@ class Supervisor:
         self._carry_out(decisions)
 
     async def _live(self, spec: ProcessSpec) -> None:
-        """One life of a process, from its start to its exit code."""
+        """Run a process once, from its start to its exit code."""
         child = self._children[spec.name] = ChildProcess(spec.name, self._output)
         code = await child.live(self._command(spec), self._environment)
         self._carry_out(self._course.exited(spec.name, code, asyncio.get_running_loop().time()))
@@ -107,7 +107,7 @@ class Supervisor:
         task.add_done_callback(self._settle)
 
     def _settle(self, task: asyncio.Task[None]) -> None:
-        """An error inside a task ends the run instead of leaving it to wait for ever."""
+        """End the run on an error inside a task, instead of waiting for ever."""
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and self._end is not None and not self._end.done():

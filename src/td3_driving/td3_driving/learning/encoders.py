@@ -79,12 +79,12 @@ class Encoder(nn.Module):
 
         It runs once per batch; actor, critic and their targets share the result.
         """
-        images: Tensor = self.frozen(frames.to(torch.float32) / PIXEL_MAX)
-        return images
+        prepared: Tensor = self.frozen(frames.to(torch.float32) / PIXEL_MAX)
+        return prepared
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, prepared: Tensor) -> Tensor:
         """Features ``(B, features)`` of what :meth:`prepare` returned."""
-        features: Tensor = self.layers(images)
+        features: Tensor = self.layers(prepared)
         return features
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -173,9 +173,9 @@ class _PatchEncoder(Encoder):
         """``(B, C, H, W)`` uint8 -> blocks of 4x4 pixels, ``(B, 16 C, H // 4, W // 4)`` float32 of 0 .. 255."""
         return _to_patches(frames)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, prepared: Tensor) -> Tensor:
         # Flattened rows, columns, channels: the order in which channels-last lies in memory, so nothing is copied.
-        maps = self.convolutions(self.first(images)).permute(0, 2, 3, 1)
+        maps = self.convolutions(self.first(prepared)).permute(0, 2, 3, 1)
         return functional.relu(self.projection(maps.reshape(maps.shape[0], -1)))
 
     def before_acting(self) -> None:

@@ -76,6 +76,6 @@ class ActorPolicy:
                 f"frames {frames.shape} and state {state.shape}, needed are {self._shape} and {(self._state_dim,)}"
             )
         with torch.inference_mode():
-            images = self._actor.encoder.prepare(torch.from_numpy(frames).unsqueeze(0))
-            action: np.ndarray = self._actor(images, torch.from_numpy(state).unsqueeze(0))[0].numpy()
+            prepared = self._actor.encoder.prepare(torch.from_numpy(frames).unsqueeze(0))
+            action: np.ndarray = self._actor(prepared, torch.from_numpy(state).unsqueeze(0))[0].numpy()
         return action

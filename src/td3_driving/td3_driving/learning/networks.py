@@ -23,12 +23,12 @@ class Inputs:
     """What networks see of a batch, on the device.
 
     Attributes:
-        images: what :meth:`~td3_driving.learning.encoders.Encoder.prepare` made of the frames.
+        frames: what :meth:`~td3_driving.learning.encoders.Encoder.prepare` made of them.
         states: ``(B, state_dim)``.
         privileged: ``(B, privileged_dim)``, for the critic alone.
     """
 
-    images: Tensor
+    frames: Tensor
     states: Tensor
     privileged: Tensor
 
@@ -92,18 +92,18 @@ class Actor(Network):
         self.trunk = mlp(self.encoder.features + state_dim, self.outputs, settings)
         self.action_init = settings.action_init
 
-    def forward(self, images: Tensor, states: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, states: Tensor) -> Tensor:
         """The action ``(B, 2)`` in [-1, 1]."""
-        return self.forward_with_preactivation(images, states)[0]
+        return self.forward_with_preactivation(frames, states)[0]
 
-    def forward_with_preactivation(self, images: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_preactivation(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The action and what the ``tanh`` was applied to, each ``(B, 2)``."""
-        preactivation = self.trunk_output(images, states)[:, :ACTION_DIM].float()
+        preactivation = self.trunk_output(frames, states)[:, :ACTION_DIM].float()
         return torch.tanh(preactivation), preactivation
 
-    def trunk_output(self, images: Tensor, states: Tensor) -> Tensor:
+    def trunk_output(self, frames: Tensor, states: Tensor) -> Tensor:
         """What the last layer says, ``(B, outputs)``."""
-        output: Tensor = self.trunk(torch.cat([self.encoder(images), states], dim=1))
+        output: Tensor = self.trunk(torch.cat([self.encoder(frames), states], dim=1))
         return output
 
 
@@ -141,7 +141,7 @@ class CameraCritic(Critic):
         self.heads = nn.ModuleList([mlp(inputs, 1, settings) for _ in range(2)])
 
     def features(self, seen: Inputs) -> Tensor:
-        return torch.cat([self.encoder(seen.images), seen.states], dim=1)
+        return torch.cat([self.encoder(seen.frames), seen.states], dim=1)
 
 
 class PrivilegedCritic(Critic):

@@ -211,7 +211,7 @@ def frozen_kept(agent: LearningAgent, fresh: Network, inputs: Transitions) -> Ch
     frozen = {id(value) for network in networks for value in network.parameters() if not value.requires_grad}
     groups = [group for optimizer in agent.optimizers().values() for group in optimizer.param_groups]
     moved = sum(id(value) in frozen for group in groups for value in group["params"])
-    trained = inputs.now.images.requires_grad
+    trained = inputs.now.frames.requires_grad
     return CheckResult(
         "frozen_kept",
         not wrong and moved == 0 and not trained,

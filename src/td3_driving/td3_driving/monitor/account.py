@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The account of the experience on its way from the policies to the replay memory."""
+"""The account of experiences sent by the policies and received by the replay memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAILED = STATES.index("failed")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the learner counted; the fields are those of ``LearnerStatus.msg``."""
+    """The learner's counts; the fields are those of ``LearnerStatus.msg``."""
 
     state: int
     reason: str
@@ -30,7 +30,7 @@ class Account:
 
     @property
     def balanced(self) -> bool:
-        """Whether every message that came is accounted for."""
+        """Return whether every received message is accounted for."""
         return self.received == self.inserted + self.duplicate + self.rejected
 
 
@@ -40,7 +40,7 @@ def replay_status(account: Account | None, age: float, stale_after: float) -> St
     Args:
         account: the newest account, ``None`` if none came yet.
         age: wall time since it came [s].
-        stale_after: age from which it says nothing any more [s].
+        stale_after: age from which it counts as stale [s].
     """
     name = "learner: replay"
     if account is None:

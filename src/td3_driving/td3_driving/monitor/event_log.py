@@ -40,7 +40,7 @@ DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 class EventLog:
-    """Writes scalars and texts; everything is on disk after :meth:`flush`.
+    """Writes scalars and texts; :meth:`flush` puts everything on disk.
 
     Args:
         directory: the run folder; a run that is continued gets a further event file there.

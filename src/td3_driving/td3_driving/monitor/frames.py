@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The account of the camera frames that a policy drives by."""
+"""The account of a policy's camera frames."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watches a run: writes its event file, feeds the run doctor, and knows how far it has come."""
+"""Watches a run: writes its event file, feeds the run doctor, reports its progress."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ class RunObserver:
         return self._doctor
 
     def on_step(self, step: Step, now: float) -> None:
-        """A step was scored."""
+        """Call when a step was scored."""
         total, series = self._steps.add(step, now)
         if series is not None:
             self._write(series, total)
             self._write_alerts(total)
 
     def on_episode(self, episode: EpisodePoint) -> None:
-        """An episode ended."""
+        """Call when an episode ended."""
         self._episodes += 1
         self._last_return = episode.episode_return
         self._write(dict(episode.values), self._steps.clock.at(episode.actor_id, episode.step))
 
     def on_evaluating(self, now: float) -> None:
-        """An evaluation goes on: the training makes no news, and the time until the next such call does not count.
+        """Call while an evaluation goes on: until the next call, silence of the training is no alarm.
 
-        Whoever evaluates may die over it: without a further call the training is stale like any other.
+        If the evaluating node dies, the calls stop and the training counts as stale.
         """
         if self._evaluating_at is not None:
             self._paused += min(now - self._evaluating_at, self._settings.diagnostics.stale_after)
@@ -94,7 +94,7 @@ class RunObserver:
         self._write(values, step)
 
     def on_account(self, account: Account, now: float) -> None:
-        """The learner counted."""
+        """Call with each new account of the learner."""
         self._account, self._account_at = account, now
         self._update_rate.at(now, account.updates)
 
@@ -106,13 +106,13 @@ class RunObserver:
             self.flush()
 
     def statuses(self, now: float) -> list[Status]:
-        """What `/diagnostics` says about the run at ``now`` (wall time) [s]."""
+        """Return the run's statuses for `/diagnostics` at ``now`` (wall time) [s]."""
         stale_after = self._settings.diagnostics.stale_after
         judged = [self._with_ledger(status) for status in self._doctor.statuses(now - self._paused)]
         return [replay_status(self._account, now - self._account_at, stale_after), *judged]
 
     def progress(self, now: float) -> dict[str, float | int | list[str] | None]:
-        """How far the run has come, for the live line."""
+        """Return the progress of the run for the live line."""
         total, rate = self._steps.clock.total, self._steps.rate(now)
         updates = self._account.updates if self._account else 0
         return {
@@ -138,7 +138,7 @@ class RunObserver:
             self._log.close()
 
     def _with_ledger(self, status: Status) -> Status:
-        """The ledger is also checked at every single step; the rules of the doctor see the means of many."""
+        """Add the check of the reward terms at every step; the doctor's rules see means over many."""
         if status.name != "reward: ledger":
             return status
         breaks, unheard = self._steps.ledger_breaks, self._steps.clock.unheard

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes, exit codes, and the ROS domain of a run. Nothing in here knows what the processes do."""
+"""Child processes, exit codes, and the ROS domain of a run. Independent of what the processes do."""

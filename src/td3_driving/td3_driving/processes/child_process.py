@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One child process: its output line by line, its exit code, and nothing left of it afterwards."""
+"""Runs one child process: passes its output on line by line, returns its exit code, leaves nothing of it running."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 class LineSink(Protocol):
-    """Where lines go."""
+    """Receives lines of output."""
 
     def line(self, name: str, text: str) -> None:
         """One line of output of process ``name``."""
 
 
 class ChildProcess:
-    """One life of one process.
+    """Runs one process once.
 
     asyncio has child processes of its own, but their end is reported only when every holder of their output pipe has
     closed it, and a grandchild may hold it for ever.
@@ -70,7 +70,7 @@ class ChildProcess:
         return code
 
     async def gone_within(self, seconds: float) -> bool:
-        """Whether the process has ended, after a wait of at most ``seconds``."""
+        """Wait at most ``seconds`` for the end of the process; return whether it has ended."""
         return await _within(self._gone, seconds)
 
     def send(self, number: signal.Signals) -> None:

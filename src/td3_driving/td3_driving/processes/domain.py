@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who hears the run: this machine only, and no other run on it.
+"""Chooses the ROS domain of a run: visible on this machine only, and to no other run on it.
 
 A claimed domain is an abstract Unix socket of that number. It belongs to the network namespace, as DDS discovery does,
 and disappears with the process, so there is no stale lock to clean up.
@@ -17,7 +17,7 @@ DOMAINS = range(102)
 
 
 DDS_SETTINGS = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
-"""Environment variables by which people set up Fast DDS; the second is the first one's name before Fast DDS 3."""
+"""Environment variables that configure Fast DDS; the second is the name before Fast DDS 3."""
 FAST_DDS_2 = ("humble", "jazzy")
 """ROS distributions with Fast DDS 2."""
 
@@ -82,11 +82,11 @@ def discovery(domain: int, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def onlooker(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
-    """Environment variables for a process that watches, so that nobody waits for it even if it is frozen.
+    """Return environment variables for an observing process, so that no publisher waits for it even if it is frozen.
 
     Fast DDS hands messages to processes on the same machine through shared memory of the sender's. A process that
-    stands still never gives its part back; large messages to the others then find no room, and never arrive. Whoever
-    is sent everything over UDP has no part in that.
+    stands still never frees its part; large messages to the others then find no room and never arrive. A process that
+    receives everything over UDP has no part in it.
 
     Args:
         environment: of the process; where Fast DDS is set up already, nothing is changed.

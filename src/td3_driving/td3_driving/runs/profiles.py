@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings from a profile and the command line; a profile is a ROS 2 parameter file that lists what differs."""
+"""Settings from a profile and the command line. A profile is a ROS 2 parameter file of the values that differ."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from td3_driving.settings import Settings, SettingsError, from_flat
 
 DEFAULT_PROFILE = "quick"
 CONTRACT = "observation.state"
-"""What the configuration of every run says, since there is more than one observation."""
+"""A setting that every run's configuration holds; one without it belongs to policies with another observation."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads numbers as ROS 2 does: ``1e-5`` is one, although YAML 1.1 takes it for text."""
+    """Reads numbers as ROS 2 does: ``1e-5`` is a number, although YAML 1.1 reads text."""
 
 
 _Loader.add_implicit_resolver(
@@ -75,7 +75,7 @@ def load_run(path: Path) -> Settings:
     """The configuration of an earlier run from the ``config.yaml`` in its folder.
 
     Raises:
-        SettingsError: as :func:`load_profile`, or the run was made before policies saw what they see today.
+        SettingsError: as :func:`load_profile`, or the run's policy has another observation.
     """
     try:
         return parse_run(path.read_text(encoding="utf-8"), str(path))

@@ -52,7 +52,7 @@ class RunFolder:
 
 
 def folder_for(name: str, profile: str, seed: int, now: datetime) -> Path:
-    """Where a run is kept: ``name`` is a name below ``runs/``, a path, or "" for profile, time and seed."""
+    """Return the folder of a run: ``name`` is a name below ``runs/``, a path, or "" for profile, time and seed."""
     if not name:
         return (RUNS / f"{Path(profile).stem}-{now:%Y%m%d-%H%M%S}-{seed}").absolute()
     path = Path(name)
@@ -107,7 +107,7 @@ def earlier_settings(path: Path) -> Settings:
 
 
 def manifest(settings: Settings, now: datetime, environment: Mapping[str, str]) -> dict[str, object]:
-    """What a run was made with."""
+    """Return the facts needed to reproduce a run: versions, commit, command, seed, machine."""
     return {
         "td3_driving": __version__,
         "commit": _commit(),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an episode looks: light, colours, where the camera sits, and what its sensor makes of it; drawn from a seed.
+"""The appearance of an episode, drawn from a seed: light, colours, camera mount, sensor blur and noise.
 
 Pictures that differ in everything but the road teach a policy to look at the road: domain randomisation (Tobin et al.,
 Domain randomization for transferring deep neural networks from simulation to the real world, IROS 2017).
@@ -58,16 +58,16 @@ class Appearance:
 
 
 NOMINAL = Appearance()
-"""The same for every episode that nobody wants otherwise."""
+"""The nominal appearance: the same for every episode."""
 
 
 def episode_appearance(settings: AppearanceSettings, scenario: int, seed: int) -> Appearance:
-    """How the episode of a scenario and seed looks: nominal unless ``settings`` ask for more."""
+    """Return the appearance of the episode of a scenario and seed: nominal unless ``settings`` ask for more."""
     return draw(settings, appearance_generator(scenario, seed)) if settings.randomise else NOMINAL
 
 
 def training_appearance(settings: Settings, scenario: int, seed: int) -> Appearance:
-    """The same in a training, whose evaluations in between look nominal: their seeds are known."""
+    """Return the appearance in a training; its evaluations, known by their seeds, look nominal."""
     asked = settings.evaluation
     routes = range(asked.routes if asked.interval else 0)
     if any(seed == evaluation_seed(asked.seed, route) for route in routes):
@@ -97,7 +97,7 @@ def _around(greatest: float, generator: np.random.Generator) -> float:
 
 
 def _light(settings: AppearanceSettings, overcast: float, generator: np.random.Generator) -> Light:
-    """A sun anywhere around, at a height within the range; clouds take its part of the light and scatter it."""
+    """Draw a sun at any azimuth, at a height within the range; clouds scatter a part of its light."""
     nominal = Light()
     azimuth = generator.uniform(-math.pi, math.pi)
     elevation = math.radians(generator.uniform(settings.sun_lowest, max(settings.sun_lowest, settings.sun_highest)))

@@ -40,11 +40,11 @@ RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
 
 
 class CameraError(RuntimeError):
-    """The renderer cannot be had."""
+    """The renderer is not available."""
 
 
 class Camera:
-    """Renders what one camera of the ego sees.
+    """Renders the image of one camera of the ego.
 
     Args:
         roads: the road network to begin with.
@@ -119,7 +119,7 @@ class Camera:
         self._shown_land = self._land.node.instanceTo(self._root)
 
     def dress(self, appearance: Appearance, first_ns: int = 0) -> None:
-        """Show the world, from the next frame on, as ``appearance`` says.
+        """Use ``appearance`` from the next frame on.
 
         Args:
             first_ns: stamp of the episode's first frame [ns]; the noise counts from there.
@@ -150,7 +150,7 @@ class Camera:
         return self._image
 
     def view(self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles) -> np.ndarray:
-        """What a camera anywhere sees, without a sensor's noise; else as :meth:`render`.
+        """Render from any pose, without sensor noise; else as :meth:`render`.
 
         Args:
             at: x, y, z in the map frame [m]; turn: heading (left positive), pitch (up), roll (to the right) [deg].
@@ -199,7 +199,7 @@ class Camera:
         return Shape(self._panda, quads.mesh(), name, self.appearance.look).node
 
     def close(self) -> None:
-        """Give the renderer's buffer back."""
+        """Close the renderer's buffer."""
         self._engine.removeWindow(self._buffer)
 
 

@@ -28,7 +28,7 @@ class CameraRig:
     Args:
         roads: the road network to begin with.
         simulator: size and field of view of the images.
-        observation: which cameras there are, and what a frame shows of their images.
+        observation: the cameras, and how a frame is made of their images.
 
     Raises:
         CameraError: the renderer is unknown or does not start.
@@ -59,11 +59,11 @@ class CameraRig:
         return [camera.render(ego, vehicles) for camera in self.cameras]
 
     def frame(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
-        """What the policy sees; see :func:`td3_driving.driving.observation.frame_shape`."""
+        """Return the policy's frame; see :func:`td3_driving.driving.observation.frame_shape`."""
         return frame_of(self.images(ego, vehicles), self._observation)
 
     def close(self) -> None:
-        """Give the renderers' buffers back."""
+        """Close the renderers' buffers."""
         for camera in self.cameras:
             camera.close()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the vehicles of the traffic look like. Plain arrays: nothing here draws."""
+"""The meshes of the traffic's vehicles. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults on demand, so that tests can see how the rest of the system takes them.
+"""Injects faults on demand, so that tests can check how the rest of the system handles them.
 
 A plan is text: ``kind@frame`` or ``kind@frame:count``, separated by spaces. Frames count from 1 at the start of the
 simulator; ``count`` is how many frames the fault lasts.

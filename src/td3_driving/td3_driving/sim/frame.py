@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the world looks like at one instant."""
+"""The state of the world at one instant."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Vehicles:
     height: NDArray[np.float64]
 
     def neighbours(self) -> Neighbours:
-        """What a privileged driver or critic is told of them."""
+        """Return their state for a privileged driver or critic."""
         return Neighbours(self.x, self.y, self.yaw, self.speed, self.length)
 
 

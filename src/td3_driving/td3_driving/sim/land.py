@@ -22,7 +22,7 @@ BINS = {"backdrop": 0, "verge": 1, "asphalt": 2, "paint": 3, "shadow": 4}
 
 
 def surroundings(roads: RoadMap) -> tuple[scenery.GroundCover, buildings.Skyline, np.random.Generator]:
-    """What lies and what stands beside the roads, drawn from the name of the network; and what to draw on with."""
+    """Return ground and objects beside the roads, drawn from the network's name, and the random generator."""
     ground, skyline, rng = _surroundings(roads)
     return ground, skyline, copy.deepcopy(rng)
 
@@ -43,7 +43,7 @@ def laid_flat(node: Any, layer: str) -> Any:
 
 
 class Land:
-    """Everything of a road network that does not move; drawn from its name, so a map always looks the same.
+    """The static scenery of a road network; drawn from its name, so a map always looks the same.
 
     Attributes:
         node: its node path. backdrop: that of sky and plain, which go with the camera.
@@ -83,7 +83,7 @@ class Land:
         return self._shapes[-1]
 
     def paint(self, look: Look) -> None:
-        """Give everything the colours that it has in another look."""
+        """Recolour everything for another look."""
         if look == self._look:
             return
         for shape in self._shapes:

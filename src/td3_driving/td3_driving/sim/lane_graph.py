@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from td3_driving.sim.roads import Lane, RoadMap
 
 LATERAL_ACCELERATION = 2.0
-"""What traffic accepts in bends [m/s²]."""
+"""Lateral acceleration of the traffic in bends [m/s²]."""
 SLOWING = 1.5
 """Deceleration with which traffic approaches a bend [m/s²]."""
 CLEARANCE = 2.7
@@ -97,7 +97,7 @@ def _conflicts(lanes: tuple[Lane, ...]) -> NDArray[np.bool_]:
 
 
 def _in_each_others_way(lanes: tuple[Lane, ...], before: list[set[int]], first: int, second: int) -> bool:
-    """Cars from one lane queue, and so do cars on consecutive lanes; others must not come close."""
+    """Return which lanes conflict: cars from one lane or on consecutive lanes queue, others must keep apart."""
     if before[first] & before[second] or first in lanes[second].successors or second in lanes[first].successors:
         return False
     apart = lanes[first].points[:, None, :] - lanes[second].points[None, :, :]

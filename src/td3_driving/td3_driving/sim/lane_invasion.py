@@ -11,7 +11,7 @@ from td3_driving.sim.roads import RoadMap
 REACH = 8.0
 """Distance from a lane beyond which the vehicle has left the roads [m]."""
 WINDOW = 5
-"""Lane samples looked at on both sides of the vehicle's place, enough for its corners."""
+"""Lane samples searched on both sides of the vehicle's place, enough for its corners."""
 
 Near = list[tuple[int, float, float]]
 """Lanes close to the vehicle: index, distance along [m], offset [m]; nearest first."""
@@ -30,7 +30,7 @@ class LaneInvasion:
         self._sides = np.zeros(4, dtype=np.int64)
 
     def forget(self) -> None:
-        """The vehicle was moved by hand: nothing was crossed."""
+        """Forget the last frame after a teleport, which crosses no marking."""
         self._lane = -1
 
     def update(self, near: Near, corners: NDArray[np.float64]) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of an OpenDRIVE file must hold before ``carla.Map`` is trusted with it, and the lanes it lists.
+"""Checks an OpenDRIVE file before ``carla.Map`` reads it, and lists its lanes.
 
 libcarla answers broken input with an exception, an empty topology or the end of the process, depending on where the
 input is broken. So the text is read here first with the standard library, against ASAM OpenDRIVE 1.4 to 1.7.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vehicles that stand: put there by hand until they are taken away, or drawn at the road side for an episode."""
+"""Standing vehicles: placed by a call until removed, or drawn at the road side for an episode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FROM_ENDS = 12.0
 FROM_EGO = 15.0
 """Least distance of a parked car from where the ego starts [m]."""
 STRAIGHT = 0.12
-"""Nobody parks where the lane turns by more within two car lengths [rad]."""
+"""No parking where the lane turns by more within two car lengths [rad]."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Parked:
 
         Args:
             share: of the places at the right of the lanes that are taken.
-            ego: x, y [m]; nobody parks close to it.
+            ego: x, y [m]; no car is parked close to it.
         """
         for actor_id in [actor_id for actor_id in self.lined_up if actor_id in self.ids]:
             self.remove(actor_id)

@@ -18,10 +18,10 @@ from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import World
 
 RANKING_STEPS = 200
-"""Enough for the lane keeper to get going, for a parked car to be noticed, and for an escape to reach the grass."""
+"""Enough for the lane keeper to pick up speed, a parked car to be detected, an escaping one to reach the grass."""
 
 RANKED = {"lane keeper": "lane_keeper", "parked": "parked", "off the road": "off_road"}
-"""Who is ranked, and by which reference driver."""
+"""Name in the ranking -> reference driver."""
 
 
 def drive_episode(world: World, driver: Driver, settings: Settings, seed: int, steps: int) -> EpisodeRecord:

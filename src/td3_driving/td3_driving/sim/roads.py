@@ -33,7 +33,7 @@ EDGE = 1e-3
 TOUCH = 0.5
 """Greatest distance between the end of a lane and the start of the next [m]."""
 TRIAL_TIMEOUT = 60.0
-"""Wall time for a stranger's map to load in a process of its own [s]; CARLA's largest town needs about 5."""
+"""Wall time for a foreign map to load in a process of its own [s]; CARLA's largest town needs about 5."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +196,7 @@ def load_map(name_or_path: str) -> RoadMap:
 
 
 def _try_in_another_process(text: str, name: str) -> None:
-    """libcarla can end the process on documents that look right, so a stranger's is loaded elsewhere first."""
+    """Load a foreign map in another process first: libcarla can end the process on documents that look right."""
     program = "import carla, sys; m = carla.Map('trial', sys.stdin.read()); m.get_topology(); m.generate_waypoints(5.0)"
     command = [sys.executable, "-c", program]
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a road network looks like: asphalt, markings, sidewalks, grass, sky. Plain arrays: nothing here draws."""
+"""The ground of a road network: asphalt, markings, sidewalks, grass, sky. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATCH = 10.0
 
 @dataclass(frozen=True, slots=True)
 class GroundCover:
-    """What lies flat, in the order in which it is painted."""
+    """The flat surfaces in painting order."""
 
     verge: Quads
     asphalt: Quads
@@ -118,7 +118,7 @@ def _sidewalk(
 
 
 def _markings(paint: Quads, lane: Lane, painted_by_right: set[tuple[int, int]]) -> None:
-    """The right line of every lane; the left line only of the lane that shares it with nobody drawn before."""
+    """The right line of every lane; the left line only where no lane drawn before shares it."""
     left, right = lane.edges()
     own_left = lane.key[2] == -1 or (lane.key[2] == 1 and lane.key[:2] not in painted_by_right)
     sides = ((left, 0, 0.0), (right, 1, 0.2)) if own_left else ((right, 1, 0.2),)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lens and sensor of a camera add to the picture: blur and noise."""
+"""Adds the blur of a lens and the noise of a sensor to an image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Optics:
 
     @property
     def perfect(self) -> bool:
-        """There is nothing to add."""
+        """True without blur and noise."""
         return self.blur == 0.0 and self.noise == 0.0
 
 
@@ -49,7 +49,7 @@ class ImageSensor:
 
     Args:
         first_ns: stamp of the first frame [ns]; the noise depends on the time since then alone, so that it is the
-            same whoever looks when.
+            same for every reader.
     """
 
     def __init__(self, optics: Optics, height: int, width: int, first_ns: int = 0) -> None:
@@ -80,7 +80,7 @@ class ImageSensor:
 
 
 def _noise(rng: np.random.Generator, deviation: float, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is added and what is taken away, (height + margin, width + margin, 4) uint8 each."""
+    """Return the noise to add and to subtract, (height + margin, width + margin, 4) uint8 each."""
     drawn = np.round(rng.standard_normal((height + MARGIN, width + MARGIN, 4), dtype=np.float32) * deviation)
     # The fourth channel is made opaque on the way.
     drawn[..., 3] = 255.0

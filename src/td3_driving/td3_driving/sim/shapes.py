@@ -32,7 +32,7 @@ class Shape:
         self.node = _node(panda, self._vertices, name)
 
     def paint(self, look: Look) -> None:
-        """Give the mesh the colours that it has in another look."""
+        """Recolour the mesh for another look."""
         self._colour(look)
         array = self.node.modifyGeom(0).modifyVertexData().modifyArray(0)
         array.modifyHandle().copyDataFrom(self._vertices.tobytes())
@@ -78,7 +78,7 @@ class Facade:
         self.paint(look)
 
     def paint(self, look: Look) -> None:
-        """Give the windows the colour that they have in another look."""
+        """Recolour the windows for another look."""
         pane = np.array(look.window[::-1]) * 255.0
         cell = np.full((self.SIZE, self.SIZE, 3), 255, dtype=np.uint8)
         cell[:2] = 225

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the world is made of, and what colour that has in a given light. Plain arrays: nothing here draws."""
+"""The surfaces of the world, and their colours in a given light. Plain arrays: nothing here draws."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 
 Car following: Treiber, Hennecke, Helbing, Congested traffic states in empirical observations and microscopic
 simulations, Phys. Rev. E 62 (2000), equations (3) and (4). A junction lane is entered only with a reservation, for
-which the first vehicle before the junction asks. It is given, whoever waits longest first, when no conflicting lane is
-reserved or used and the way out is free. Who waits too long chooses other turns, which dissolves gridlocks.
+which the first vehicle before the junction asks. The longest waiting vehicle gets it first, when no conflicting lane is
+reserved or used and the way out is free. A vehicle that waits too long chooses other turns, which dissolves gridlocks.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What is on the road beside the traffic: lanes and distances along them [m], speed [m/s], half length [m]."""
+    """Obstacles to the traffic: lanes and distances along them [m], speed [m/s], half length [m]."""
 
     places: tuple[tuple[int, float], ...]
     speed: float
@@ -105,7 +105,7 @@ class Traffic:
         A network that is too short for them all gets as many as fit.
 
         Args:
-            behaviour: from which is drawn what unruly drivers do.
+            behaviour: how often drivers are unruly.
         """
         self._rng = rng
         places = self._free_places(count, rng, ego)
@@ -216,7 +216,7 @@ class Traffic:
                 self._choose_turns(vehicle)
 
     def _claims(self, obstacles: Sequence[Obstacle], coming: bool = True) -> NDArray[np.int64]:
-        """Junction lanes that obstacles are on or, if ``coming``, about to enter: traffic gives way to what moves."""
+        """Return junction lanes that obstacles occupy or, if ``coming``, are about to enter."""
         claimed = []
         for obstacle in obstacles:
             reach = 5.0 + 2.0 * obstacle.speed if obstacle.speed > 0.5 else -1.0

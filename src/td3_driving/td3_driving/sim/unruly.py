@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What drivers of the traffic do now and then that nobody expects: brake hard, and go first where they should not."""
+"""Unexpected acts of the traffic's drivers: braking hard, and taking the right of way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 HARD_BRAKING = 6.0
-"""Deceleration of who brakes for no reason [m/s²]."""
+"""Deceleration of a vehicle that brakes for no reason [m/s²]."""
 BRAKED_SPEED, BRAKING_TIME = 1.5, 2.0
 """Speed at which that ends [m/s], and the time that it takes at most [s]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unruly:
-    """How often it happens.
+    """Rates of the unexpected acts.
 
     Attributes:
         hard_braking: of one vehicle [1/min].
@@ -31,10 +31,10 @@ ORDERLY = Unruly()
 
 
 class Whims:
-    """The whims of all vehicles of the traffic.
+    """The drawn acts of all vehicles of the traffic.
 
     Attributes:
-        pushes: (N,) bool, who pushes in at the next junction.
+        pushes: (N,) bool, whether a vehicle pushes in at the next junction.
     """
 
     def __init__(self, unruly: Unruly) -> None:
@@ -42,7 +42,7 @@ class Whims:
         self.renew(0, np.random.default_rng(0))
 
     def renew(self, count: int, rng: np.random.Generator) -> None:
-        """There are ``count`` new vehicles, whose whims are drawn from ``rng``."""
+        """Begin with ``count`` new vehicles; ``rng`` draws their acts."""
         self._rng = rng
         self._braking = np.zeros(count)
         self.pushes = np.zeros(count, dtype=bool)
@@ -50,7 +50,7 @@ class Whims:
             self.choose_again(vehicle)
 
     def choose_again(self, vehicle: int) -> None:
-        """A vehicle has come onto another lane: whether it will push in at the next junction."""
+        """Draw whether a vehicle on a new lane will push in at the next junction."""
         if self._unruly.pushing_in > 0.0:
             self.pushes[vehicle] = self._rng.random() < self._unruly.pushing_in
 

@@ -45,7 +45,7 @@ class Control:
     gear: int = 0
 
     def finite(self) -> bool:
-        """Whether pedals and wheel are numbers to compute with."""
+        """Return whether pedals and wheel are finite."""
         return all(math.isfinite(value) for value in (self.throttle, self.brake, self.steer))
 
     def clipped(self) -> Control:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated world: roads, ego vehicle, traffic and what happens between them. No camera, no ROS.
+"""The simulated world: roads, ego vehicle, traffic and their interaction. No camera, no ROS.
 
 Time goes on across resets: frame ``n`` has the simulated time ``n * fixed_delta``, and the first frame is not 0.
 """
@@ -39,7 +39,7 @@ ON_LANE = 1.8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """One road network and what is on it."""
+    """One road network and the vehicles on it."""
 
     roads: RoadMap
     traffic: Traffic
@@ -178,10 +178,10 @@ class World:
             self.car.yaw_rate = 0.0
 
     def prepare(self) -> None:
-        """Move the traffic ahead of the next tick, while the command is still being thought about.
+        """Move the traffic ahead of the next tick, while the policy computes its command.
 
-        Traffic reacts to the ego as the last frame showed it, so it need not wait; :meth:`tick` does this itself where
-        nobody did before, with the same result.
+        Traffic reacts to the ego of the last frame, so it need not wait for the command; :meth:`tick` does this itself
+        if the caller did not, with the same result.
         """
         if not self._prepared:
             ego = Obstacle(self._occupied, self.car.speed, self.parameters.length / 2.0)
@@ -189,7 +189,7 @@ class World:
             self._prepared = True
 
     def tick(self) -> WorldFrame:
-        """Advance by ``fixed_delta`` and return what the world then looks like."""
+        """Advance by ``fixed_delta`` and return the new frame."""
         dt = self.settings.fixed_delta
         self.prepare()
         before = self.car.x, self.car.y, self.car.yaw
@@ -223,7 +223,7 @@ class World:
         return self.car.x, self.car.y, self.car.yaw, self.parameters.length, self.parameters.width
 
     def _collide(self, before: tuple[float, float, float]) -> tuple[Collision, ...]:
-        """Contacts of this tick. The ego goes back to where it was and stands; whoever it touched stands, too."""
+        """Handle this tick's contacts: the ego goes back to its last place and stops; touched vehicles stop."""
         traffic, parked = self.traffic, self.parked
         moving = traffic.near(self.car.x, self.car.y, CONTACT_RANGE)
         if not len(moving) and not parked.ids:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a point in front of the vehicle lies in the camera image."""
+"""Projects points in front of the vehicle into the camera image."""
 
 from __future__ import annotations
 

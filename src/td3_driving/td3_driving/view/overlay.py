@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera image as a person wants to see it: enlarged, with the scene drawn into it and the readings beside."""
+"""Draws the scene and the readings into an enlarged camera image."""
 
 from __future__ import annotations
 

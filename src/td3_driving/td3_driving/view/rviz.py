@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that look on: RViz with the installed configuration, and how DDS serves them."""
+"""Observing processes: RViz with the installed configuration, and its DDS settings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def rviz_file() -> Path:
 
 
 def viewer_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What to add to the environment of a viewer so that it holds nobody up, see :func:`onlooker`."""
+    """Return the environment variables of a viewer that delays no publisher, see :func:`onlooker`."""
     return onlooker(environment, config_directory() / "dds" / "onlooker.xml")
 
 
 def rviz_arguments(file: Path, namespace: str = "", use_sim_time: bool = True) -> tuple[str, ...]:
-    """Command line of ``rviz2`` for what happens in ``namespace``.
+    """Return the command line of ``rviz2`` for the topics in ``namespace``.
 
     Raises:
         OSError: the configuration cannot be read.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to see of a drive: route, lane error, predicted path, action, reward, Q, traffic, the command gate."""
+"""The drawn state of a drive: route, lane error, predicted path, action, reward, Q, traffic, the command gate."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BAR_LENGTH = 2.0
 BARS_LEFT = 3.0
 """Where the action bars start, left of the vehicle [m]."""
 LOST = 10.0
-"""Distance from the route at which the vehicle is looked for along all of it: it was put somewhere else [m]."""
+"""Distance from the route beyond which the vehicle was moved and is searched along the whole route [m]."""
 LEVEL_COLOURS: dict[str, Colour] = {"OK": GREEN, "WARN": YELLOW, "ERROR": RED, "STALE": GREY}
 
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """What the command gate says of itself: level OK, WARN, ERROR or STALE, and a sentence."""
+    """The command gate's status: level OK, WARN, ERROR or STALE, and a sentence."""
 
     level: str
     message: str
@@ -43,7 +43,7 @@ class GateState:
 
 @dataclass
 class Scene:
-    """The newest of everything that is drawn; what never came is left out, or shown as a dash in a text.
+    """The newest value of everything drawn; missing values are left out, or shown as a dash in a text.
 
     Attributes:
         vehicle: newest pose and motion.
@@ -72,7 +72,7 @@ class Scene:
         return self._points
 
     def take_route(self, points: NDArray[np.float64]) -> None:
-        """A new route (N, 3) in the map frame [m]; one that cannot be driven shows, but nothing is measured by it."""
+        """Take a new route (N, 3) in the map frame [m]; an undrivable one is drawn but not used for measurements."""
         self._points, self._s, self.lateral_error = points, None, math.nan
         try:
             self._route = Route(points)
@@ -97,13 +97,13 @@ class Scene:
         return _raised(predicted_path(vehicle, *self.action), vehicle.z)
 
     def readings(self) -> tuple[str, str]:
-        """Two lines for a person: how it drives, and what that is worth."""
+        """Return two lines of text: speed and lane error; reward and Q."""
         speed = math.nan if self.vehicle is None else self.vehicle.speed * 3.6
         drive = f"{_shown(speed, '.0f')} km/h   lane {_shown(self.lateral_error, '+.2f')} m"
         return drive, f"r {_shown(self.reward, '+.2f')}   Q {_shown(self.q_value, '.1f')}"
 
     def shapes(self) -> list[Shape]:
-        """Everything that is there to be drawn."""
+        """Return all shapes to draw."""
         shown: list[Shape] = []
         if len(self._points):
             shown.append(Polyline("route", self._points + np.array((0.0, 0.0, LIFT)), GREEN, 0.25))

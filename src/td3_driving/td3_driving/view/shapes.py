@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of a scene in the map frame; what draws them (RViz markers, an image) is decided elsewhere."""
+"""Shapes of a scene in the map frame; other modules draw them as RViz markers or into an image."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Letters that face whoever looks.
+    """Text that faces the viewer.
 
     Attributes:
         x, y, z: where they stand in the map frame [m].

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the gate's decision to what a vehicle's interface takes, without its messages."""
+"""Converts the gate's decision to the quantities of a vehicle's interface, without ROS messages."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate's decision as a motion: what interfaces take that know no pedals."""
+"""Converts the gate's decision to a motion, for interfaces without pedals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from td3_driving.deploy.gate_types import GateOutput, Mode
 from td3_driving.deploy.limits import VehicleSettings
 
 HORIZON = 0.5
-"""The speed that is asked for lies this far ahead under the acceleration that is asked for [s]."""
+"""Look-ahead: the requested speed is the one after this time of the requested acceleration [s]."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionCommand:
-    """What the vehicle shall do; ROS axes (REP 103).
+    """A motion command; ROS axes (REP 103).
 
     Attributes:
         wheel_angle: of one virtual front wheel [rad], left positive.

@@ -117,7 +117,7 @@ class Algorithm(ABC):
 
 def deterministic_action(actor: Actor, now: Inputs, rule: LearningSettings) -> tuple[Tensor, Tensor]:
     """The action ``(B, 2)`` and the penalty of its saturation ``(B,)``."""
-    action, preactivation = actor.forward_with_preactivation(now.images, now.states)
+    action, preactivation = actor.forward_with_preactivation(now.frames, now.states)
     return action, saturation_penalty(preactivation, rule)
 
 

@@ -18,7 +18,7 @@ class DDPG(Algorithm):
     def next_value(self, beyond: Inputs) -> Tensor:
         """The target's Q1 at the action of the target actor."""
         critic = self.networks.critic_target
-        return critic.first_value(critic.features(beyond), self.networks.actor_target(beyond.images, beyond.states))
+        return critic.first_value(critic.features(beyond), self.networks.actor_target(beyond.frames, beyond.states))
 
     def critic_loss(self, q1: Tensor, q2: Tensor, target: Tensor) -> Tensor:
         return functional.mse_loss(q1, target)

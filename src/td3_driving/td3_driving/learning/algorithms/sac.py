@@ -36,7 +36,7 @@ class GaussianActor(Actor):
 
         ``noise`` is ``(B, 2)``, standard normal.
         """
-        mean, log_std = self.trunk_output(seen.images, seen.states).float().chunk(2, dim=1)
+        mean, log_std = self.trunk_output(seen.frames, seen.states).float().chunk(2, dim=1)
         low, high = self.LOG_STD_RANGE
         log_std = low + 0.5 * (high - low) * (torch.tanh(log_std) + 1.0)
         raw = mean + log_std.exp() * noise

@@ -16,7 +16,7 @@ class TD3(Algorithm):
 
     def next_value(self, beyond: Inputs) -> Tensor:
         """The smaller target Q at the smoothed action of the target actor."""
-        action = self.networks.actor_target(beyond.images, beyond.states)
+        action = self.networks.actor_target(beyond.frames, beyond.states)
         noise = self.networks.noise(len(action)) * self.rule.target_noise
         smoothing = noise.clamp(-self.rule.target_noise_clip, self.rule.target_noise_clip)
         q1, q2 = self.networks.critic_target(beyond, (action + smoothing).clamp(-1.0, 1.0))

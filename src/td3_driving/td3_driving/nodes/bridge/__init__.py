@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator's side: what the CARLA bridge publishes, hears and offers."""
+"""The simulator's side: topics, subscriptions and services of the CARLA bridge."""

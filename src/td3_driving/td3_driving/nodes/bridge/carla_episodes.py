@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CARLA node: episodes on a CARLA server, through its client and its ROS bridge.
 
-All decisions are those of :class:`td3_driving.carla.session.Session`, which lives in a thread of its own. This node
-tells it what the bridge's topics show, and publishes what it wants done.
+:class:`td3_driving.carla.session.Session` makes all decisions in a thread of its own. This node
+passes it the bridge's topics and publishes its orders.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from td3_driving.runs.profiles import config_directory
 NEEDED = ("odometry", "rgb_front/image", "collision", "lane_invasion")
 """Topics of the ego that the policy cannot do without."""
 ASKERS = 64
-"""Requests that may wait for an answer at the same time: a policy that waits long asks again now and then."""
+"""Requests that may be open at the same time: a policy that waits long repeats its request."""
 CROSSING = 0.5
-"""Wall time in which a request and its answer may cross [s]."""
+"""Wall time in which a repeated request may cross the answer to the first [s]."""
 HOUSEKEEPING = 0.1
-"""Wall time between two looks at the session [s]."""
+"""Wall time between two checks of the session [s]."""
 END_TIMEOUT = 13.0
-"""Wall time for the session to end [s]: less than what a starter gives before it insists."""
+"""Wall time for the session to end [s]: less than a starter waits before it kills the process."""
 
 
 class CarlaNode(Node):
@@ -99,7 +99,7 @@ class CarlaNode(Node):
         self._sightings.on_camera()
 
     def close(self) -> None:
-        """End the session: the server runs on asynchronously, nothing that was started is left."""
+        """End the session: the server goes on asynchronously, all started processes end."""
         self._session.stop()
         if self._thread.ident is not None:
             self._thread.join(END_TIMEOUT)
@@ -141,7 +141,7 @@ class EpisodeService:
             self._executor.spin()
 
     def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
-        """Whoever asks for an episode again while it is being prepared has lost patience, and gets the same answer."""
+        """Give a repeated request for an episode in preparation the same answer as the first."""
         key = int(request.scenario), int(request.seed)
         with self._lock:
             self._forget_settled()
@@ -165,7 +165,7 @@ class EpisodeService:
             self._pending[key].set_result(answer)
 
     def _forget_settled(self) -> None:
-        """An answer stands for a moment, so that a repeated request which crossed it does not begin another reset."""
+        """Keep an answer briefly, so that a repeated request which crossed it does not begin another reset."""
         if time.monotonic() - self._settled_at > CROSSING:
             self._pending = {key: future for key, future in self._pending.items() if not future.done()}
 
@@ -195,7 +195,7 @@ class EgoTopics:
         self._transform.publish(PoseMessage(position=position, orientation=conversions.quaternion(pose.yaw)))
 
     def join_traffic_manager(self) -> None:
-        """An autopilot that is switched off needs a traffic manager too, and the bridge makes one."""
+        """Make the bridge create a traffic manager: it does so even to switch an autopilot off."""
         self._autopilot.publish(Bool(data=False))
 
     def missing(self) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes simulated frames on the topics of the CARLA bridge, in the bridge's order, while somebody listens."""
+"""Publishes simulated frames on the topics of the CARLA bridge, in its order, while they have subscribers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BLUEPRINTS = tuple(name for name, *_ in CLASSES)
 
 @dataclass(slots=True)
 class Outlet:
-    """A publisher and whether anybody listened when that was last looked up."""
+    """A publisher, and whether it had subscribers at the last check."""
 
     publisher: Any
     heard: bool = False
@@ -75,11 +75,11 @@ class CameraMessages:
         return Image(width=width, height=height, step=4 * width, encoding="bgra8", data=data)
 
     def render(self, frame: WorldFrame) -> None:
-        """Put what the camera sees into :attr:`image`."""
+        """Render the camera into :attr:`image`."""
         self._pixels[:] = self.camera.render(frame.ego, frame.vehicles)
 
     def copy(self) -> Image:
-        """:attr:`image` as it is now."""
+        """Return a copy of :attr:`image`."""
         copied = self.blank()
         copied.header, copied.data = self.image.header, array.array("B", self.image.data)
         return copied
@@ -139,7 +139,7 @@ class FramePublisher:
             self._outlets[name] = Outlet(node.create_publisher(kind, name, profile))
 
     def look_for_listeners(self) -> None:
-        """Look up who listens; so rarely that it costs nothing, so often that a newcomer does not notice."""
+        """Check which topics have subscribers: rarely enough to cost nothing, often enough for new subscribers."""
         for outlet in self._outlets.values():
             outlet.heard = outlet.publisher.get_subscription_count() > 0
 
@@ -150,7 +150,7 @@ class FramePublisher:
         self._outlets[name].publisher.publish(filled)
 
     def publish_once(self, stamp_ns: int) -> None:
-        """What the bridge says once: the map, the vehicle, the traffic lights (there are none)."""
+        """Publish what the bridge publishes once: the map, the vehicle, the traffic lights (none)."""
         roads = self._world.roads
         self._send("carla/world_info", CarlaWorldInfo(map_name=f"Carla/Maps/{roads.name}", opendrive=roads.opendrive))
         self._send("carla/map", String(data=roads.opendrive))
@@ -166,7 +166,7 @@ class FramePublisher:
         self._send(topics.BRIDGE_STATUS, status)
 
     def publish_route(self, route: np.ndarray, stamp_ns: int) -> Path:
-        """The route, for those who listen now and later; the message is returned."""
+        """Publish and return the route, latched for late subscribers."""
         path = convert.path(route, stamp_ns)
         self._send(topics.ROUTE, path)
         return path

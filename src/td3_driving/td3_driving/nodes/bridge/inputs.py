@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the CARLA bridge listens to: commands, teleports, goals, play and pause."""
+"""The subscriptions of the CARLA bridge: commands, teleports, goals, play and pause."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated frame looks like on the topics of the CARLA bridge. Functions only: frame in, message out."""
+"""Converts a simulated frame to the messages of the CARLA bridge. Functions only: frame in, message out."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def control_message(control: Control) -> CarlaEgoVehicleControl:
 
 
 def control(message: CarlaEgoVehicleControl) -> Control:
-    """The command in a message; its header does not count."""
+    """Return the command in a message; ignores the header."""
     return Control(
         throttle=message.throttle,
         brake=message.brake,
@@ -102,7 +102,7 @@ def vehicle_status(frame: WorldFrame) -> CarlaEgoVehicleStatus:
 
 
 def vehicle_info(car: CarParameters) -> CarlaEgoVehicleInfo:
-    """What does not change about the ego; engine and clutch are CARLA's defaults, which the model does not use."""
+    """Fixed properties of the ego; engine and clutch are CARLA's defaults, which the model does not use."""
     brake_torque = car.friction * car.mass * GRAVITY * car.wheel_radius / 4.0
     wheels = []
     for x in (car.wheelbase - car.rear_axle, -car.rear_axle):

@@ -73,7 +73,7 @@ class Spawner:
         return response
 
     def before_tick(self) -> None:
-        """Remove what was condemned since the last tick."""
+        """Remove the objects destroyed since the last tick."""
         for actor in self.condemned:
             if actor in self.pseudo:
                 self.pseudo.discard(actor)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulator node: an embedded world that speaks the contract of the CARLA bridge.
 
-The loop ticks, publishes the frame, waits for the command that answers it, and begins anew. It does not live in an
+The loop ticks, publishes the frame and waits for the command that answers it. It does not run in an
 executor: see :mod:`td3_driving.nodes.ros.fast_wait`.
 """
 
@@ -35,9 +35,9 @@ from td3_driving.sim.faults import CRASH_CODE, FaultPlan
 from td3_driving.sim.world import World, WorldFrame
 
 HOUSEKEEPING = 0.1
-"""Wall time after which listeners are looked up and the slower inputs are served [s]."""
+"""Wall time between two rounds of counting subscribers and serving the slower inputs [s]."""
 REFUSALS = (ValueError, OSError, ImportError, CameraError)
-"""What bad settings and a bad installation raise: one sentence, exit code 2."""
+"""Errors of bad settings and a bad installation: one sentence, exit code 2."""
 
 
 class SimulatorNode(Node):
@@ -82,7 +82,7 @@ class SimulatorNode(Node):
             self._serve_until(pace.due(self._world.elapsed))
 
     def _step(self) -> None:
-        """One frame and the wait for its answer."""
+        """Publish one frame and wait for its answer."""
         self._fast.drain()
         self._spawner.before_tick()
         self._inputs.answered = False
@@ -122,7 +122,7 @@ class SimulatorNode(Node):
             self._kept_house_at = time.monotonic()
 
     def _pause(self) -> None:
-        """Say that the simulation stands, then serve inputs until it shall go on."""
+        """Publish that the simulation is paused, then serve inputs until it is resumed."""
         number = self._world.number
         self._publisher.publish_status(number, running=False)
         while self._inputs.mode == CarlaControl.PAUSE and self.context.ok():
@@ -163,7 +163,7 @@ class SimulatorNode(Node):
 
 
 class Pace:
-    """When the next frame is due by the wall clock.
+    """Computes when the next frame is due by the wall clock.
 
     Args:
         factor: simulated seconds per wall second; 0 means at once.

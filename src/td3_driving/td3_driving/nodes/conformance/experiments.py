@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the conformance probe does on a running graph. Each experiment leaves a stretch; judging comes afterwards."""
+"""The experiments of the conformance probe on a running graph. Each records a stretch, which is judged afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STATUS, VEHICLE_STATUS = topics.BRIDGE_STATUS, "E/vehicle_status"
 
 
 def join(probe: Probe, timeout: float) -> Stretch | None:
-    """Wait for frames and for what is latched; ``None`` when no frame comes within ``timeout`` [s]."""
+    """Wait for frames and for latched messages; ``None`` when no frame comes within ``timeout`` [s]."""
     stretch = probe.stretch = Stretch()
     for _ in range(max(int(timeout / 0.3), 1)):
         if probe.frames >= 2 and all(probe.counts[name] for name in LATCHED):
@@ -54,7 +54,7 @@ def run_experiment(name: str, probe: Probe) -> Stretch:
     probe.reset()
     stretch = probe.stretch = Stretch()
     EXPERIMENTS[name](probe, stretch)
-    # What is heard from now on belongs to nobody's evidence.
+    # Messages from here on belong to no experiment.
     probe.stretch = Stretch()
     return stretch
 
@@ -79,7 +79,7 @@ def _hold(probe: Probe, stretch: Stretch) -> None:
     frames = probe.frames
     probe.send(OTHER_TIME_NS, throttle=0.6)
     probe.until(lambda: probe.frames >= frames + 3, 10.0)
-    # The next experiment begins with a command that this one shall not hear of.
+    # The next experiment begins with a command that must not show in this stretch.
     probe.stretch = Stretch()
     probe.step(brake=1.0)
 
@@ -169,7 +169,7 @@ def _reset(probe: Probe, stretch: Stretch) -> None:
 
 
 def _jump_in_place(probe: Probe) -> bool:
-    """The bridge alone has no reset; teleports are what resets on it are made of."""
+    """Teleport in place instead of a reset, which the bridge alone does not offer."""
     place = probe.publisher("E/control/set_transform")
     there = probe.until(place.get_subscription_count, 2.0)
     place.publish(probe.latest[ODOMETRY].message.pose.pose)

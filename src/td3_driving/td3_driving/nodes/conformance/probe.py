@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plain client of the CARLA bridge that keeps everything it hears, for the conformance checks."""
+"""A plain client of the CARLA bridge that keeps every message, for the conformance checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FRAME_TIMEOUT = 3.0
 
 
 class Probe:
-    """A node of its own context; whatever it hears goes into :attr:`stretch`.
+    """A node with its own context; it records every message in :attr:`stretch`.
 
     Args:
         role: role name of the vehicle.
@@ -84,7 +84,7 @@ class Probe:
     # Time.
 
     def until(self, condition: Callable[[], Any], timeout: float = FRAME_TIMEOUT) -> bool:
-        """Handle what comes until ``condition`` holds; whether it did within ``timeout`` [s]."""
+        """Handle messages until ``condition`` holds; returns whether it did within ``timeout`` [s]."""
         deadline = time.monotonic() + timeout
         while not condition():
             left = deadline - time.monotonic()
@@ -94,11 +94,11 @@ class Probe:
         return True
 
     def listen_for(self, seconds: float) -> None:
-        """Handle what comes for a while: whoever claims that nothing comes has to give it the time to come."""
+        """Handle messages for a while: a check that nothing comes needs time for it to come."""
         self.until(lambda: False, seconds)
 
     def settle(self, quiet: float = 0.15, limit: float = 3.0) -> None:
-        """Take what is still on its way: until nothing came for ``quiet`` seconds, ``limit`` seconds at most."""
+        """Handle messages in transit until none came for ``quiet`` seconds, ``limit`` seconds at most."""
         deadline, before = time.monotonic() + limit, -1
         while before != len(self.stretch.heard) and time.monotonic() < deadline:
             before = len(self.stretch.heard)
@@ -124,7 +124,7 @@ class Probe:
         self.stretch.sent.append(Sent(message, self.newest, time.monotonic()))
 
     def step(self, **command: Any) -> bool:
-        """One command and the frame that follows; whether it came."""
+        """Send one command and wait for the next frame; returns whether it came."""
         images, odometries = self.counts[IMAGE], self.counts[ODOMETRY]
         self.send(**command)
         sent = time.monotonic()
@@ -140,7 +140,7 @@ class Probe:
         return self._call(_kind(SERVICES[name]), f"/{name}", request)
 
     def reset(self, seed: int = 1) -> bool:
-        """A new episode, where somebody offers that; whether it came."""
+        """Reset to a new episode where the service exists; returns whether it began."""
         answer = self._call(ResetEpisode, "/td3/reset_episode", ResetEpisode.Request(scenario=0, seed=seed))
         self.settle()
         return bool(answer and answer.success)
@@ -158,7 +158,7 @@ class Probe:
     # Graph.
 
     def graph(self) -> Graph:
-        """Who is there beside this probe."""
+        """List the endpoints and services beside the probe's own."""
         found = Graph(services={name.lstrip("/"): kinds for name, kinds in self.node.get_service_names_and_types()})
         for topic in (*PUBLISHED, Topic("tf_static", "tf2_msgs/msg/TFMessage")):
             ends = self.node.get_publishers_info_by_topic(self.name(topic.name))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every node needs of ROS: entry, parameters, QoS, waiting, messages <-> types of the core."""
+"""ROS code shared by all nodes: entry, parameters, QoS, waiting, message conversions."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages <-> the types of the core. Nothing else knows both."""
+"""Converts ROS messages to the types of the core and back. Only this module knows both."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def start_message(
     """The beginning of an episode.
 
     Args:
-        route: what is about to be driven.
+        route: the route of the episode.
         stamp_ns: of the first frame that can belong to the episode [ns].
         identity: actor id and session id.
         steps: steps that the actor has taken in this session, and how many it takes in all.

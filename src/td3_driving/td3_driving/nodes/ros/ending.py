@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For nodes that have something to say after they were asked to end."""
+"""Lets a node publish its last messages after a request to end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST_WORDS = 0.5
 def await_arrival(*publishers: Publisher[Any]) -> None:
     """Wait until every reliable listener has what was published, :data:`LAST_WORDS` at most in all.
 
-    What a listener still lacks when its publisher leaves is lost to it.
+    A subscriber loses every message it has not received when the publisher ends.
     """
     deadline = time.monotonic() + LAST_WORDS
     for publisher in publishers:
@@ -27,7 +27,7 @@ def await_arrival(*publishers: Publisher[Any]) -> None:
 
 
 class Ending:
-    """Whether somebody asked for the end.
+    """Tells whether the process was asked to end.
 
     Attributes:
         asked: SIGINT or SIGTERM came since :meth:`listen`.
@@ -39,7 +39,7 @@ class Ending:
     def listen(self) -> None:
         """Take both signals from rclpy, which would end the context at once and with it every publisher.
 
-        They stay taken: a second signal shall not cut off the last message.
+        The handlers stay: a second signal must not cut off the last message.
         """
         uninstall_signal_handlers()
         for kind in (signal.SIGINT, signal.SIGTERM):

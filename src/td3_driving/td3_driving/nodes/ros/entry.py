@@ -19,16 +19,16 @@ from rclpy.node import Node
 
 from td3_driving.plugins import PluginFault
 
-# What rclpy raises where a signal has ended the context meanwhile, also between a check and a publication.
+# rclpy raises these where a signal has ended the context, also between a check and a publication.
 _CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
 
 
 class RunEnd(Exception):
-    """A node's work is over.
+    """Raised when a node's work is over.
 
     Args:
         code: exit code of the process; 0 when it went well.
-        reason: one sentence for the person at the terminal; empty when there is nothing to say.
+        reason: one sentence to print; "" for none.
     """
 
     def __init__(self, code: int = 0, reason: str = "") -> None:
@@ -38,14 +38,14 @@ class RunEnd(Exception):
 
 
 class RunNode(Protocol):
-    """A node that lives until its work is over, and can be closed: files flushed, a last message sent."""
+    """A node that runs until its work is over; :meth:`close` flushes files and sends last messages."""
 
     def live(self) -> None:
-        """Handle what comes until ROS ends; :class:`RunEnd` when the work is over before."""
+        """Handle messages until ROS ends; raises :class:`RunEnd` when the work is over before."""
         ...
 
     def close(self) -> None:
-        """Called once, whatever ended the node; the ROS context may be gone already."""
+        """Called once at the end for any reason; the ROS context may have ended already."""
         ...
 
     def destroy_node(self) -> None:
@@ -85,7 +85,7 @@ def run(
 
 @contextmanager
 def until_context_ends() -> Iterator[None]:
-    """What rclpy raises within is no error once a signal has ended the context."""
+    """Suppress rclpy's errors inside the block once a signal has ended the context."""
     try:
         yield
     except _CONTEXT_GONE:
@@ -94,9 +94,9 @@ def until_context_ends() -> Iterator[None]:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with ``code``, at once.
+    """End the process with ``code`` at once, without destructors.
 
-    Once a signal has ended the context, Fast DDS can crash in the destruction of a publisher that others still hear
+    Once a signal has ended the context, Fast DDS can crash in the destruction of a publisher with subscribers
     (``Publisher.destroy``, SIGSEGV). Files are closed by then, and the operating system takes back the rest.
     """
     sys.stdout.flush()
@@ -105,14 +105,14 @@ def leave(code: int) -> NoReturn:
 
 
 def spin(node: Node) -> None:
-    """The life of a node that only reacts."""
+    """Spin a node that only reacts to messages and timers."""
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     executor.spin()
 
 
 def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
-    """In the place of ``KeyboardInterrupt``, which breaks rclpy where it strikes in a message conversion.
+    """Ignore SIGINT in Python: a ``KeyboardInterrupt`` inside a message conversion breaks rclpy.
 
     rclpy's own handler runs before this one and ends the context; that ends every spin and every wait.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a few subscriptions and services without an executor.
+"""Waits for a few subscriptions and services without an executor.
 
 An executor builds its wait set anew from every entity of the node, which costs more than a simulated frame. Here only
-the entities that answer a frame are waited for; an executor serves the rest now and then. The calls are those that
+the entities that answer a frame are waited for; an executor serves the rest periodically. The calls are those that
 ``rclpy.wait_for_message`` makes.
 """
 
@@ -22,7 +22,7 @@ from rclpy.subscription import Subscription
 class FastWait:
     """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks.
 
-    An entry of the lists may be replaced by another at any time; there may not be more of them.
+    Callers may replace entries of the lists at any time but may not add any.
     """
 
     def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
@@ -31,7 +31,7 @@ class FastWait:
         self._set: Any = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, _handle(context))
 
     def once(self, timeout: float) -> bool:
-        """Serve what is there, else wait for it up to ``timeout`` [s] of wall time; whether anything came."""
+        """Serve what has arrived, else wait up to ``timeout`` [s] of wall time; returns whether anything came."""
         wait_set = self._set
         wait_set.clear_entities()
         for subscription in self._subscriptions:
@@ -45,7 +45,7 @@ class FastWait:
         return any(ready)
 
     def drain(self) -> None:
-        """Serve the messages that are already here, without a wait set."""
+        """Serve the messages that have arrived, without a wait set."""
         for subscription in self._subscriptions:
             while take_message(subscription):
                 pass
@@ -66,7 +66,7 @@ class FastWait:
 
 
 def take_message(subscription: Any) -> bool:
-    """Hand the oldest message that is already here to the subscription's callback; whether there was one."""
+    """Pass the oldest waiting message to the subscription's callback; returns whether there was one."""
     with subscription.handle:
         taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
     if taken is not None:
@@ -75,15 +75,15 @@ def take_message(subscription: Any) -> bool:
 
 
 class Housekeeping:
-    """When a node that answers frames sees to what can wait, so that no frame waits for it.
+    """Schedules the less urgent work of a node that answers frames, so that no frame waits for it.
 
     Args:
-        period: wall time between two looks while frames keep coming [s].
-        overdue: wall time after which a frame that is here, or half here, must wait for one [s].
+        period: wall time between two rounds while frames keep coming [s].
+        overdue: wall time after which a round goes before a frame that has arrived, whole or in part [s].
         clock: of the wall [s].
 
     Attributes:
-        answered: set by the node when it has answered a frame; the best moment there is.
+        answered: set by the node when it has answered a frame: the best moment for a round.
     """
 
     def __init__(self, period: float, overdue: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -92,7 +92,7 @@ class Housekeeping:
         self.answered = False
 
     def due(self, busy: bool) -> bool:
-        """Whether now is the time, after a wait in which something came (``busy``) or nothing did."""
+        """Return whether to do a round, after a wait in which something came (``busy``) or nothing did."""
         now = self._clock()
         patience = self._period if self.answered else self._overdue
         self.answered = False

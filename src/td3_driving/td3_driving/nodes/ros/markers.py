@@ -16,7 +16,7 @@ BOX_ALPHA = 0.6
 
 
 def marker_array(shapes: Iterable[Shape]) -> MarkerArray:
-    """All shapes in the map frame; what an earlier array showed and this one does not, goes."""
+    """Return all shapes in the map frame; the array deletes earlier markers that it does not contain."""
     clear = Marker(action=Marker.DELETEALL)
     clear.header.frame_id = MAP_FRAME
     return MarkerArray(markers=[clear, *map(_marker_of, shapes)])

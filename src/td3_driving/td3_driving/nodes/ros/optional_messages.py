@@ -12,10 +12,10 @@ class MissingPackageError(ImportError):
 
 
 def message(package: str, name: str) -> Any:
-    """The class of ``package/msg/name``.
+    """Import the class of ``package/msg/name``.
 
     Raises:
-        MissingPackageError: the package is not there; the sentence says what to install.
+        MissingPackageError: the package is not installed; the message says what to install.
     """
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)

@@ -17,7 +17,7 @@ ROS_OWN_PREFIXES = ("qos_overrides.",)
 
 
 class Flat(Protocol):
-    """Settings that can be listed."""
+    """Settings that can be listed as flat names."""
 
     def flat(self) -> Mapping[str, Any]:
         """The settings as ``{"group.name": value}``."""
@@ -42,7 +42,7 @@ def load_groups(
     Every setting becomes a read-only parameter with its range and meaning, and ``ros2 param describe`` is the manual.
 
     Args:
-        make: the settings of ``{"group.name": value}``; what is not named has its default.
+        make: makes the settings from ``{"group.name": value}``; missing names take their defaults.
         extra: further parameters of this node alone, name -> default; declared, and returned as the second value.
 
     Raises:

@@ -16,7 +16,7 @@ def _profile(depth: int, latched: bool = False) -> QoSProfile:
 
 
 BRIDGE = _profile(10)
-"""What the CARLA bridge uses unless it says otherwise."""
+"""Default of the CARLA bridge."""
 BRIDGE_LATCHED = _profile(10, latched=True)
 BRIDGE_LATCHED_ONE = _profile(1, latched=True)
 TF = _profile(100)
@@ -31,11 +31,11 @@ EPISODE_START = _profile(50, latched=True)
 """Latched, so that a recording that begins late knows the route."""
 DIAGNOSTICS = _profile(10)
 RECORDER = _profile(1000)
-"""So deep that a recorder which is held up for a moment misses nothing."""
+"""Deep enough that a briefly delayed recorder misses nothing."""
 RECORDER_LATCHED = _profile(1000, latched=True)
 MARKERS = _profile(10)
 
 
 def onlooker(depth: int) -> QoSProfile:
-    """A reader that takes what it gets and holds nobody up; any of the topics above can be read so."""
+    """Return the best-effort profile of an observer that never blocks a publisher; it fits all topics above."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)

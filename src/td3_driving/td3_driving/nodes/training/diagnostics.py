@@ -35,7 +35,7 @@ ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
 
 
 class DiagnosticsNode(Node):
-    """Hands what it hears to :class:`RunObserver` and publishes what that says."""
+    """Passes every message to :class:`RunObserver` and publishes its statuses."""
 
     def __init__(self) -> None:
         super().__init__("diagnostics", automatically_declare_parameters_from_overrides=True)
@@ -103,7 +103,7 @@ class DiagnosticsNode(Node):
         return response
 
     def _watch_guard(self) -> None:
-        """A critical alarm is news that does not wait for the next second; the guard's order goes with it."""
+        """Publish a critical alarm and the guard's order at once, without waiting for the next second."""
         critical = self._observer.doctor.critical
         if critical == self._alarmed:
             return
@@ -132,9 +132,9 @@ class DiagnosticsNode(Node):
         print(f"@progress {json.dumps(self._observer.progress(time.monotonic()))}", flush=True)
 
     def _publish_markers(self) -> None:
-        """Odometry comes with every frame: it is listened to only while somebody looks at the markers.
+        """Subscribe to odometry only while the markers have subscribers, because it comes with every frame.
 
-        Where a visualizer runs, its scene is the richer one: this node stands back.
+        Publishes no markers where a visualizer runs: its scene shows more.
         """
         watched = self._markers.get_subscription_count() > 0 and self.count_publishers(topics.MARKERS) == 1
         if watched and self._odometry is None:
@@ -150,7 +150,7 @@ class DiagnosticsNode(Node):
         spin(self)
 
     def close(self) -> None:
-        """Everything that was measured goes to disk."""
+        """Write all measurements to disk."""
         self._observer.close()
 
 

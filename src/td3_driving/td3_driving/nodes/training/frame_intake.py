@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frames that a policy answers: image, odometry and, where they are needed, the other vehicles of one stamp.
+"""Assembles the frames that a policy answers: image, odometry and, if needed, the other vehicles of one stamp.
 
-With each comes what happened since the frame before.
+Each frame also carries the events since the frame before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SensorFrame:
         frame: uint8, see :func:`td3_driving.driving.observation.frame_shape`.
         collided: whether the vehicle collided since the frame before.
         crossings: how often it crossed a marking since then.
-        neighbours: the other vehicles; nobody where they are not asked for.
+        neighbours: the other vehicles; empty where they are not asked for.
     """
 
     frame: np.ndarray
@@ -63,16 +63,16 @@ class _Whole:
 
 
 class FrameIntake:
-    """Subscribes to the bridge's topics and hands on the frames of an episode, each once and complete.
+    """Subscribes to the bridge's topics and passes on each complete frame of an episode once.
 
     Args:
         node: whose subscriptions these are.
         on_frame: gets every frame of the episode.
-        on_fault: gets what makes the episode unusable: a lost frame, an image that cannot be read.
-        others: whether a frame is complete only with the other vehicles.
+        on_fault: gets the reason why the episode is unusable: a lost frame, an unreadable image.
+        others: whether a complete frame needs the other vehicles.
 
     Attributes:
-        subscriptions: to be served; one that is replaced by another is replaced in this very list.
+        subscriptions: the subscriptions to serve; a replacement is made in this same list.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class FrameIntake:
             self.subscriptions.append(self._objects.subscription)
 
     def before_first_frame(self, now: float) -> str:
-        """What no episode can begin without; ``now``: monotonic time [s]."""
+        """Return the input that the first frame still lacks; ``now``: monotonic time [s]."""
         if self._objects is None:
             return ""
         before, missing = self._objects.subscription, self._objects.missing(now)
@@ -123,27 +123,27 @@ class FrameIntake:
         return missing
 
     def silence(self, now: float) -> float:
-        """Wall time since the last frame of the episode, or since its start [s]."""
+        """Return the wall time since the last frame of the episode, or since its start [s]."""
         return now - self.last_at
 
     def silent(self, now: float) -> str:
-        """What has been missing since the last frame, in words."""
+        """Describe which inputs are missing since the last frame."""
         *most, last = self.sync.names
         missing = ", ".join(self.sync.missing) or "nothing, but no stamp has all parts"
         parts = f"{', '.join(most)} and {last} with one stamp"
         return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}"
 
     def stop(self) -> None:
-        """The episode is over: frames are no longer handed on."""
+        """End the episode; no further frames are passed on."""
         self.driving = False
 
     def forget(self) -> None:
-        """The world is about to be reset: what came so far belongs to the past."""
+        """Drop all inputs received so far; call before the world is reset."""
         self._early = None
         self.sync.restart()
 
     def start(self, stamp_ns: int) -> None:
-        """An episode begins with the frame of ``stamp_ns`` (simulated time) or a later one."""
+        """Begin an episode with the first frame at or after ``stamp_ns`` (simulated time)."""
         self._collisions.clear()
         self._crossings = 0
         self._start_ns = stamp_ns
@@ -175,7 +175,7 @@ class FrameIntake:
         whole = self.sync.add(part, stamp_ns, item)
         stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
         if stale and self.driving:
-            # Each topic is in order, so that only a simulator which was started anew can do this.
+            # Each topic is in order, so only a restarted simulator sets its clock back.
             self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s")
         elif whole is not None:
             self._take(_Whole(one_frame(whole[: self._cameras]), *whole[self._cameras :]))
@@ -210,9 +210,10 @@ class FrameIntake:
         self._on_frame(sensor_frame)
 
     def _take_events(self) -> None:
-        """Events come before the odometry of their frame, but a wait may notice the odometry alone.
+        """Take all events of the frame before it is completed.
 
-        It looks at one subscription after the other: what came after its look at the events waits for the next one.
+        Events come before the odometry of their frame, but a wait checks one subscription after the other and may
+        return the odometry first.
         """
         for subscription in self._events:
             while take_message(subscription):

@@ -28,7 +28,7 @@ from td3_driving.nodes.training.weights_messages import weights_message
 from td3_driving.settings import SettingsError
 
 SLICE = 16
-"""Updates between two looks at the clock: a long burst must not silence the heartbeat."""
+"""Updates between two checks of the clock: a long burst must not silence the heartbeat."""
 HEARTBEAT = 1.0
 """Wall time between two statuses without news [s]."""
 WEIGHTS_PERIOD = 0.5
@@ -36,7 +36,7 @@ WEIGHTS_PERIOD = 0.5
 
 
 class LearnerNode(Node):
-    """Feeds :class:`Trainer` with messages and publishes what it yields."""
+    """Feeds messages to :class:`Trainer` and publishes its weights and status."""
 
     def __init__(self) -> None:
         super().__init__("learner", automatically_declare_parameters_from_overrides=True)
@@ -65,7 +65,7 @@ class LearnerNode(Node):
         )
 
     def _start(self) -> None:
-        """Once somebody keeps the record: catch up with what a killed learner left undone, say where the run stands."""
+        """Once the record keeper is connected: do the updates that a killed learner left, publish the run's state."""
         if self._record_keeper.missing(time.monotonic()):
             return
         for timer in list(self.timers):
@@ -126,7 +126,7 @@ class LearnerNode(Node):
         self._weights.publish(weights_message(snapshot, self.get_clock().now().nanoseconds))
 
     def _publish_frozen_weights(self) -> None:
-        """Once, on a latched topic of their own; most encoders have none."""
+        """Publish frozen weights once on a latched topic; most encoders have none."""
         snapshot = self._trainer.frozen_weights
         if snapshot is not None:
             publisher = self.create_publisher(PolicyWeights, topics.FROZEN_WEIGHTS, qos.WEIGHTS)
@@ -189,7 +189,7 @@ class LearnerNode(Node):
         spin(self)
 
     def close(self) -> None:
-        """Save what the run has come to, so that it can be continued."""
+        """Save a checkpoint, so that the run can be continued."""
         if not self._saved and self._trainer.updates > 0 and not self._failure:
             self._trainer.save()
         if self.context.ok():

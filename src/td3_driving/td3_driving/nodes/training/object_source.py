@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the other vehicles are, frame by frame, from the object lists of the bridge."""
+"""Reads the other vehicles of each frame from the bridge's object lists."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from td3_driving.driving.decoding import nanoseconds
 from td3_driving.driving.drivers import Neighbours
 from td3_driving.driving.object_list import neighbours_of, read_list
 from td3_driving.driving.observation import ObservationError
+from td3_driving.driving.privileged import WHO_NEEDS_OTHERS
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.optional_messages import message
 
 OWN_LIST = topics.OBJECTS
 """Without the ego."""
 FULL_LIST = topics.ALL_OBJECTS
-"""With the ego; heard where nobody publishes the other one."""
+"""The list that includes the ego; used where the other one has no publisher."""
 PATIENCE = 2.0
-"""Wall time for which the full list must be the only one before it is taken [s]."""
-
-WHO_NEEDS_THEM = "network.critic=privileged and learning.teacher=idm"
+"""Wall time for which the full list must be the only one before it is used [s]."""
 
 
 class ObjectSource:
@@ -33,7 +32,7 @@ class ObjectSource:
 
     Args:
         on_objects: gets the stamp [ns] and the objects of each list.
-        on_fault: gets what makes a list unusable.
+        on_fault: gets the reason why a list is unusable.
 
     Raises:
         MissingPackageError: derived_object_msgs is not installed.
@@ -50,9 +49,9 @@ class ObjectSource:
         self.subscription = self._listen(OWN_LIST)
 
     def missing(self, now: float) -> str:
-        """What is missing until a publisher was found; ``now``: monotonic time [s].
+        """Return what is missing until a publisher is found; ``now``: monotonic time [s].
 
-        May replace :attr:`subscription`, where only the full list is published.
+        Replaces :attr:`subscription` where only the full list is published.
         """
         if self._found or self._published(self.subscription.topic_name):
             self._found = True
@@ -64,13 +63,13 @@ class ObjectSource:
         elif now - self._alone_since >= PATIENCE:
             self._node.destroy_subscription(self.subscription)
             self.subscription = self._listen(FULL_LIST)
-        return f"objects: nobody publishes {OWN_LIST} or {FULL_LIST}, which {WHO_NEEDS_THEM} need"
+        return f"objects: nobody publishes {OWN_LIST} or {FULL_LIST}, which {WHO_NEEDS_OTHERS} needs"
 
     def _published(self, topic: str) -> bool:
         return self._node.count_publishers(topic) > 0
 
     def _listen(self, topic: str) -> Subscription:
-        # The bytes as they came: reading them takes a tenth of the time that making messages of them would.
+        # Raw bytes: reading them takes a tenth of the time of deserialising the messages.
         return self._node.create_subscription(self._kind, topic, self._on_bytes, qos.BRIDGE, raw=True)
 
     def _on_bytes(self, data: bytes) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy node that does nothing but evaluate: a run's policy or a reference driver, on any simulator."""
+"""A policy node that only evaluates: a run's policy or a reference driver, on any simulator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARAMETERS: dict[str, Any] = {
 
 
 class OnlyEvaluation(Evaluations):
-    """One evaluation, and the end.
+    """Runs one evaluation, then ends the node.
 
     Args:
         own: values of :data:`PARAMETERS`.

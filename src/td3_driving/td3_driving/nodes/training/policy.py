@@ -37,11 +37,11 @@ from td3_driving.nodes.training.weights_intake import WeightsIntake
 OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": POLICY, "run_dir": ""}
 """Parameters of this node beside the settings and those of an evaluation."""
 HOUSEKEEPING = 0.1
-"""Wall time between two looks at timers, services and the learner's status while frames keep coming [s]."""
+"""Wall time between two checks of timers, services and the learner's status while frames keep coming [s]."""
 OVERDUE = 0.3
-"""Wall time after which they are looked at even before a frame is answered [s]."""
+"""Wall time after which they are checked even before a frame is answered [s]."""
 FAULT_LIMIT = 20
-"""Faults in a row, without a single good step between them, after which the run is given up."""
+"""Consecutive faults without a good step after which the run ends."""
 ROLLED_ON = "the simulator went on unanswered; make updates take less time, or set pacing.mode=async"
 STOPPED_BY_GUARD = 3
 """Exit code when the guard ended the run."""
@@ -88,7 +88,7 @@ class PolicyNode(Node):
         self.create_timer(1.0, self._publish_diagnostics)
 
     def live(self) -> None:
-        """Answer frames as they come; serve everything else now and then, and whenever no frame is due."""
+        """Answer frames as they come; serve everything else periodically and whenever no frame is due."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self)
         while self.context.ok():
@@ -123,7 +123,7 @@ class PolicyNode(Node):
         self._proceed()
 
     def _evaluate(self, sensor_frame: SensorFrame) -> None:
-        """Answer a frame of an evaluation, of which the learner hears nothing."""
+        """Answer a frame of an evaluation; sends nothing to the learner."""
         action = self._evaluations.frame(
             sensor_frame.frame, sensor_frame.vehicle, sensor_frame.collided, sensor_frame.crossings
         )
@@ -137,7 +137,7 @@ class PolicyNode(Node):
             self._ask_for_reset()
 
     def _proceed(self) -> None:
-        """Score and act on the pending frame as far as the pacing allows; a step over unanswered frames is none."""
+        """Score and answer the pending frame as far as the pacing allows; a step over unanswered frames is dropped."""
         if self._pending is None or self._paused_by:
             return
         if not self._ready(self._action_source.before_publishing(self._pilot.steps)):
@@ -151,7 +151,7 @@ class PolicyNode(Node):
         self._pending_collided = False
         ended = scored is not None and scored.exit_reason is not None
         acted = not ended and not self._action_source.before_acting(self._pilot.steps) and self._act(time_step)
-        # The simulator goes on with the command, so what the learner gets travels meanwhile.
+        # The command goes first: the simulator goes on while the step travels to the learner.
         if scored is not None:
             self._publish(scored)
         if ended:
@@ -161,7 +161,7 @@ class PolicyNode(Node):
             self._act(time_step)
 
     def _act(self, time_step: TimeStep) -> bool:
-        """Answer the frame; always true."""
+        """Answer the frame; returns True."""
         self._pending = None
         self._waiting.end()
         action = self._pilot.act(time_step)
@@ -205,7 +205,7 @@ class PolicyNode(Node):
 
     @property
     def _next_episode(self) -> tuple[int, int]:
-        """Scenario and seed of the training's next episode."""
+        """Return scenario and seed of the training's next episode."""
         first, episode = self._action_source.first_step, self._pilot.episodes
         return self.settings.simulator.scenario, episode_seed(self.settings.run.seed, self._index, first, episode)
 
@@ -219,7 +219,7 @@ class PolicyNode(Node):
         self._frames.start(start.stamp_ns)
 
     def _fault(self, reason: str) -> None:
-        """Bad input: the episode is cut before it, nothing of it reaches the learner, and the next one begins."""
+        """Cut the episode before bad input and begin the next one; the bad input never reaches the learner."""
         if not self._frames.driving:
             return
         self._faults += 1
@@ -278,7 +278,7 @@ class PolicyNode(Node):
         self._evaluations.beat()
 
     def close(self) -> None:
-        """Nothing to save; the last episode and the last evaluation shall be heard."""
+        """Wait until subscribers have the last episode and evaluation; there is nothing to save."""
         if self.context.ok():
             await_arrival(*self.publishers)
 

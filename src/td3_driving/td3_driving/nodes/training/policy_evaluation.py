@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluations that the policy node drives: in the course of a training, or as all that it does."""
+"""Evaluations in the policy node: during a training, or as its only task."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from td3_driving.settings import Settings
 
 
 class PublishedEvaluations(TrainingEvaluations):
-    """At every interval of the training, and once more with its last weights; what comes of them is published.
+    """Evaluates at every interval of the training and once with the last weights; publishes the results.
 
     Args:
         node: whose publisher and log are used.
-        actor: its id and its number; only the first one evaluates.
+        actor: its id and its number; only actor number 0 evaluates.
         run_directory: "" keeps neither results nor the best policy.
     """
 
@@ -81,7 +81,7 @@ class PublishedEvaluations(TrainingEvaluations):
 
 
 def source_of(settings: Settings, own: Mapping[str, Any]) -> ActionSource:
-    """What chooses the actions of the training; whoever only evaluates takes no step of one.
+    """Return the source of the training's actions; a node that only evaluates never asks it.
 
     Raises:
         SettingsError: there is no driver of that name.
@@ -94,7 +94,7 @@ def source_of(settings: Settings, own: Mapping[str, Any]) -> ActionSource:
 def make_evaluations(
     node: Node, settings: Settings, action_source: ActionSource, own: Mapping[str, Any]
 ) -> Evaluations:
-    """What the policy node evaluates; ``own`` are its parameters beside the settings.
+    """Make the policy node's evaluations; ``own`` holds its parameters beside the settings.
 
     Raises:
         SettingsError, CheckpointError, WeightsError, ValueError: what is to be evaluated cannot be used.
@@ -108,7 +108,7 @@ def make_evaluations(
 
 
 def said(outcome: EvaluationOutcome) -> str:
-    """The outcome in one line."""
+    """Return the outcome as one line of text."""
     score, driven = outcome.values["eval/driving_score"], outcome.values["eval/route_completion"]
     best = ", the best so far" if outcome.best else ""
     return f"evaluation at step {outcome.step}: driving score {score:.1f} %, route completion {driven:.1f} %{best}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that the policy node publishes."""
+"""Publishes all outputs of the policy node."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from td3_driving.nodes.training.record_keeper import RecordKeeper
 
 
 class PolicyOutputs:
-    """Converts and publishes.
+    """Converts the policy's outputs to messages and publishes them.
 
     Args:
         node: whose publishers these are.
-        actor_id: stands in the diagnostic status as hardware id.
+        actor_id: the hardware id of the diagnostic status.
         learning: whether steps go to a learner; a scripted driver has none.
 
     Attributes:
-        record_keeper: whether the record of a learning run would miss something that were published now.
+        record_keeper: tells whether the record of a learning run would miss a message published now.
     """
 
     def __init__(self, node: Node, actor_id: str, learning: bool) -> None:
@@ -47,24 +47,24 @@ class PolicyOutputs:
         self._control.publish(conversions.control_message(command, stamp_ns))
 
     def step(self, scored: Scored, bounds: tuple[float, float], total_steps: int) -> None:
-        """A finished step, for the learner and for the ledger of the rewards."""
+        """Publish a finished step for the learner, and its reward terms."""
         if self._learning:
             self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
         self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
 
     def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
-        """The episode that ``pilot`` has begun on ``route``; this session has ``session_steps`` steps."""
+        """Publish the start of ``pilot``'s episode on ``route``; this session has ``session_steps`` steps."""
         assert pilot.record is not None
         steps = pilot.steps, session_steps
         self._start.publish(conversions.start_message(pilot.record, route, stamp_ns, pilot.identity, steps))
 
     def episode(self, record: EpisodeRecord, last: Scored, total_steps: int, noise: float) -> None:
-        """A finished episode, its ``last`` step and the exploration noise then in use."""
+        """Publish a finished episode, its ``last`` step and the exploration noise in use."""
         stamp_ns = last.time_step.vehicle.stamp_ns
         self._episode.publish(conversions.episode_message(record, last.experience, stamp_ns, total_steps, noise))
 
     def status(self, status: Status) -> None:
-        """A diagnostic status of this policy."""
+        """Publish a diagnostic status of this policy."""
         message = DiagnosticArray(status=[conversions.diagnostic_status(status, self._actor_id)])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._diagnostics.publish(message)

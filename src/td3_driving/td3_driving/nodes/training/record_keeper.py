@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of a run begins with its first step, whichever of its processes finds the others first."""
+"""Makes the record of a run begin with its first step, in whatever order its processes discover each other."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 KEEPER = "diagnostics"
-"""Name of the node that writes the event file from what it hears."""
+"""Name of the node that writes the event file from the topics of the run."""
 PATIENCE = 5.0
-"""Wall time that the first step, and the first weights, wait for it [s]: a run without a record goes on."""
+"""Wall time that the first step and the first weights wait for the record keeper [s]; then the run goes on without."""
 
 
 class RecordKeeper:
-    """Whether the record keeper hears what a policy or a learner says.
+    """Tells whether the record keeper receives the topics of a policy or a learner.
 
-    Two runs of one seed are to leave equal records; what is published before a listener is found, it never gets.
+    Two runs of one seed must leave equal records, and a subscriber misses what was published before its discovery.
 
     Args:
         node: the policy or the learner.
@@ -32,7 +32,7 @@ class RecordKeeper:
         self._settled = not publishers
 
     def missing(self, now: float) -> str:
-        """What the first step still waits for; empty from when the keeper and all other known listeners are reached.
+        """Return what the first step waits for; empty once the keeper and all other known subscribers are connected.
 
         Args:
             now: monotonic time [s]; :data:`PATIENCE` counts from the first call.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder node: the topics of a run, as they come over the wire, into a bag in its folder."""
+"""The recorder node: writes the topics of a run, as serialised, into a bag in the run folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import SettingsError
 
 LOOK = 1.0
-"""Wall time between two looks at who is still there [s]."""
+"""Wall time between two checks of which nodes are still alive [s]."""
 FOLDER = "bag"
 
 
@@ -56,7 +56,7 @@ class RecorderNode(Node):
         return lambda data: write(name, time.time_ns(), bytes(data))
 
     def _look(self) -> None:
-        """End when the policies have: what they sent last had a look's time to arrive."""
+        """End one check after the policies have ended, so that their last messages arrive."""
         present = self.count_publishers(f"/{REPLAY}") > 0
         self._policies_seen |= present
         self._alone = 0 if present or not self._policies_seen else self._alone + 1
@@ -64,11 +64,11 @@ class RecorderNode(Node):
             raise RunEnd(0)
 
     def live(self) -> None:
-        """Write what comes."""
+        """Write every message that arrives."""
         spin(self)
 
     def close(self) -> None:
-        """Finish the bag: without its index it could not be read."""
+        """Finish the bag; without its index it is unreadable."""
         self._held.close()
 
 

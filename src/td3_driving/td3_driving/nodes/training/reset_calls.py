@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking for the next episode: calls of ``td3/reset_episode`` and what comes of them."""
+"""Calls ``td3/reset_episode`` and handles its answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class EpisodeStart:
-    """An episode that the simulator has made ready; its first frame is the one stamped ``stamp_ns`` or later."""
+    """An episode that the simulator has prepared; its first frame has a stamp of ``stamp_ns`` or later."""
 
     route: Route
     scenario: int
@@ -30,11 +30,11 @@ class EpisodeStart:
 
 
 class ResetCalls:
-    """At most one open call; an answer to a call that was given up is not heard.
+    """Keeps at most one call open; ignores the answer to an abandoned call.
 
     Args:
         node: whose client this is.
-        on_start: called with what the simulator has made ready.
+        on_start: called with the prepared episode.
     """
 
     def __init__(self, node: Node, on_start: Callable[[EpisodeStart], None]) -> None:
@@ -43,16 +43,16 @@ class ResetCalls:
         self._asked_at: float | None = None
 
     def due(self, now: float) -> bool:
-        """Whether to ask (again), at wall time ``now`` [s]."""
+        """Return whether to call (again) at wall time ``now`` [s]."""
         return self._asked_at is None or now - self._asked_at > ANSWER_TIMEOUT
 
     @property
     def ready(self) -> bool:
-        """Whether somebody answers such calls."""
+        """Return whether the service is available."""
         return bool(self._client.service_is_ready())
 
     def ask(self, scenario: int, seed: int, now: float) -> str:
-        """Ask for an episode; what the policy waits for from now on."""
+        """Call for an episode; returns what the policy then waits for."""
         if not self.ready:
             self._asked_at = None
             return "the simulator's service td3/reset_episode"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy hears of the learner's weights."""
+"""Receives the learner's weights for a policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_CONFIGURATION = "the learner runs with another configuration than this pol
 
 
 class WeightsIntake:
-    """Hands weights to the action source: the trained ones as they come, the frozen ones of the encoder once.
+    """Passes weights to the action source: trained ones as they come, the encoder's frozen ones once.
 
     Args:
         config_hash: of this policy.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of the policy <-> the message that carries them; apart from the other conversions, for it needs torch."""
+"""Converts policy weights to their message and back; a module of its own because it needs torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from td3_driving.nodes.ros.conversions import time_message
 
 
 def weights_message(snapshot: PolicySnapshot, stamp_ns: int) -> PolicyWeights:
-    """``snapshot`` as a message, published at ``stamp_ns`` [ns]."""
+    """Return ``snapshot`` as a message, published at ``stamp_ns`` [ns]."""
     message = PolicyWeights(
         version=snapshot.version,
         inserted=snapshot.inserted,
@@ -25,6 +25,6 @@ def weights_message(snapshot: PolicySnapshot, stamp_ns: int) -> PolicyWeights:
 
 
 def policy_snapshot(message: PolicyWeights) -> PolicySnapshot:
-    """What a message carries; its hash is not checked here."""
+    """Return the weights in a message; does not check their hash."""
     data = bytes(message.data)
     return PolicySnapshot(message.version, message.inserted, message.config_hash, message.sha256, data)

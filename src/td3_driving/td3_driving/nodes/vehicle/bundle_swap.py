@@ -17,13 +17,13 @@ from td3_driving.deploy.runtime import Loaded
 
 
 class BundleSwap:
-    """Loads a bundle beside the driving and hands it over between two frames.
+    """Loads a bundle in the background and swaps it in between two frames.
 
     Args:
-        executor: of the node; it carries on with the answer once the bundle is loaded.
+        executor: the node's; it continues the service call once the bundle is loaded.
         load: reads and checks a bundle; called in a thread of its own.
         driver: the driver, None where none is configured.
-        driving: whether frames are answered right now.
+        driving: tells whether frames are being answered.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class BundleSwap:
 
     @property
     def waiting(self) -> bool:
-        """Whether a bundle waits for :meth:`hand_over`."""
+        """True while a bundle waits for :meth:`hand_over`."""
         return self._staged is not None
 
     def hand_over(self) -> None:
-        """The edge between two frames: what is loaded and checked is driven by from here on."""
+        """Swap in the loaded and checked bundle; call between two frames."""
         if self._staged is None:
             return
         (loaded, done), self._staged = self._staged, None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The drive node: a managed node that drives by a bundle, through onnxruntime and without torch.
 
-It answers frames as the policy node of training does, see :mod:`td3_driving.nodes.ros.fast_wait`, and gives its
-commands to the gate; the vehicle hears the gate alone.
+It answers frames as the policy node of training does, see :mod:`td3_driving.nodes.ros.fast_wait`, and sends its
+commands to the gate; only the gate commands the vehicle.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from td3_driving.nodes.vehicle.bundle_swap import BundleSwap
 from td3_driving.nodes.vehicle.policy_tick import tick_message
 
 HOUSEKEEPING = 0.05
-"""Wall time between two looks at services while frames keep coming [s]."""
+"""Wall time between two checks of services while frames keep coming [s]."""
 OVERDUE = 0.2
-"""Wall time after which they are looked at even while a frame is being put together [s]."""
+"""Wall time after which they are checked even while a frame is incomplete [s]."""
 SILENCE = 0.5
-"""Wall time without a frame after which a bundle is swapped without one [s]."""
+"""Wall time without a frame after which a loaded bundle is swapped in anyway [s]."""
 REPORT_PERIOD = 1.0
 """Wall time between two reports on /diagnostics [s]."""
 HARDWARE = "policy"
@@ -58,7 +58,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 class DriveNode(LifecycleNode):
-    """Converts messages, lets :class:`DeployedDriver` decide, publishes what it decided."""
+    """Converts messages, lets :class:`DeployedDriver` decide, publishes its decisions."""
 
     def __init__(self) -> None:
         super().__init__("drive", automatically_declare_parameters_from_overrides=True)
@@ -96,10 +96,10 @@ class DriveNode(LifecycleNode):
         self._swap = BundleSwap(self, self._executor, self._load, lambda: self._driver, lambda: self._driving)
         self._executor.add_node(self)
 
-    # Life.
+    # Lifecycle.
 
     def live(self) -> None:
-        """Answer frames as they come, and everything else now and then, until a signal or the shutdown transition."""
+        """Answer frames as they come and everything else periodically, until a signal or the shutdown transition."""
         ending = Ending()
         ending.listen()
         if self.settings.autostart:
@@ -115,7 +115,7 @@ class DriveNode(LifecycleNode):
             raise RunEnd(2, self.refusal or "the node could not be activated")
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the bundle, check all of it, warm its network up."""
+        """Load and check the bundle, warm its network up."""
         try:
             loaded = self._load(self.settings.bundle)
         except BundleError as error:
@@ -130,7 +130,7 @@ class DriveNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to answer frames; whatever was seen before is forgotten."""
+        """Begin to answer frames; forget all earlier ones."""
         assert self._driver is not None
         # What waited while the bundle was loaded is too old to act on.
         self._fast.drain()
@@ -143,24 +143,24 @@ class DriveNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Answer frames no longer; the last command is to stop."""
+        """Stop answering frames; the last command stops the vehicle."""
         self._stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give the bundle up."""
+        """Unload the bundle."""
         self._swap.hand_over()
         self._driver = None
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As deactivation, then the end of the process."""
+        """Deactivate, then end the process."""
         self._stop()
         self._over = True
         return super().on_shutdown(state)
 
     def close(self) -> None:
-        """Whatever ended the node, the last command is to stop."""
+        """Send a last command that stops the vehicle, whatever ended the node."""
         if self.context.ok():
             self._stop()
 
@@ -170,7 +170,7 @@ class DriveNode(LifecycleNode):
         self._driving = False
         if self.settings.shadow:
             return
-        # Stamped later than the command before, or it would not count as a new one.
+        # A stamp later than the last command's, or the gate would not take it as new.
         stamp_ns = self._last_stamp_ns + 1 if self._last_stamp_ns else self._now_ns()
         self._command.publish(conversions.control_message(FULL_STOP, stamp_ns))
         await_arrival(self._command)
@@ -187,7 +187,7 @@ class DriveNode(LifecycleNode):
             return
         self._driver.take_route(self._route)
         if self._unanswered is not None and self._driving:
-            # The frame overtook the route that it needs; whoever sent it may be waiting for its answer.
+            # The frame overtook its route; the sender may be waiting for the answer.
             self._driver.restart()
             self._on_frame(*self._unanswered)
 
@@ -242,11 +242,11 @@ class DriveNode(LifecycleNode):
             self.get_logger().error(f"bundle given up, {self._driver.loaded.bundle.short} drives again")
 
     def _last_action(self, stamp_ns: int) -> np.ndarray | None:
-        """In shadow mode the last action is that of the driver in charge, for it is what moved the vehicle."""
+        """Return the last action; in shadow mode the driver in charge's, because that moved the vehicle."""
         return self._in_charge.before(stamp_ns, time.monotonic()) if self.settings.shadow else None
 
     def _publish_held(self) -> None:
-        """In shadow mode a decision waits for what the driver in charge did at its frame, at most to the next frame."""
+        """In shadow mode, hold a decision until the other driver's command for its frame, at most to the next frame."""
         if self._held is None:
             return
         (tick, stamp_ns), self._held = self._held, None
@@ -269,7 +269,7 @@ class DriveNode(LifecycleNode):
         key = public_key(Path(self.settings.public_key)) if self.settings.public_key else None
         return load(Path(path), key, self.settings.threads)
 
-    # What is not bound to a frame.
+    # Independent of frames.
 
     def _keep_house(self, now: float) -> None:
         if self._swap.waiting and (self._report.last_at is None or now - self._report.last_at > SILENCE):

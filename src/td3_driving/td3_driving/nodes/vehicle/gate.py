@@ -46,17 +46,17 @@ INTERFACES: dict[str, Maker] = {
     "ackermann": AckermannVehicle,
 }
 REFUSALS = (ValueError, OSError, ImportError)
-"""What bad settings and missing message packages raise: one sentence, exit code 2."""
+"""Errors of bad settings and missing message packages: one sentence, exit code 2."""
 TICKS_KEPT = 16
 """Timings of the policy kept until the command that they belong to has passed."""
 OVERDUE = 0.2
-"""Wall time after which services and reports are looked at even while a command is due [s]."""
+"""Wall time after which services and reports are served even while a command is due [s]."""
 NOT_KNOWN = (math.nan, math.nan)
 NOTHING = Command(math.nan, math.nan, math.nan)
 
 
 class GateNode(Node):
-    """Brings inputs and time to :class:`Gate`, and its outputs to the vehicle."""
+    """Passes inputs and time to :class:`Gate`, and its outputs to the vehicle."""
 
     def __init__(self) -> None:
         super().__init__("gate", automatically_declare_parameters_from_overrides=True)
@@ -81,9 +81,9 @@ class GateNode(Node):
         self._status = self.create_publisher(GateStatus, topics.GATE_STATUS, qos.STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
         subscribe = self.create_subscription
-        # What is listed first is also taken first: persons before sensors, sensors before what was made of them.
+        # The order is the order of service: persons, then sensors, then values derived from sensors.
         # An override is heard from every publisher, and from a latched one also if it came before the gate.
-        # Best effort takes from reliable and from best-effort sensors.
+        # Best effort receives from reliable and from best-effort sensors.
         heard = [
             subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE),
             subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE_LATCHED_ONE),
@@ -112,7 +112,7 @@ class GateNode(Node):
         self._gate.on_command(_request(message), at)
         self._tick(at)
         if self._may_shift:
-            # The next output by the clock falls between this command and the next, and holds neither up.
+            # The next timed output falls between this command and the next and delays neither.
             self._due, self._may_shift = at.wall + self._period, False
 
     def _on_policy_tick(self, message: PolicyTick) -> None:
@@ -235,7 +235,7 @@ class GateNode(Node):
                 self._served_at = time.monotonic()
 
     def _has_time(self) -> bool:
-        """A command that may come any moment shall not wait for what can wait, unless that has waited for long."""
+        """Return whether there is time for less urgent work: no command is due, or that work has waited for long."""
         now = time.monotonic()
         since = now - self._command_arrived
         expected = 0.5 * self._policy_period < since < 2.0 * self._policy_period
@@ -244,7 +244,7 @@ class GateNode(Node):
     def _listen(self, executor: SingleThreadedExecutor, seconds: float) -> None:
         """Handle one message, or wait for one.
 
-        A vehicle's commands do not wait for an executor; simulated time does come through one.
+        Commands come without an executor; simulated time comes through one.
         """
         if self._simulated:
             executor.spin_once(timeout_sec=seconds)
@@ -252,7 +252,7 @@ class GateNode(Node):
             self._fast.once(seconds)
 
     def close(self) -> None:
-        """A vehicle that holds its last command for ever shall stop by it."""
+        """Send a last command that stops even a vehicle which holds it for ever."""
         last = self._gate.farewell()
         if last is None or not self.context.ok():
             return

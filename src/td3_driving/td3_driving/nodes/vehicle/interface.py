@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate node needs of an interface to a vehicle."""
+"""The interface of the gate node to a vehicle."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from td3_driving.deploy.limits import GateSettings
 
 
 class VehicleInterface(Protocol):
-    """Publishes what the gate decided, in the words of one kind of vehicle.
+    """Publishes the gate's decisions as messages of one kind of vehicle.
 
     Attributes:
-        publisher: of the vehicle's command; the only one there may be.
-        needs_control_mode: whether the vehicle reports who drives it.
+        publisher: of the vehicle's command; it must be the only one.
+        needs_control_mode: whether the vehicle reports its control mode.
     """
 
     publisher: Any

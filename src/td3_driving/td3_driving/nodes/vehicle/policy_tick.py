@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A decision of the drive node as a message."""
+"""Converts a decision of the drive node to its message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from td3_driving.nodes.ros.conversions import time_message
 
 
 def tick_message(decision: Decision, bundle: str, now_ns: int) -> PolicyTick:
-    """The message, without the driver in charge.
+    """Return the message without the fields of the driver in charge.
 
     Args:
         bundle: short name of the bundle that decided.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages <-> what the visualizer draws."""
+"""Converts messages to the visualizer's types and back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def camera_model(intrinsics: CameraInfo, mount: TransformStamped) -> CameraModel
     """The camera of ``intrinsics``; ``mount`` leads from the vehicle's frame to the camera's optical one.
 
     Raises:
-        ValueError: the camera is not calibrated, or the rotation of ``mount`` is none.
+        ValueError: the camera is not calibrated, or ``mount`` holds no valid rotation.
     """
     if intrinsics.k[0] <= 0.0 or intrinsics.k[4] <= 0.0:
         raise ValueError("camera_info has no focal length")
@@ -56,7 +56,7 @@ def bgr_image(sent: Image) -> np.ndarray:
 
 
 def gate_of(sent: GateStatus) -> GateState:
-    """The state of the command gate in a few words; WARN also while a limit changes the commands."""
+    """Describe the state of the command gate briefly; WARN also while a limit changes the commands."""
     level, word = GATE_MODES.get(sent.mode, ("ERROR", f"unknown mode {sent.mode}"))
     if sent.mode == GateStatus.ACTIVE:
         level = "WARN" if sent.filters else level

@@ -19,7 +19,7 @@ class Options:
         image_height: least height of the image [px].
         traffic: whether boxes are drawn around other vehicles.
         publish_tf: whether ``map -> odom_frame -> base_frame`` is published.
-        actor_id: whose reward is shown; "" for anybody's.
+        actor_id: the actor whose reward is shown; "" for any actor.
     """
 
     rate: float

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The visualizer node: a camera image with the scene in it, markers, and the frames of REP 105.
 
-It only looks on. Every input is subscribed to while somebody looks at what is made of it, best effort, so that it holds
+It only observes. It subscribes to an input, best effort, only while its output has subscribers, so that it holds
 nobody up; the run goes on without it.
 """
 
@@ -42,16 +42,16 @@ from td3_driving.view.rviz import viewer_environment
 from td3_driving.view.scene import GateState, Scene
 
 LOOK = 0.2
-"""Wall time between two looks at who watches [s]."""
+"""Wall time between two checks of which outputs have subscribers [s]."""
 STATES_KEPT = 50
 """Vehicle states among which that of an image is looked for: an image takes longer on its way than a state."""
 STATES_SILENT = 1.0
 """Wall time without odometry after which images no longer wait for theirs [s]."""
 GATE_SILENT = 1.0
-"""Wall time without a word from a command gate after which it counts as gone [s]."""
+"""Wall time without a status from a command gate after which it counts as gone [s]."""
 GATE_SENDS_NOTHING = (GateStatus.WAITING, GateStatus.DISENGAGED)
 REFUSALS = (ValueError, OSError, ImportError, ParameterException)
-"""What bad parameters and a bad installation raise: one sentence, exit code 2."""
+"""Errors of bad parameters and a bad installation: one sentence, exit code 2."""
 
 
 class Tap:
@@ -71,7 +71,7 @@ class Tap:
 
 
 class VisualizerNode(Node):
-    """Converts what it hears for :class:`Scene` and publishes what is drawn of it."""
+    """Converts its inputs for :class:`Scene` and publishes the drawings."""
 
     def __init__(self) -> None:
         super().__init__("visualizer")
@@ -110,13 +110,13 @@ class VisualizerNode(Node):
             Tap(self, Image, f"{camera}/image", self._on_image, looking),
         ]
         self._mount_tap = Tap(self, self._tf_message, "tf", self._on_tf, qos.TF)
-        # Simulated time may stand still; who watches does not depend on it.
+        # A wall timer: subscribers come and go even while simulated time stands still.
         wall = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(LOOK, self._look, clock=wall)
         self.create_timer(1.0 / self._options.rate, self._publish_markers, clock=wall)
 
     def _look(self) -> None:
-        """Open the inputs of what is watched, close the others."""
+        """Open the inputs of outputs with subscribers, close the others."""
         image = self._image.get_subscription_count() > 0
         scene = image or self._markers.get_subscription_count() > 0
         frames = self._options.publish_tf and self._tf.get_subscription_count() > 0
@@ -129,7 +129,7 @@ class VisualizerNode(Node):
             for tap in taps:
                 tap.want(wanted)
 
-    # Inputs: each converts and hands on.
+    # Inputs: each converts and passes on.
 
     def _on_route(self, sent: Path) -> None:
         self._scene.take_route(conversions.path_points(sent))
@@ -216,7 +216,7 @@ class VisualizerNode(Node):
             self._markers.publish(marker_array(self._scene.shapes()))
 
     def _refresh(self) -> None:
-        """What need not be done for every message."""
+        """Do the periodic work that is not needed for every message."""
         silent = time.monotonic() - self._gate_at
         if self._scene.gate is not None and silent > GATE_SILENT:
             self._scene.gate = GateState("ERROR", f"silent for {silent:.0f} s")
@@ -225,7 +225,7 @@ class VisualizerNode(Node):
             self._objects = None
 
     def _publish_frames(self, sent: Odometry, vehicle: VehicleState) -> None:
-        """Only beside poses in the map: whoever sends others has a tree of frames already."""
+        """Publish only with poses in the map: a system with other poses has its own tree of frames."""
         options = self._options
         wanted = options.publish_tf and sent.header.frame_id == conversions.MAP_FRAME
         if not wanted or sent.child_frame_id == options.base_frame:

@@ -75,7 +75,7 @@ def cubic(start: Pose, end: Pose) -> Cubic:
 
 @dataclass(frozen=True)
 class Style:
-    """What all streets of a network have in common: the line in the middle and the edges, and what lies beside them."""
+    """The common style of a network's streets: middle line, edges, and the strips beside them."""
 
     middle: tuple[str, str] = ("broken", "yellow")
     edge: tuple[str, str] = ("solid", "white")
