@@ -10,7 +10,18 @@ PROFILE ?=
 RUN ?=
 OPTIONS ?=
 PYTEST ?=
-export GPU PYTHON
+export GPU PYTHON RUN
+
+# A variable that nothing reads would be passed over in silence.
+VARIABLES := STEPS SEED PROFILE RUN OPTIONS PYTEST GPU PYTHON UPGRADE
+FOREIGN := SHELL MAKEFLAGS PIP_% ROS_% RMW_% FASTDDS_% FASTRTPS_% CARLA_% PYTHON% OMP_% TORCH_% TD3_% HYPOTHESIS_%
+GIVEN := $(strip $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name))))
+UNKNOWN := $(filter-out $(VARIABLES) $(FOREIGN),$(GIVEN))
+ifneq ($(UNKNOWN),)
+NEAREST := $(shell python3 -c 'import difflib, sys; near = difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1); \
+	print(*(["did you mean", near[0] + "?"] if near else ["there are", ", ".join(sys.argv[2:])]))' $(firstword $(UNKNOWN)) $(VARIABLES))
+$(error unknown variable $(firstword $(UNKNOWN)); $(NEAREST))
+endif
 
 help:
 	@echo "make train      set up, train on the embedded simulator, judge the run"
@@ -30,7 +41,7 @@ build:
 
 train: build
 	@tools/env.sh td3-driving train $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run '$(RUN)') $(OPTIONS)
+		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run "$$RUN") $(OPTIONS)
 
 test: build
 	@tools/env.sh python -m pytest -n auto --maxprocesses 4 $(PYTEST)

@@ -42,7 +42,13 @@ def _bring_up(context: LaunchContext) -> list[Action]:
     profile = load_profile(profile_path(values["params_file"] or values["profile"]))
     settings = override(profile, assignments(values))
     parameters = [{**settings.flat(), "run_dir": values["run_dir"]}]
-    node = Node(package="td3_driving", executable="scenario", name="scenario", parameters=parameters, output="screen")
+    node = Node(
+        package="td3_driving",
+        executable="carla_episodes",
+        name="carla_episodes",
+        parameters=parameters,
+        output="screen",
+    )
     return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_exited)), node]
 
 
@@ -50,7 +56,7 @@ def _exited(event: ProcessExited, context: LaunchContext) -> list[Action]:
     """Launch exits with 1 only after an exception; what was wrong, the node has said."""
     if event.returncode == 0 or context.is_shutdown:
         return [Shutdown(reason="the CARLA node has ended")]
-    return [OpaqueFunction(function=_fail, args=[f"scenario ended with exit code {event.returncode}"])]
+    return [OpaqueFunction(function=_fail, args=[f"carla_episodes ended with exit code {event.returncode}"])]
 
 
 def _fail(_: LaunchContext, reason: str) -> None:

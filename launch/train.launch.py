@@ -40,6 +40,7 @@ from td3_driving.launching.course import Course, Decision, Restart, Say, Stop
 from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing
 from td3_driving.launching.prepare import Prepared, RunRequest, how_to_listen, prepare
 from td3_driving.launching.progress import Screen
+from td3_driving.processes.hangup import hang_up_as_interrupt
 from td3_driving.runs.profiles import DEFAULT_PROFILE
 
 SWITCH = ("false", "true", "False", "True")
@@ -49,7 +50,7 @@ ARGUMENTS = {
         SIMULATORS,
         "embedded, carla (server and bridge are brought up), or none (what runs already)",
     ),
-    "profile": (DEFAULT_PROFILE, None, "name of a profile in config/"),
+    "profile": ("", None, f"name of a profile in config/; empty: {DEFAULT_PROFILE}, or that of the resumed run"),
     "params_file": ("", None, "parameter file to use instead of a profile"),
     "steps": ("", None, "environment steps to take, over all actors; empty: as the profile says"),
     "seed": ("", None, "seed of every random generator; empty: as the profile says"),
@@ -78,12 +79,17 @@ def _argument(name: str) -> DeclareLaunchArgument:
 
 def _run(context: LaunchContext) -> list[Action]:
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    hang_up_as_interrupt()
     held = ExitStack()  # The claims on run folder and domain end with this process.
     prepared = prepare(_request(values), os.environ, datetime.now(), held)
     return LaunchedRun(prepared, held).start()
 
 
 def _request(values: dict[str, str]) -> RunRequest:
+    if values["resume"].lower() == "true" and (values["profile"] or values["params_file"]):
+        raise ValueError(
+            "resume goes on with the settings of the run, so no profile or params_file can be given with it"
+        )
     direct = {"run.steps": "steps", "run.seed": "seed", "run.num_actors": "num_actors"}
     return RunRequest(
         profile=values["params_file"] or values["profile"],

@@ -12,6 +12,19 @@ fail() {
   exit 2
 }
 
+# What makes messages and the scripts of a virtual environment cannot all do with every path; it shows after minutes.
+check_folder() {
+  local folder=$1 LC_ALL=C
+  local plain='^[A-Za-z0-9_./+@,=~-]+$'
+  if ! [[ $folder =~ $plain ]]; then
+    fail "the path of the sources has a character that the build cannot do with: '$folder';" \
+      "only letters A-Z and a-z, digits and _ . / + @ , = ~ - may be in it. Move the folder; runs may lie anywhere (RUN=/path)"
+  fi
+  if ((${#folder} > 200)); then
+    fail "the path of the sources has ${#folder} characters, and the build cannot do with more than 200. Move the folder"
+  fi
+}
+
 suits() {
   "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
 }
@@ -81,6 +94,8 @@ install_packages() {
     fail "apt-get could not install $*"
 }
 
+check_folder "$(pwd -L)"
+check_folder "$(pwd -P)"
 python=$(find_python)
 if [[ -z $python ]]; then
   for found in $(candidates); do

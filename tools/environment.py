@@ -90,7 +90,7 @@ class Environment:
 
     def _usable(self) -> bool:
         """Whether the environment's Python runs, is this one, and sees the system's packages as it should."""
-        probe = "import platform, sys; print(platform.python_version(), sys.prefix); import pip"
+        probe = "import platform, sys; print(platform.python_version(), sys.prefix, sep=chr(10)); import pip"
         try:
             answer = subprocess.run([self.python, "-c", probe], capture_output=True, text=True, check=True).stdout
             config = (self.path / "pyvenv.cfg").read_text(encoding="utf-8")
@@ -98,7 +98,7 @@ class Environment:
             return False
         sees_system = "include-system-site-packages = true" in config
         right_system = sees_system == (self._flavour != WHEELS)
-        return right_system and answer.split() == [platform.python_version(), str(self.path)]
+        return right_system and answer.splitlines() == [platform.python_version(), str(self.path)]
 
     def _make(self) -> bool:
         if self._usable():

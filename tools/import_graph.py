@@ -6,7 +6,8 @@ imports and how often. ``--dot`` prints the graph for Graphviz. The exit code is
 lower layer.
 
 An arrow may lead to any lower layer, never to the same or a higher one, so there is no cycle. Imports within functions
-count as those at the top of a file do.
+count as those at the top of a file do. So does a text that is the name of a module or an import path, such as
+``"package.module:Name"``: whoever imports by it depends on the module just as well.
 
 ``doctor`` stands beside the settings and imports nothing of ours: it is a wheel of its own (``tools/doctor_wheel``) for
 runs of any library. The form of a status and the look of a report stay in it, because its own alarms and pages need
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,7 +29,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "src" / PACKAGE / PACKAGE
 SETTINGS = "settings"
 """Stands for the modules at the top: settings, their checks, and objects from outside."""
 LAYERS = (
-    (SETTINGS, "doctor", "processes"),
+    (SETTINGS, "doctor", "processes", "trust"),
     ("driving", "runs"),
     ("conformance", "deploy", "learning", "monitor", "sim", "view"),
     ("bags", "carla", "carla_server", "evaluation", "export", "in_process"),
@@ -36,8 +38,10 @@ LAYERS = (
     ("launching",),
     ("cli",),
 )
-"""The packages from low to high. ``nodes`` counts by its rooms, ``cli`` is the one module above all."""
+"""The packages from low to high. ``nodes`` counts by its rooms, ``cli`` with its completion is above all."""
 SPLIT = ("nodes",)
+IN_A_TEXT = re.compile(rf"{PACKAGE}((?:\.\w+)+)(?:[.:]\w*)?")
+"""A text that names a module: ``td3_driving.x.y`` or ``td3_driving.x:y``, or the beginning of such a text."""
 Arrows = Mapping[tuple[str, str], int]
 """(importing package, imported package): number of imports."""
 
@@ -45,7 +49,7 @@ Arrows = Mapping[tuple[str, str], int]
 def room(module: tuple[str, ...]) -> str:
     """The package that a module belongs to; ``module`` are the parts of its name below td3_driving."""
     if len(module) < 2:
-        return "cli" if module == ("cli",) else SETTINGS
+        return "cli" if module in (("cli",), ("completion",)) else SETTINGS
     return ".".join(module[:2]) if module[0] in SPLIT else module[0]
 
 
@@ -59,10 +63,10 @@ def arrows(sources: Path = SOURCES) -> Arrows:
     for path in sorted(sources.rglob("*.py")):
         parts = path.relative_to(sources).with_suffix("").parts
         own = room(parts)
-        for name in imported(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-            other = room(_module(sources, name))
-            if other != own:
-                counted[own, other] += 1
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        named = [_module(sources, name) for name in named_in_texts(tree)]
+        modules = [_module(sources, name) for name in imported(tree)] + [module for module in named if module]
+        counted.update((own, room(module)) for module in modules if room(module) != own)
     return counted
 
 
@@ -77,6 +81,15 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, ...]]:
         for package, *rest in (name.split(".") for name in names):
             if package == PACKAGE:
                 yield tuple(rest)
+
+
+def named_in_texts(tree: ast.Module) -> Iterator[tuple[str, ...]]:
+    """What the texts of a file name of td3_driving, in parts; the last part may be no module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = IN_A_TEXT.fullmatch(node.value)
+            if found:
+                yield tuple(found[1][1:].split("."))
 
 
 def _module(sources: Path, name: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ NODES = {
     "diagnostics": "training.diagnostics",
     "recorder": "training.recorder",
     "simulator": "bridge.simulator",
-    "scenario": "bridge.carla_episodes",
+    "carla_episodes": "bridge.carla_episodes",
     "gate": "vehicle.gate",
     "drive": "vehicle.drive",
     "visualizer": "view.visualizer",

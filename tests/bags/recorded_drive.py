@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from td3_driving.driving.action import to_command
-from td3_driving.driving.decoding import image_array, vehicle_state
+from td3_driving.driving.decoding import vehicle_state
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.pilot import Pilot
@@ -109,7 +110,7 @@ class Drive:
         if lose:
             self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
             return ExitReason.SIMULATOR_FAULT
-        frame = camera_frame(image_array(image), image.encoding, self.options.observation)
+        frame = camera_frame(*picture(image), self.options.observation)
         vehicle = vehicle_state(odometry)
         time_step = self._pilot.see(frame, vehicle, without(vehicle, neighbours_of(objects)))
         scored = self._pilot.score(time_step, collide)

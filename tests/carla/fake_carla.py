@@ -20,6 +20,7 @@ from td3_driving.sim.roads import map_path
 from .fake_blueprints import Blueprint, Library
 
 TIME_OUT = "time-out of 1000ms while waiting for the simulator, make sure the simulator is ready and connected"
+BIND_ERROR = "trying to create rpc server for traffic manager; but the system failed to create because of bind error."
 
 
 @dataclass
@@ -176,6 +177,9 @@ class Client:
 
     def get_trafficmanager(self, port: int) -> Manager:
         self._server.touch("get_trafficmanager", port)
+        if self._server.unregistered:
+            self._server.unregistered -= 1
+            raise RuntimeError(BIND_ERROR)
         return self._server.manager
 
     def apply_batch_sync(self, commands: list[Any], tick: bool) -> list[SimpleNamespace]:
@@ -192,6 +196,7 @@ class FakeServer:
         frozen: calls hang until :meth:`thaw`.
         slow_load: a map load times out in the client, and happens nevertheless.
         refused: so many of the next spawns fail.
+        unregistered: so many times the bridge's traffic manager is not known yet to a client that asks for it.
         calls: names of all calls, with an argument that matters.
     """
 
@@ -199,7 +204,7 @@ class FakeServer:
         self.towns = {"Town01": map_name, "Town02": map_name, "Town10HD": map_name}
         self.client_version = self.server_version = "0.9.16"
         self.dead = self.slow_load = False
-        self.refused = 0
+        self.refused = self.unregistered = 0
         self.calls: list[tuple[str, Any]] = []
         self.actors: dict[int, Actor] = {}
         self.weather: Any = None

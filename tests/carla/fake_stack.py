@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
+import carla
+
 from td3_driving.carla.session import Answer, Order, Session
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.stack import Stack
@@ -46,6 +48,11 @@ open({log!r}, "a").write(" ".join(sys.argv[1:]) + chr(10))
 open({pid!r}, "w").write(str(os.getpid()))
 signal.sigwait([signal.SIGINT, signal.SIGTERM])
 """
+STAND_IN = """#!/bin/sh
+echo "$@" >> {log}
+echo $$ > {pid}
+exec {python} -m td3_driving.carla_server.cli --port {port} --map straight
+"""
 SLEEPER = """#!/bin/sh
 echo "$@" >> {log}
 echo $$ > {pid}
@@ -54,9 +61,12 @@ exec sleep 600
 
 
 def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody uses at the moment, nor the next one, where a server's streams are."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
+            port = int(listener.getsockname()[1])
+            socket.create_server(("127.0.0.1", port + 1)).close()
+            return port
 
 
 def until(condition: Callable[[], Any], what: str, timeout: float = HANG) -> None:
@@ -65,6 +75,14 @@ def until(condition: Callable[[], Any], what: str, timeout: float = HANG) -> Non
     while not condition():
         assert time.monotonic() < deadline, f"no {what} within {timeout:.0f} s"
         time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        return pid > 0 and Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 class FakeBridge:
@@ -158,20 +176,30 @@ class FakeBridge:
 
 
 class Installation:
-    """Scripts for server, bridge and spawner below ``home``, and a session that uses them."""
+    """Scripts for server, bridge and spawner below ``home``, and a session that uses them.
 
-    def __init__(self, home: Path, **changes: Any) -> None:
+    Args:
+        genuine: the client is the real one, and the server ``td3-driving carla-server``, not a scripted one.
+    """
+
+    def __init__(self, home: Path, genuine: bool = False, **changes: Any) -> None:
         self.home, self.port, self.manager_port = home, free_port(), free_port()
         self.fake = FakeServer()
         self.said: list[str] = []
         script = home / "carla" / "CarlaUE4.sh"
-        self._write("server", script, self.port)
+        self._write("server", script, STAND_IN if genuine else LISTENER)
         for package, executable, name in (
             ("carla_ros_bridge", "bridge", "bridge"),
             ("carla_spawn_objects", "carla_spawn_objects", "spawner"),
         ):
-            self._write(name, home / "ws" / "lib" / package / executable, 0)
-        self.environment = {**os.environ, "AMENT_PREFIX_PATH": str(home / "ws"), "CARLA_ROOT": str(home / "carla")}
+            self._write(name, home / "ws" / "lib" / package / executable, SLEEPER)
+        paths = os.pathsep.join(path for path in sys.path if path)
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": paths,
+            "AMENT_PREFIX_PATH": str(home / "ws"),
+            "CARLA_ROOT": str(home / "carla"),
+        }
         flat = {**SMALL, "carla.port": self.port, **{key.replace("__", "."): value for key, value in changes.items()}}
         self.settings, self.audit = tracked(from_flat(flat))
         self.sightings = Sightings()
@@ -180,7 +208,7 @@ class Installation:
         folder.mkdir()
         stack = Stack(
             self.settings,
-            lambda: self.fake.api,
+            lambda: carla if genuine else self.fake.api,
             self.bridge,
             self.sightings,
             folder,
@@ -191,10 +219,10 @@ class Installation:
         self.session = Session(stack)
         self._thread = Thread(target=self.session.live, daemon=True)
 
-    def _write(self, name: str, path: Path, port: int) -> None:
+    def _write(self, name: str, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True)
         names = {"pid": str(self.home / f"{name}.pid"), "log": str(self.home / f"{name}.starts")}
-        path.write_text((LISTENER if port else SLEEPER).format(python=sys.executable, port=port, **names))
+        path.write_text(text.format(python=sys.executable, port=self.port, **names))
         path.chmod(0o755)
 
     def pid(self, name: str) -> int:
@@ -206,13 +234,7 @@ class Installation:
 
     def runs(self, name: str) -> bool:
         """Whether a program runs."""
-        pid = self.pid(name)
-        if not pid:
-            return False
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-        except OSError:
-            return False
+        return alive(self.pid(name))
 
     def kill(self, name: str, number: int) -> None:
         """Send a signal to a program."""

@@ -113,4 +113,4 @@ def test_a_server_that_does_not_come_ends_the_run_within_its_time(tmp_path: Path
     with Run(tmp_path, domain_id, wanted, "--simulator", "carla") as run:
         assert run.wait() == 2
     assert run.output.count("within 2 s; check that a CARLA server runs at localhost") == 1
-    assert "scenario ended the run (exit code 2)" in run.output and "Traceback" not in run.output
+    assert "carla_episodes ended the run (exit code 2)" in run.output and "Traceback" not in run.output

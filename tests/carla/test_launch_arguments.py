@@ -47,12 +47,12 @@ def test_the_node_gets_all_settings(launch_file: Any) -> None:
     parameters = node.named["parameters"][0]
     assert parameters["carla.town"] == "Town02" and parameters["simulator.vehicles"] == 0
     assert set(parameters) == {*Settings().flat(), "run_dir"}
-    assert (node.named["package"], node.named["executable"]) == ("td3_driving", "scenario")
+    assert (node.named["package"], node.named["executable"]) == ("td3_driving", "carla_episodes")
 
 
 def test_a_refusal_ends_the_launch_with_an_error(launch_file: Any) -> None:
     (action,) = launch_file._exited(SimpleNamespace(returncode=2), SimpleNamespace(is_shutdown=False))
-    with pytest.raises(RuntimeError, match="scenario ended with exit code 2"):
+    with pytest.raises(RuntimeError, match="carla_episodes ended with exit code 2"):
         action.named["function"](None, *action.named["args"])
     (action,) = launch_file._exited(SimpleNamespace(returncode=0), SimpleNamespace(is_shutdown=False))
     assert type(action).__name__ == "Shutdown"

@@ -247,7 +247,7 @@ def test_objects_of_this_project(name: str) -> None:
     ],
 )
 def test_objects_that_cannot_work_are_refused(change, message: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    document = json.loads((CONFIG / "scenarios" / "training.json").read_text())
+    document = json.loads((CONFIG / "objects" / "training.json").read_text())
     change(document["objects"][0])
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(document))
@@ -257,7 +257,7 @@ def test_objects_that_cannot_work_are_refused(change, message: str, tmp_path: Pa
 
 def test_a_training_that_must_know_the_others_needs_their_list(tmp_path: Path) -> None:
     """That of the ego, or that of the world."""
-    document = json.loads((CONFIG / "scenarios" / "training.json").read_text())
+    document = json.loads((CONFIG / "objects" / "training.json").read_text())
     sensors = document["objects"][0]["sensors"]
     (listed,) = [entry for entry in sensors if entry["type"] == "sensor.pseudo.objects"]
     path = tmp_path / "mine.json"

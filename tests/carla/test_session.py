@@ -152,8 +152,8 @@ def test_a_bad_request_is_refused_and_the_session_goes_on(make: Make) -> None:
     one = make()
     one.start()
     one.until_ready()
-    answer = one.reset(scenario=3)
-    assert not answer.success and "scenario 3 is outside 0 .. 2" in answer.message
+    answer = one.reset(scenario=4)
+    assert not answer.success and "scenario 4 is outside 0 .. 3" in answer.message
     assert one.reset().success
 
 
@@ -209,6 +209,15 @@ def test_a_foreign_traffic_manager_is_told(make: Make) -> None:
     one.bridge._forget_manager = lambda: None  # type: ignore[method-assign]
     one.start()
     assert "another program hosts a traffic manager" in one.failure()
+
+
+def test_a_traffic_manager_that_listens_before_the_server_knows_of_it_is_waited_for(make: Make) -> None:
+    one = make()
+    one.fake.unregistered = 3
+    one.start()
+    one.until_ready()
+    assert one.fake.named("get_trafficmanager") == [one.manager_port] * 4
+    assert one.reset().success and len(cars(one)) == 8
 
 
 def test_an_attached_server_is_left_alone(make: Make) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session whose server, bridge or spawner dies, freezes or does not hear: it starts anew, and counts."""
+"""A session whose bridge or spawner dies, freezes or does not hear: it starts anew, and counts.
+
+Dead and frozen servers are in ``test_wire_faults.py``.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,20 @@ from td3_driving.carla.session import Order
 from .fake_stack import CONFIG, Make, cars, until
 
 
-@pytest.mark.parametrize("victim", ["bridge", "spawner", "server"])
+@pytest.mark.parametrize("victim", ["bridge", "spawner"])
 def test_a_killed_program_leads_to_a_new_start(make: Make, victim: str) -> None:
     one = make()
     one.start()
     one.until_ready()
     one.reset()
     pid = one.pid(victim)
-    one.fake.dead = victim == "server"
     one.kill(victim, signal.SIGKILL)
     until(lambda: not one.session.ready, "notice of the death")
-    one.fake.dead = False
     until(lambda: one.session.ready, "recovery")
     assert one.pid(victim) != pid
     assert one.reset(seed=2).success and len(cars(one)) == 8
     assert any(f"{victim} ended" in text and "new start 1 of 20" in text for text in one.said)
-    assert len(one.starts("server")) == (2 if victim == "server" else 1)
+    assert len(one.starts("server")) == 1
 
 
 def test_a_frozen_bridge_keeps_no_shared_memory_of_others(make: Make) -> None:
@@ -72,19 +73,6 @@ def test_a_bridge_that_does_not_hear_leads_to_a_new_start(make: Make, frame_time
     assert answers[0].success
     said = next(text for text in one.said if "did not come to rest at" in text)
     assert said.endswith("new start 1 of 20") and ("in 200 frames" in said) == (frame_time == 0.0)
-
-
-def test_a_frozen_server_is_killed_and_started_again(make: Make) -> None:
-    one = make(carla__silence_timeout=2.0, carla__rpc_timeout=0.5)
-    one.start()
-    one.until_ready()
-    one.bridge.silent = True
-    one.fake.freeze()
-    until(lambda: len(one.starts("server")) >= 2, "second start of the server")
-    one.bridge.silent = False
-    one.fake.thaw()
-    until(lambda: one.session.ready, "recovery")
-    assert one.reset().success
 
 
 def test_a_server_that_dies_within_a_reset_delays_it_only(make: Make) -> None:

@@ -46,6 +46,10 @@ class Bridge:
         stamp = (self.sightings.states + 1) * FRAME_NS
         self.sightings.on_state(VehicleState(stamp, *self.place, 0.0, 0.0, 0.0, 0.0, 0.0))
 
+    def stop(self) -> None:
+        """Make no frame by itself any more."""
+        self._left = 0
+
     def brake(self) -> None:
         self.answered.append(self.sightings.states)
         self._later(self._frame)
@@ -78,8 +82,14 @@ def test_frames_that_come_by_themselves_do_not_hold_a_reset_up(monkeypatch: pyte
     monkeypatch.setattr(module, "QUIET", 1.0)
     monkeypatch.setattr(module, "MOST_UNREST", 0.1)
     bridge = Bridge(10**9)
-    teleport(bridge, bridge.sightings, START, Limits(discard=3, silence=20.0, patience=60.0), FRAME_NS)
-    bridge._left = 0
+    stamp = teleport(bridge, bridge.sightings, START, Limits(discard=3, silence=20.0, patience=60.0), FRAME_NS)
+    bridge.stop()
+    # At rest at the start for three frames, half a frame before the new episode.
+    assert bridge.place == (START.x, START.y)
+    assert stamp % FRAME_NS == FRAME_NS // 2
+    assert len(bridge.answered) >= 4
+    assert bridge.answered == sorted(bridge.answered)
+    assert stamp // FRAME_NS >= bridge.answered[0] + 3
 
 
 def test_an_ego_that_does_not_get_there_is_a_lost_server() -> None:

@@ -13,22 +13,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ..shared.patience import HANG
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
+import rclpy
+from carla_msgs.msg import CarlaEgoVehicleControl
+from rclpy.context import Context
+from rclpy.node import Node
 from std_msgs.msg import String
 
+from td3_driving.conformance import world_checks
 from td3_driving.conformance.checks import CHECKS, experiments
 from td3_driving.conformance.measures import CheckVerdict, Measures
-from td3_driving.conformance.recording import Recording
+from td3_driving.conformance.recording import Recording, Stretch
 from td3_driving.nodes.conformance import command as conformance
 from td3_driving.nodes.conformance import experiments as conformance_experiments
 from td3_driving.nodes.conformance.experiments import join, run_experiment
 from td3_driving.nodes.conformance.probe import Probe
 from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.fast_wait import take_message
 
 from ..nodes.bridge_harness import start, stop
 from .broken_simulator import FAULTS
@@ -144,11 +151,42 @@ def test_nothing_is_no_evidence() -> None:
     assert failed(Recording()) == list(range(1, 19))
 
 
+def test_a_bridge_without_a_route_is_told_so() -> None:
+    """The bridge alone publishes none; that is the work of a program beside it."""
+    found = Measures()
+    world_checks.route(Recording(stretches={"join": Stretch(), "drive": Stretch(), "teleport": Stretch()}), found)
+    assert [str(measure) for measure in found.found] == ["routes at a late reader: 0 (allowed: 1)"]
+
+
 @pytest.mark.parametrize(
-    ("value", "good"), [(1.0, True), (2.0, True), (0.99, False), (float("nan"), False), (None, False)]
+    ("value", "good"),
+    [(1.0, True), (2.0, True), (np.float64(1.5), True), (0.99, False), (float("nan"), False), (None, False)],
 )
 def test_a_value_is_good_within_its_bounds(value: float | None, good: bool) -> None:
     measures = Measures()
     measures.within("x", value, 1.0, 2.0, "m")
     assert measures.found[0].good is good
     assert "allowed: 1 .. 2 m" in str(measures.found[0])
+
+
+def test_a_vehicle_that_somebody_drives_is_left_alone(
+    sound: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(os.environ, "ROS_DOMAIN_ID", str(sound))
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=sound)
+    driver = Node("somebody", namespace="/of/another", context=context)
+    topic = "/carla/ego_vehicle/vehicle_control_cmd"
+    driver.create_publisher(CarlaEgoVehicleControl, topic, qos.BRIDGE)
+    heard: list[CarlaEgoVehicleControl] = []
+    subscription = driver.create_subscription(CarlaEgoVehicleControl, topic, heard.append, qos.RECORDER)
+    try:
+        assert conformance.main(["--check", "14"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(
+            "error: /of/another/somebody commands the vehicle on /carla/ego_vehicle/vehicle_control"
+        )
+        assert not take_message(subscription) and not heard, "nothing was commanded"
+    finally:
+        driver.destroy_node()
+        rclpy.shutdown(context=context)

@@ -32,7 +32,7 @@ DEPLOY = REPOSITORY / "src/td3_driving/td3_driving/deploy"
     ("values", "words"),
     [
         ({"limits.ster": [1.0]}, ("limits.ster", "did you mean", "limits.steer")),
-        ({"limits.steer": [1.0, 1.0]}, ("LimitSettings.steer", "2 values for 5 speeds")),
+        ({"limits.steer": [1.0, 1.0]}, ("limits.steer", "2 values for 5 speeds")),
         ({"limits.steer": [1.0, 1.0, 2.0, 1.0, 1.0]}, ("2.0", "0.01 .. 1")),
         ({"limits.jerk": [math.nan] * 5}, ("jerk", "nan", "0.5 .. 100")),
         ({"limits.speeds": [0.0, 5.0, 5.0, 20.0, 30.0]}, ("speeds", "does not rise")),

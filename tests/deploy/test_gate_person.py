@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from td3_driving.deploy.gate import Gate
+from td3_driving.deploy.gate_report import GateReport
 from td3_driving.deploy.gate_types import CommandRequest, GateOutput, Mode
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
@@ -119,8 +120,9 @@ def test_gate_acts_only_in_autonomous_mode() -> None:
     course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
     output = course.run(0.5)
     assert (output.mode, output.command, output.faults) == (Mode.DISENGAGED, None, ())
-    assert output.reason == "the vehicle is not in autonomous mode"
-    assert autonomous(course, False).mode is Mode.DISENGAGED
+    assert output.reason == "the vehicle has not reported its control mode yet"
+    output = autonomous(course, False)
+    assert (output.mode, output.reason) == (Mode.DISENGAGED, "the vehicle is not in autonomous mode")
     assert autonomous(course, True).mode is Mode.ACTIVE
     assert autonomous(course, False).command is None
 
@@ -141,6 +143,59 @@ def test_report_that_stays_away_is_a_stop() -> None:
     assert course.run(0.94).mode is Mode.ACTIVE
     assert course.run(0.1).mode is Mode.COMFORTABLE_STOP
     assert str(course.gate.latched).startswith("control mode: no report for 1.0")
+
+
+def latched_report(course: Course, on: bool) -> None:
+    """A report as two subscriptions hear it, the latched one and the one for every publisher."""
+    course.gate.on_control_mode(on, course.at(), latched=True)
+    course.gate.on_control_mode(on, course.at())
+
+
+def test_report_that_came_latched_once_holds_while_its_publisher_is_there() -> None:
+    course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
+    course.run(0.1)
+    latched_report(course, True)
+    assert course.run(30.0).mode is Mode.ACTIVE
+    course.gate.control_mode.reporters = 0
+    output = course.run(0.04)
+    assert (output.mode, output.reason) == (
+        Mode.COMFORTABLE_STOP,
+        "control mode: the publisher of the latched report is gone",
+    )
+
+
+def test_latched_report_of_every_change_holds() -> None:
+    course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
+    for on in (True, False, True, False, True):
+        latched_report(course, on)
+        assert course.run(0.1).mode is (Mode.ACTIVE if on else Mode.DISENGAGED)
+    assert course.run(5.0).mode is Mode.ACTIVE
+
+
+def test_latched_report_that_repeats_itself_must_go_on() -> None:
+    course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
+    for _ in range(3):
+        latched_report(course, True)
+        assert course.run(0.9).mode is Mode.ACTIVE
+    assert course.run(0.2).mode is Mode.COMFORTABLE_STOP
+    assert str(course.gate.latched).startswith("control mode: no report for 1.0")
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_diagnostics_tell_no_report_from_another_mode(on: bool) -> None:
+    course = Course(gate=Gate(GateSettings(), needs_control_mode=True))
+    report = GateReport(course.gate)
+
+    def told() -> tuple[str, str, str]:
+        report.note(course.run(0.1), course.at())
+        command, inputs = report.statuses(course.at())[:2]
+        return command.level, command.message, inputs.values["control mode"]
+
+    none_yet = "the vehicle has not reported its control mode yet"
+    assert told() == ("WARN", none_yet, none_yet)
+    latched_report(course, on)
+    mode = f"the vehicle is {'' if on else 'not '}in autonomous mode"
+    assert told() == ("OK", "the policy drives" if on else mode, mode)
 
 
 @pytest.mark.parametrize(("speed", "yaw_rate"), [(8.0, 0.4), (1.5, 0.2), (-3.0, 0.3), (0.9, 0.2), (-0.9, 0.2)])

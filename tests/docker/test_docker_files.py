@@ -164,7 +164,9 @@ def test_versions_agree(services: dict[str, Any]) -> None:
 
 def test_settings_and_programs_in_the_commands_exist(services: dict[str, Any]) -> None:
     bridge = words(services["bridge"])
-    assert bridge[:4] == ["python", "-m", "td3_driving.launching.child", "scenario"] and "scenario" in MODULES
+    assert (
+        bridge[:4] == ["python", "-m", "td3_driving.launching.child", "carla_episodes"] and "carla_episodes" in MODULES
+    )
     given = [word.replace(":=", "=") for word in bridge if re.match(r"(carla|simulator)\.", word)]
     settings = override(Settings(), given)
     assert (settings.carla.server, settings.carla.town) == ("attach", "Town01")

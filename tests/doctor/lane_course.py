@@ -17,11 +17,11 @@ from td3_driving.doctor.live import LiveDoctor
 from td3_driving.doctor.steps import Step, StepWindow
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.driving.reward import TERMS
 from td3_driving.learning.agent import LearningAgent
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.settings import Settings, from_flat
+from td3_driving.settings_reward import TERMS
 
 SIZE, STATE_DIM, STEPS, EPISODE_STEPS = 36, 2, 450, 30
 SETTINGS = {
@@ -66,7 +66,8 @@ class Lane:
             self.offset += 2.0 * float(self.rng.random() < self.kick)
         left = abs(self.offset) > 1.0
         pace = 1.0 - 2.0 * abs(self.speed - 0.5)
-        terms = np.array([0.3 * pace, 0.5 - abs(self.offset), -0.05 * abs(action[0]), -2.0 * left, 0.3 * pace])
+        keeping = max(0.5 - abs(self.offset), -1.0)
+        terms = np.array([0.3 * pace, keeping, -0.05 * abs(action[0]), -2.0 * left, 0.3 * pace])
         if self.dead:
             self.speed, terms = 0.0, np.array([0.0, 0.3, 0.0, 0.0, 0.0])
         return terms, left, not left and self.age >= EPISODE_STEPS
@@ -149,7 +150,7 @@ class Course:
             learned = self.reward(terms)
             total += float(terms.sum())
             closing = self.lane.observe() if terminated or truncated else (None, None)
-            place = ("lane", 1, step - 1, episode, step - 1 - begun, trainer.config_hash, 0)
+            place = ("actor_0", 1, step - 1, episode, step - 1 - begun, trainer.config_hash, 0)
             outcome = (float(learned.sum()), learned, terminated, truncated, *closing)
             trainer.receive(Experience(*place, frame, state, action, *outcome, *self._privileged(state, closing[1])))
             scored = Step("lane", step, self.lane.age, named(terms), self.logged_total(terms), 10.0 * self.lane.speed)

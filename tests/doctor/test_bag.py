@@ -41,7 +41,9 @@ def filled(types, name, **values):
     defaults = {}
     for field, annotation in kind.__annotations__.items():
         text = str(annotation)
-        if "ndarray" in text:
+        if field == "mac":
+            defaults[field] = np.zeros(4, np.uint32)
+        elif "ndarray" in text:
             defaults[field] = np.zeros(2, np.float32 if field == "action" else np.float64)
         else:
             defaults[field] = [] if "list" in text else "" if "str" in text else 0

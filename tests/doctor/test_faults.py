@@ -79,7 +79,16 @@ class TauOne(Course):
             super().__init__(changed, *arguments)
 
 
-class UnclippedLargeRewards(Course):
+class LargeRewards(Course):
+    """The learner takes rewards beyond what their terms allow."""
+
+    def make_trainer(self, folder):
+        trainer = super().make_trainer(folder)
+        trainer.intake._bounds._reward_fault = lambda experience: ""
+        return trainer
+
+
+class UnclippedLargeRewards(LargeRewards):
     class agent(LearningAgent):
         def __init__(self, settings, *arguments):
             super().__init__(
@@ -139,7 +148,7 @@ class LearningNeverStarts(Course):
         return trainer
 
 
-class AlertsOnClippedNorms(Course):
+class AlertsOnClippedNorms(LargeRewards):
     class Deaf(LiveDoctor):
         def feed(self, tag, step, value, now=None):
             if tag.startswith("gradients/") and not tag.endswith("post_clip"):

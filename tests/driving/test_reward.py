@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from td3_driving.driving.reward import TERMS, DrivenStep, RewardModel
+from td3_driving.driving.reward import DrivenStep, RewardModel
 from td3_driving.driving.route import RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.settings_reward import reward_settings
+from td3_driving.settings_reward import TERMS, reward_settings
 
 MODEL = RewardModel(reward_settings("")(target_speed=8.0), frame_time=0.05)
 STILL = np.zeros(2, dtype=np.float32)

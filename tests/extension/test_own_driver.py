@@ -57,5 +57,7 @@ def test_who_is_not_there_is_named_with_those_who_are() -> None:
     for ask in (lambda: from_flat({"learning.teacher": "nobody"}), lambda: make_action_source(Settings(), "nobody", 0)):
         with pytest.raises(SettingsError, match=r"'nobody' is not one of .*lane_keeper, idm, random, parked, off_road"):
             ask()
-    with pytest.raises(SettingsError, match="'math:pi' is of type float, ReferenceDriver is needed"):
+    with pytest.raises(SettingsError, match=r"learning\.teacher: 'math:pi' lacks make, meaning, needs_others"):
         from_flat({"learning.teacher": "math:pi"})
+    with pytest.raises(SettingsError, match="'math:pi' is of type float, ReferenceDriver is needed"):
+        reference_driver("math:pi")

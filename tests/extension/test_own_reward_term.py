@@ -14,12 +14,13 @@ import pytest
 from td3_driving.bounded import SettingsError
 from td3_driving.driving.drivers import NOBODY, Neighbours
 from td3_driving.driving.privileged import others_needed
-from td3_driving.driving.reward import TERMS, DrivenStep, RewardError, RewardModel, greatest_reward
+from td3_driving.driving.reward import DrivenStep, RewardError, RewardModel, greatest_reward
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.runs.profiles import override, parameter_file, parse_run
 from td3_driving.runs.run_folder import manifest
 from td3_driving.settings import Settings, from_flat
+from td3_driving.settings_reward import TERMS
 from tests.shared import tiny
 
 PATH = "my_rewards:TIME_TO_COLLISION"

@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
 from td3_driving.doctor.examine import examine
-from td3_driving.driving.reward import TERMS
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.runs.profiles import load_run
+from td3_driving.settings_reward import TERMS
 from tests.nodes.run_harness import Ear, Run
 
 OWN = {

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from td3_driving import settings
 from td3_driving.bounded import Bounded, SettingsError, is_import_path, named
+from td3_driving.driving.drivers import DRIVERS
+from td3_driving.driving.reward import VALUES
+from td3_driving.learning import algorithms, encoders
 from td3_driving.plugins import PluginError, load, resolve
+from td3_driving.settings_reward import TERMS
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def test_an_object_is_found_by_its_import_path(module: str) -> None:
 
 
 def test_a_known_name_and_an_import_path_lead_to_the_same_object(module: str) -> None:
-    known = {"term": f"{module}.good:Term"}
+    known = {"term": load(f"{module}.good:Term")}
     assert resolve("term", known) is resolve(f"{module}.good:Term", known)
 
 
@@ -82,3 +87,10 @@ def test_a_setting_refuses_what_is_neither_and_names_the_known(value: str) -> No
     assert not is_import_path(value)
     with pytest.raises(SettingsError, match=r"Chosen.rule: .* is not one of td3, sac, nor an import path my_package"):
         Chosen(value)
+
+
+def test_each_name_in_the_settings_has_its_object() -> None:
+    assert tuple(DRIVERS) == settings.DRIVERS
+    assert tuple(algorithms.CLASSES) == settings.ALGORITHMS
+    assert tuple(encoders.CLASSES) == settings.ENCODERS
+    assert tuple(VALUES) == tuple(term.name for term in TERMS)

@@ -30,6 +30,8 @@ def test_the_page_shows_the_module_letter_by_letter(page: str, module: str, exam
     ("page", "module", "test"),
     [
         ("own_reward_term.md", "my_rewards", "test_two_seconds_cost_a_third"),
+        ("own_encoder.md", "my_encoder", "test_features_have_their_width_and_are_not_negative"),
+        ("own_algorithm.md", "my_algorithm", "test_a_large_error_pulls_less"),
         ("own_sensor.md", "my_sensors", "test_sideways_speed_is_left_positive"),
     ],
 )

@@ -73,6 +73,9 @@ def test_shadow_has_no_gate_and_listens_to_whoever_drives(bundle: Path) -> None:
         ({"sensor_qos": "best"}, "not one of best_effort, reliable"),
         ({"public_key": "/nowhere/key.pem"}, "/nowhere/key.pem: no such file"),
         ({"params_file": "/nowhere/gate.yaml"}, "/nowhere/gate.yaml: no such file"),
+        ({"topics": {"camera": "a b"}}, "camera: 'a b' is no name that ROS takes"),
+        ({"topics": {"route": "way//on"}}, "route: 'way//on' is no name that ROS takes"),
+        ({"namespace": "/car 1/"}, "namespace: 'car 1' is no name that ROS takes"),
         ({"bundle": Path("/nowhere/policy.zip")}, "bundle /nowhere/policy.zip: no such file"),
     ],
 )

@@ -79,6 +79,14 @@ def test_arguments_become_the_request(launch_file: Any) -> None:
     assert launch_file._request(changed) == wanted
 
 
+def test_a_profile_does_not_go_with_resume(launch_file: Any) -> None:
+    values = {name: default for name, (default, _, _) in launch_file.ARGUMENTS.items()} | {"resume": "true"}
+    assert launch_file._request(values).resume
+    for given in ("profile", "params_file"):
+        with pytest.raises(ValueError, match="resume goes on with the settings of the run"):
+            launch_file._request({**values, given: "town"})
+
+
 def exits(run: Any, name: str, code: int) -> list[Any]:
     handler = run._exited(name)
     return list(handler(SimpleNamespace(returncode=code), SimpleNamespace(is_shutdown=False)))

@@ -31,8 +31,19 @@ def test_several_actors_feed_one_learner() -> None:
         ["diagnostics", "learner", *(f"{kind}_{i}" for kind in ("simulator", "policy") for i in range(3))]
     )
     assert specs["simulator_2"].namespace == specs["policy_2"].namespace == "/actor_2"
-    assert specs["policy_2"].parameters == {"actor_id": "actor_2", "actor_index": 2, "run_dir": str(RUN)}
+    assert specs["policy_2"].parameters == {
+        "actor_id": "actor_2",
+        "actor_index": 2,
+        "run_dir": str(RUN),
+        "resetter": "",
+    }
     assert set(specs["policy_1"].remappings) == {(topic, f"/{topic}") for topic in SHARED}
+
+
+def test_only_carla_needs_a_node_that_commands_the_vehicle_in_a_reset() -> None:
+    for simulator, named in (("embedded", True), ("carla", False), ("none", False)):
+        specs = {spec.name: spec for spec in processes(RunOptions(RUN, simulator=simulator))}
+        assert all(("resetter" in specs[name].parameters) is named for name in ("policy", "diagnostics"))
 
 
 def test_reset_service_stays_with_the_actor() -> None:

@@ -68,3 +68,30 @@ def test_terminal_shows_logs_above_one_live_line() -> None:
         screen.line("policy", "[brackets] are kept")
     assert "no alarms" in output.getvalue()
     assert "[brackets] are kept" in output.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 100, 200])
+@pytest.mark.parametrize(
+    "alarms", [[], ["Q explosion"], ["Q explosion", "actions at their bound", "clip", "nothing learned"]]
+)
+def test_narrow_terminals_show_alarms_and_time_left(width: int, alarms: list[str]) -> None:
+    line = render({**FIELDS, "step": 123456, "steps": 1000000, "seconds_left": 7260, "alarms": alarms}, width)
+    least = len(render({"step": 123456, "steps": 1000000, "seconds_left": 7260}, 1)) + len(" alarms")
+    assert len(line) <= max(width, least)
+    assert "121 min 00 s left" in line
+    if width >= 80:
+        assert ("no alarms" if not alarms else "alarms: Q explosion") in line
+
+
+def test_alarms_that_do_not_fit_are_counted() -> None:
+    fields = {**FIELDS, "alarms": ["one", "two", "three"]}
+    assert render(fields, 60).endswith("alarms: one, two, three")
+    assert render(fields, 57).endswith("alarms: one, two +1")
+    assert render(fields, 10).endswith("1 min 30 s left · 3 alarms")
+
+
+def test_live_line_fits_the_terminal() -> None:
+    output = io.StringIO()
+    with Screen(Console(file=output, force_terminal=True, width=80)) as screen:
+        screen.line("diagnostics", MARK + json.dumps({**FIELDS, "alarms": ["Q explosion", "bound"]}))
+    assert "1 min 30 s left · alarms: Q explosion, bound" in output.getvalue()

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +87,64 @@ def test_ctrl_c_stops_all() -> None:
 
     lines = Lines(interrupt)
     assert supervise({"a": (FOREVER, "main"), "b": (FOREVER, "respawn")}, lines) == End(130, "interrupted")
+
+
+def test_the_end_of_the_terminal_stops_all_as_ctrl_c_does() -> None:
+    def hang_up(_: str, text: str) -> None:
+        if text == "up" and len(lines.of("a") + lines.of("b")) == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    lines = Lines(hang_up)
+    assert supervise({"a": (FOREVER, "main"), "b": (FOREVER, "respawn")}, lines) == End(130, "interrupted")
+
+
+IN_A_TERMINAL = """
+import os, signal, sys
+from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.launching.supervisor import Supervisor
+
+class Printed:
+    def line(self, name, text):
+        print(name, text, flush=True)
+
+child, end_file, mode = sys.argv[1:]
+if mode == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+specs = [ProcessSpec("work", "work", on_exit="main")]
+end = Supervisor(specs, lambda _: [sys.executable, "-S", "-c", child], Printed(), os.environ).run()
+with open(end_file, "w") as file:
+    file.write(f"{end.code} {end.reason}")
+"""
+UNTIL = "import os, time\nprint('up', flush=True)\nwhile not os.path.exists({!r}): time.sleep(0.01)"
+
+
+@pytest.mark.parametrize(("mode", "said"), [("plain", "130 interrupted"), ("nohup", "0 ")])
+def test_closing_the_terminal_ends_a_run_in_order_unless_it_was_told_to_outlive_it(
+    tmp_path: Path, mode: str, said: str
+) -> None:
+    """The terminal is real, and gone when the run prints that it stops."""
+    master, terminal = os.openpty()
+    ended, closed = tmp_path / "ended", tmp_path / "closed"
+    child = FOREVER if mode == "plain" else UNTIL.format(str(closed))
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, child, str(ended), mode],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    os.close(terminal)
+    shown = b""
+    while b"work up" not in shown:
+        readable, _, _ = select([master], [], [], HANG)
+        assert readable, shown
+        shown += os.read(master, 4096)
+    os.close(master)
+    closed.touch()
+    process.wait(timeout=HANG)
+    assert ended.read_text() == said
 
 
 def test_process_that_ignores_signals_is_killed_at_last() -> None:

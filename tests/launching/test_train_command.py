@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from td3_driving import cli
+from td3_driving.launching import prepare as prepare_module
 from td3_driving.launching.child import MODULES
 from td3_driving.launching.prepare import RunRequest, blind_note, how_to_listen, prepare, resolve
 
@@ -33,6 +35,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["--set", "learning.gama=1"], "did you mean 'learning.gamma'"),
         (["--steps", "0"], "0 is outside 1"),
+        (["--steps", "0"], "error: --steps: 0 is outside"),
+        (["--set", "learning.gamma=2"], "error: learning.gamma: 2"),
+        (["--steps", "300"], "error: --steps 300 is not above pacing.learning_starts 500"),
+        (["--set", "run.steps=500"], "error: run.steps 500 is not above pacing.learning_starts 500"),
+        (["--resume", "--profile", "town"], "--profile cannot be given with it"),
         (["--profile", "none-such"], "unknown profile 'none-such'"),
         (["--resume", "--run", "nothing"], "no run to resume"),
         (["--simulator", "carla", "--num-actors", "2"], "2 actors need simulator embedded"),
@@ -67,6 +74,15 @@ def test_every_command_describes_itself(command: str, capsys: pytest.CaptureFixt
     assert "usage" in capsys.readouterr().out.lower()
 
 
+def test_large_images_get_a_transport_that_holds_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "free_shared_memory", lambda: 2**40)
+    request = RunRequest(assignments=("simulator.camera_width=1280", "simulator.camera_height=720"))
+    with ExitStack() as held:
+        profile = Path(prepare(request, {}, NOW, held).environment["FASTDDS_DEFAULT_PROFILES_FILE"])
+        segment = re.search(r"<segment_size>(\d+)</segment_size>", profile.read_text(encoding="utf-8"))
+        assert segment is not None and int(segment[1]) >= 4 * 4 * 1920 * 1080
+
+
 def test_request_is_resolved(home: Path) -> None:
     request = RunRequest(assignments=("run.num_actors=2", "run.seed=9"), faults="crash@5")
     with ExitStack() as held:
@@ -78,6 +94,7 @@ def test_request_is_resolved(home: Path) -> None:
         assert prepared.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
         assert prepared.environment["OMP_WAIT_POLICY"] == "PASSIVE"
         said = how_to_listen(prepared.environment)
+        assert not any(name.startswith("FAST") for name in prepared.environment)
         assert said.startswith("ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=") and "OMP" not in said
 
 

@@ -27,9 +27,9 @@ def message() -> Callable[..., Experience]:
 
     def make(settings: Settings, sequence: int, tag: int = 0, final: bool = False, **changes: Any) -> Experience:
         shape, privileged = frame_shape(settings.observation), privileged_dim(settings)
-        reward = float(changes.pop("reward", tag))
+        reward = float(changes.pop("reward", tag / 1000))
         values: dict[str, Any] = {
-            "actor_id": "a",
+            "actor_id": "actor_0",
             "session_id": 1,
             "sequence": sequence,
             "episode_id": 0,

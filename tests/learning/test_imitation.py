@@ -47,6 +47,24 @@ def test_the_distance_of_rows_by_hand_and_none_from_rows_without_a_teacher() -> 
     assert action.grad.flatten().tolist() == pytest.approx([0.3, 0.0, 0.0, 0.0, 0.0, -0.4])
 
 
+def test_pedals_count_more_where_the_teacher_brakes_and_steering_does_not() -> None:
+    """Weights 9, 1, 1 have the mean 11/3; scaled to a mean of 1 they are 27/11, 3/11, 3/11."""
+    action = torch.tensor([[0.0, 0.0], [0.2, 0.0], [0.0, 0.0]])
+    teacher = torch.tensor([[0.0, -0.5], [0.0, 0.4], [0.0, 0.0]])
+    expected = (0.04 + 27 / 11 * 0.25 + 3 / 11 * 0.16) / 3
+    assert imitation_loss(action, teacher, braking=9.0).item() == pytest.approx(expected)
+    assert imitation_loss(action, teacher, braking=1.0).item() == pytest.approx((0.04 + 0.25 + 0.16) / 3)
+
+
+@pytest.mark.parametrize("braking", [1.0, 9.0])
+def test_rows_without_a_teacher_weigh_nothing(braking: float) -> None:
+    action = torch.tensor([[0.1, 0.3], [0.5, 0.5]], requires_grad=True)
+    loss = imitation_loss(action, torch.tensor([[0.1, -0.1], [float("nan"), -0.3]]), braking)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.16)
+    assert action.grad is not None and not action.grad[1].any()
+
+
 def test_without_any_teacher_the_loss_is_zero_and_flat() -> None:
     action = torch.zeros(4, 2, requires_grad=True)
     loss = imitation_loss(action, torch.full((4, 2), float("nan")))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from td3_driving.driving.experience import Experience
-from td3_driving.learning.intake import ExperienceIntake, IntakeVerdict
+from td3_driving.learning.intake import MAX_EARLY, ExperienceIntake, IntakeVerdict
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
@@ -160,31 +161,113 @@ def test_a_late_message_is_no_longer_lost_and_not_inserted(small: Make, message:
 
 
 def test_sessions_and_actors_are_counted_apart(small: Make, message: Message) -> None:
-    settings = small()
+    settings = small(run__num_actors=2)
     intake, memory = new(settings)
-    for actor, session in (("a", 1), ("b", 1), ("a", 2)):
+    for actor, session in (("actor_0", 1), ("actor_1", 1), ("actor_0", 2)):
         for sequence in range(3):
             assert intake.accept(message(settings, sequence, actor_id=actor, session_id=session)).inserted
     assert memory.sampleable == 6
 
 
+SPOILT = {
+    "configuration": {"config_hash": "x"},
+    "session": {"session_id": 2**64 - 2},
+    "content": {"state": np.full(STATE_DIM, np.nan, np.float32)},
+    "sequence": {},
+}
+
+
 @hypothesis_settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-1, 25), st.booleans()), max_size=60))
-def test_the_account_always_adds_up(small: Make, message: Message, course: list[tuple[str, int, bool]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(-1, 25), st.sampled_from([*SPOILT, "", ""])), max_size=60)
+)
+def test_the_account_always_adds_up(small: Make, message: Message, course: list[tuple[int, int, str]]) -> None:
     """Whatever comes in whatever order: the counters agree with a list of what was sent."""
-    settings = small()
+    settings = small(run__num_actors=2)
     intake, memory = new(settings)
-    seen: dict[str, set[int]] = {"a": set(), "b": set()}
-    for actor, sequence, spoilt in course:
-        changes = {"config_hash": "x"} if spoilt else {}
-        outcome = intake.accept(message(settings, sequence, actor_id=actor, **changes))
-        assert (outcome.verdict is IntakeVerdict.DUPLICATE) == (sequence in seen[actor])
-        if sequence >= 0:
-            seen[actor].add(sequence)
+    heard: list[set[int]] = [set(), set()]
+    passed = [0, 0]
+    for actor, number, spoilt in course:
+        sequence = [2**63 + 5, 2**64 - 2, 2**62, 60][number % 4] if spoilt == "sequence" else number
+        changes = SPOILT.get(spoilt, {})
+        outcome = intake.accept(message(settings, sequence, actor_id=f"actor_{actor}", **changes))
+        if spoilt in ("configuration", "session", "sequence") or sequence < 0:
+            assert outcome.verdict is IntakeVerdict.REJECTED
+            continue
+        late = sequence < passed[actor]
+        assert (outcome.verdict is IntakeVerdict.DUPLICATE) == (late and sequence in heard[actor])
+        assert outcome.inserted == (not late and not spoilt)
+        heard[actor].add(sequence)
+        passed[actor] = max(passed[actor], sequence + 1) if outcome.inserted else passed[actor]
     counters = intake.counters
     assert counters.received == len(course) == counters.inserted + counters.duplicate + counters.rejected
-    assert counters.lost == sum(max(numbers) + 1 - len(numbers) for numbers in seen.values() if numbers)
+    lost = [sum(number not in numbers for number in range(end)) for numbers, end in zip(heard, passed)]
+    assert counters.lost == sum(lost)
     assert counters.inserted == memory.inserted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config_hash": "0" * 64, "sequence": 50},
+        {"actor_id": "actor_9", "reward": 1.0, "reward_terms": np.array([1.0, 0, 0, 0, 0])},
+        {"session_id": 0},
+        {"session_id": 2**63},
+        {"sequence": 2**62},
+        {"sequence": 2**63 + 5},
+        {"sequence": 60},
+        {"sequence": 50, "step_index": 2**63},
+        {"sequence": 50, "policy_version": 17},
+        {"sequence": 50, "policy_version": 2**64 - 1},
+        {"sequence": 50, "episode_id": 2**32},
+        {"sequence": 50, "reward": 1000.0, "reward_terms": np.array([1000.0, 0, 0, 0, 0])},
+        {"sequence": 50, "reward": 1e300, "reward_terms": np.array([1e300, 0, 0, 0, 0])},
+        {"sequence": 50, "state": np.full(STATE_DIM, 3e38, np.float32)},
+    ],
+)
+def test_a_refused_message_moves_nothing_of_the_genuine_stream(
+    small: Make, message: Message, change: dict[str, Any]
+) -> None:
+    """60 steps ask for 16 updates, two after every five of the last forty."""
+    settings = small()
+    intake, memory = new(settings)
+    intake.accept(message(settings, 0))
+    forged = message(settings, 1)
+    outcome = intake.accept(dataclasses.replace(forged, **change))
+    assert outcome.verdict is IntakeVerdict.REJECTED, outcome
+    assert intake.expected() == [("actor_0", 1, 1)]
+    assert intake.accept(message(settings, 1)).inserted
+    assert (intake.counters.lost, intake.counters.rejected, memory.inserted) == (0, 1, 2)
+    assert memory.sampleable == 1, "the chain of the genuine steps is whole"
+
+
+def test_what_comes_before_a_missing_step_waits_for_it(small: Make, message: Message) -> None:
+    """Step 2 is lost; 3 and 4 are left out until the actor sends from 2 on again. The memory has all, in order."""
+    settings = small()
+    memory = ReplayMemory(settings, STATE_DIM, None)
+    intake = ExperienceIntake(settings, STATE_DIM, memory, heal=True)
+    for sequence in (0, 1, 3, 4, 2, 3, 4):
+        intake.accept(message(settings, sequence, sequence))
+    assert memory.gather(memory.sampleable_slots()).states[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0]
+    counters = intake.counters
+    assert (counters.received, counters.inserted, counters.duplicate, counters.lost) == (7, 5, 2, 1)
+
+
+def test_a_step_that_was_refused_is_not_waited_for(small: Make, message: Message) -> None:
+    settings = small()
+    intake = ExperienceIntake(settings, STATE_DIM, ReplayMemory(settings, STATE_DIM, None), heal=True)
+    intake.accept(message(settings, 0))
+    intake.accept(message(settings, 1, state=np.full(STATE_DIM, np.inf, np.float32)))
+    assert intake.accept(message(settings, 2)).inserted
+    assert (intake.counters.lost, intake.counters.rejected) == (0, 1)
+
+
+def test_a_step_that_never_comes_is_given_up(small: Make, message: Message) -> None:
+    settings = small()
+    intake = ExperienceIntake(settings, STATE_DIM, ReplayMemory(settings, STATE_DIM, None), heal=True)
+    outcomes = [intake.accept(message(settings, 1)) for _ in range(MAX_EARLY + 1)]
+    assert [outcome.inserted for outcome in outcomes] == [False] * MAX_EARLY + [True]
+    assert intake.counters.lost == 1
 
 
 def test_goes_on_from_its_state_and_from_a_newer_memory(small: Make, message: Message) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.learning.replay_store import ReplayError
+from td3_driving.learning.replay_files import ReplayError
 from td3_driving.settings import Settings
 
 Make = Callable[..., Settings]

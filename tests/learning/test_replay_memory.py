@@ -47,6 +47,8 @@ def test_holds_exactly_what_a_naive_memory_holds(
         observation__colour=colour,
         learning__n_step=n_step,
         replay__capacity=capacity,
+        run__num_actors=actors,
+        run__steps=1000,
     )
     reference = Reference(settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -123,9 +125,9 @@ def test_sampling_few_out_of_many(small: Make, message: Message) -> None:
 
 
 def test_reward_clip_bounds_each_step_before_the_sum(small: Make, message: Message) -> None:
-    settings = small(learning__n_step=2, learning__reward_clip=1.0, learning__gamma=0.5)
-    batch = filled(settings, message, 5).gather(np.array([2]))  # rewards 2 and 3, each clipped to 1
-    assert batch.rewards[0] == pytest.approx(1.0 + 0.5 * 1.0)
+    settings = small(learning__n_step=2, learning__reward_clip=0.001, learning__gamma=0.5)
+    batch = filled(settings, message, 5).gather(np.array([2]))  # rewards 0.002 and 0.003, each clipped to 0.001
+    assert batch.rewards[0] == pytest.approx(0.001 + 0.5 * 0.001)
     assert batch.discounts[0] == pytest.approx(0.25)
 
 
@@ -160,5 +162,5 @@ def filled(settings: Settings, message: Message, steps: int, directory: Path | N
     memory = ReplayMemory(settings, STATE_DIM, directory)
     for i in range(steps):
         teacher = None if i % 3 == 0 else np.array(shown(i), np.float32)
-        memory.append(message(settings, i, i, teacher_action=teacher), linked=i > 0)
+        memory.append(message(settings, i, i, teacher_action=teacher, reward=i % 10), linked=i > 0)
     return memory

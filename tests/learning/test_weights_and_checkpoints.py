@@ -113,3 +113,65 @@ def test_foreign_and_corrupt_checkpoints_are_refused_in_one_sentence(tmp_path: P
     state.write_text("{")
     with pytest.raises(CheckpointError, match="not readable"):
         load_checkpoint(tmp_path, "hash")
+
+
+def saved(folder: Path, *updates: int) -> list[Path]:
+    """Checkpoints whose tensor says their update."""
+    return [save_checkpoint(folder, number, "hash", {"x": torch.full((8,), float(number))}, {}) for number in updates]
+
+
+def flipped(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x01
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
+def test_a_truncated_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path, name: str) -> None:
+    newest = saved(tmp_path, 10, 20, 30)[-1] / name
+    newest.write_bytes(newest.read_bytes()[:-20])
+    checkpoint = load_checkpoint(tmp_path, "hash")
+    assert checkpoint is not None and checkpoint.tensors["x"][0] == checkpoint.state["updates"] == 20
+    assert len(checkpoint.passed_over) == 1 and "000000030" in checkpoint.passed_over[0]
+
+
+def test_every_flipped_byte_of_a_checkpoint_is_found(tmp_path: Path) -> None:
+    _, newest = saved(tmp_path, 10, 20)
+    for path in (newest / "tensors.safetensors", newest / "state.json"):
+        kept = path.read_bytes()
+        for offset in range(len(kept)):
+            flipped(path, offset)
+            checkpoint = load_checkpoint(tmp_path, "hash")
+            assert checkpoint is not None and checkpoint.state["updates"] == 10, (path.name, offset)
+            path.write_bytes(kept)
+
+
+def test_no_whole_checkpoint_is_one_sentence_that_names_all(tmp_path: Path) -> None:
+    for path in saved(tmp_path, 10, 20):
+        (path / "tensors.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"no checkpoint is left .*000000020.* 0 bytes.*000000010") as caught:
+        load_checkpoint(tmp_path, "hash")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_are_not_finite_are_never_resumed_from(tmp_path: Path) -> None:
+    saved(tmp_path, 10)
+    save_checkpoint(tmp_path, 20, "hash", {"x": torch.tensor([1.0, float("nan")])}, {})
+    checkpoint = load_checkpoint(tmp_path, "hash")
+    assert checkpoint is not None and checkpoint.state["updates"] == 10
+    assert "x is not finite" in checkpoint.passed_over[0]
+
+
+def test_a_newest_checkpoint_of_another_run_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    saved(tmp_path, 10)
+    save_checkpoint(tmp_path, 20, "other", {"x": torch.zeros(1)}, {})
+    with pytest.raises(CheckpointError, match="under configuration other, this run has hash"):
+        load_checkpoint(tmp_path, "hash")
+
+
+def test_a_checkpoint_of_the_first_format_is_read(tmp_path: Path) -> None:
+    (path,) = saved(tmp_path, 10)
+    state = json.loads((path / "state.json").read_text()) | {"format": 1}
+    del state["bytes"], state["checksum"]
+    (path / "state.json").write_text(json.dumps(state))
+    assert load_checkpoint(tmp_path, "hash") is not None

@@ -133,9 +133,11 @@ class Vehicle(Client):
         self.stamp_ns += changes.pop("after_ns", FRAME_NS)
         stamp = time_message(self.stamp_ns)
         height, width = changes.pop("size", (HEIGHT, WIDTH))
-        pixels = self._random.integers(0, 256, height * width * 4, dtype=np.uint8)
-        image = Image(height=height, width=width, encoding="bgra8", step=4 * width)
-        image.header.stamp, image.data = stamp, pixels.tobytes()
+        image = changes.pop("picture", None)
+        if image is None:
+            pixels = self._random.integers(0, 256, height * width * 4, dtype=np.uint8)
+            image = Image(height=height, width=width, encoding="bgra8", step=4 * width, data=pixels.tobytes())
+        image.header.stamp = stamp
         odometry = Odometry()
         odometry.header.stamp = stamp
         odometry.pose.pose.position.x, odometry.pose.pose.position.y = x, y

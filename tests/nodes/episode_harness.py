@@ -18,9 +18,10 @@ from td3_driving_msgs.msg import PolicyTick
 from td3_driving_msgs.srv import ResetEpisode
 
 from td3_driving.deploy.driver import fingerprint
-from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
+from td3_driving.driving.decoding import nanoseconds, vehicle_state
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.navigation import LocalisationError
 from td3_driving.driving.observation import Observation, camera_frame
 from td3_driving.driving.pilot import Pilot
@@ -262,7 +263,7 @@ def training_acts_on(drive: Drive, settings: Settings, weights: bytes, seed: int
     odometry = {nanoseconds(m.header.stamp): vehicle_state(m) for m in drive.messages[drive.odometry]}
     for message in drive.of_episode(IMAGE):
         stamp = nanoseconds(message.header.stamp)
-        sync.add_image(stamp, camera_frame(image_array(message), message.encoding, settings.observation))
+        sync.add_image(stamp, camera_frame(*picture(message), settings.observation))
         pair = sync.add_state(stamp, odometry[stamp])
         assert pair is not None
         pilot.act(pilot.see(*pair))

@@ -23,7 +23,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from td3_driving_msgs.msg import GateStatus
@@ -65,6 +65,7 @@ class Bench:
         now: stamp of the last frame [ns].
         silent: inputs that do not come: ``camera``, ``odometry``, ``command``.
         speed: of the made-up vehicle [m/s].
+        compressed: the camera's images are.
         statuses: what the gate said; ``commands``: what it told the vehicle; ``diagnostics``: its lines by name.
     """
 
@@ -77,6 +78,7 @@ class Bench:
         self.now, self.frames = 100 * 10**9, 0
         self.silent: set[str] = set()
         self.speed = 5.0
+        self.compressed = False
         self.statuses: list[GateStatus] = []
         self.commands: list[Any] = []
         self.diagnostics: dict[str, DiagnosticStatus] = {}
@@ -148,9 +150,13 @@ class Bench:
             moved.pose.pose.orientation.w, moved.twist.twist.linear.x = 1.0, self.speed
             self.odometry.publish(moved)
         if "camera" not in self.silent:
-            image = Image(header=header(self.now, "camera"), width=1, height=1, step=1, encoding="mono8")
-            image.data = bytes([self.frames % 256])
-            self.camera.publish(image)
+            content = bytes([self.frames % 256])
+            if self.compressed:
+                self.camera.publish(CompressedImage(header=header(self.now, "camera"), format="jpeg", data=content))
+            else:
+                image = Image(header=header(self.now, "camera"), width=1, height=1, step=1, encoding="mono8")
+                image.data = content
+                self.camera.publish(image)
 
     def close(self) -> None:
         """Leave the domain."""

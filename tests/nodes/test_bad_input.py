@@ -32,6 +32,8 @@ WIDTH, HEIGHT = 64, 36
 STEP_NS = 50_000_000
 EGO = "/carla/ego_vehicle"
 SETTINGS: dict[str, object] = {"diagnostics.stale_after": 60.0, "run.steps": 150}
+OPEN: dict[str, object] = {**SETTINGS, "security.open": "true"}
+"""Where the test gives orders as the guard: it has no token."""
 LASTING: dict[str, object] = {**SETTINGS, "diagnostics.stale_after": 0.5, "pacing.stall_timeout": 60.0}
 """Where a lie goes on until the run ends: what comes soon anyway need not be waited for long."""
 GIVING_UP: dict[str, object] = {"pacing.stall_timeout": 40.0}
@@ -123,7 +125,7 @@ class LyingBridge:
 def distort(lie: str, image: Image, odometry: Odometry) -> None:
     """Put the lie into the messages."""
     if lie == "unknown encoding":
-        image.encoding = "yuv422"
+        image.encoding = "32FC1"
     elif lie == "too few bytes":
         image.data = array.array("B", bytes(10))
     elif lie == "odometry is not a number":
@@ -147,7 +149,7 @@ def test_a_truthful_bridge_is_driven_to_the_end(tmp_path: Path, domain_id: int, 
 @pytest.mark.parametrize(
     ("lie", "said"),
     [
-        ("unknown encoding", "image encoding 'yuv422' is not one of"),
+        ("unknown encoding", "image encoding '32FC1' is not one of"),
         ("too few bytes", "has 10 bytes instead of"),
         ("odometry is not a number", "odometry is not finite"),
         ("odometry is infinite", "odometry is not finite"),
@@ -205,7 +207,7 @@ def test_a_clock_that_goes_back_costs_an_episode_and_nothing_else(tmp_path: Path
 def test_a_step_over_frames_that_nobody_answered_is_none(tmp_path: Path, domain_id: int) -> None:
     """The bridge of CARLA waits a second for a command, and a policy may have to wait longer."""
     ends: list[EpisodeSummary] = []
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--simulator", "none") as run:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, OPEN, "--simulator", "none") as run:
         ear.node.create_subscription(EpisodeSummary, "/td3/episode", ends.append, qos.EPISODE)
         guard = ear.node.create_publisher(Guard, "/td3/guard", qos.WEIGHTS)
         bridge = LyingBridge(ear, "", at=0)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ..shared.patience import HANG
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -57,6 +59,27 @@ def test_an_arrow_upwards_is_named_wherever_it_is_written(tmp_path: Path) -> Non
     answer = printed(planted(tmp_path, driving__reward=low, nodes__ros__qos="", nodes__ros____init__=""))
     assert answer.returncode == 1
     assert answer.stderr == "error: driving imports nodes.ros (1 times): an arrow up\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'OF = "td3_driving.learning.td3:TD3"',
+        'OF = {"td3": "td3_driving.learning.td3"}',
+        'def later(name):\n    return f"td3_driving.learning.{name}:Name"',
+        'OF = "td3_driving.learning." + "td3"',
+    ],
+)
+def test_an_arrow_upwards_is_named_where_a_text_carries_it(tmp_path: Path, text: str) -> None:
+    answer = printed(planted(tmp_path, settings=text, learning__td3=""))
+    assert answer.returncode == 1
+    assert answer.stderr == "error: settings imports learning (1 times): an arrow up\n"
+
+
+@pytest.mark.parametrize("text", ["td3_driving.rviz", "see td3_driving.learning.td3", "td3_driving_msgs.learning"])
+def test_a_text_that_names_no_module_is_no_arrow(tmp_path: Path, text: str) -> None:
+    answer = printed(planted(tmp_path, settings=f"TEXT = {text!r}", learning__td3=""))
+    assert (answer.returncode, answer.stderr) == (0, "")
 
 
 def test_packages_of_one_layer_do_not_know_each_other(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_no_six_lines_stand_twice() -> None:
 
 
 def test_no_class_name_stands_twice() -> None:
-    assert classes_twice(sources("src/td3_driving/td3_driving")) == {}
+    assert classes_twice(sources("src/td3_driving/td3_driving", "tools")) == {}
 
 
 def test_what_is_forbidden_is_found(tmp_path: Path) -> None:

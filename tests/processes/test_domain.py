@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from td3_driving.processes.domain import DomainTaken, claim_domain, discovery, onlooker, wanted_domain
+from td3_driving.processes.domain import DomainTaken, claim_domain, discovery, onlooker, room_for_images, wanted_domain
 
 
 def test_two_runs_get_two_domains() -> None:
@@ -62,3 +62,21 @@ def test_onlooker_in_a_network_is_reached_from_other_machines(wide: dict[str, st
 def test_dds_that_people_set_up_themselves_stays_as_it_is() -> None:
     own = {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": "own.xml"}
     assert onlooker(own, PROFILE) == onlooker({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, PROFILE) == {}
+
+
+@pytest.mark.parametrize(("distribution", "name"), [("", "FASTDDS"), ("kilted", "FASTDDS"), ("humble", "FASTRTPS")])
+def test_large_images_get_room(distribution: str, name: str) -> None:
+    profile = Path("config", "dds", "large_images.xml")
+    environment = {"ROS_DISTRO": distribution, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    found = room_for_images(environment, profile, 4 * 1280 * 720, 2**30)
+    assert found == {f"{name}_DEFAULT_PROFILES_FILE": str(profile)}
+    assert room_for_images(environment, profile, 4 * 256 * 144, 2**30) == {}
+    for chosen in ({"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"}, {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}):
+        assert room_for_images({**environment, **chosen}, profile, 4 * 1280 * 720, 2**30) == {}
+    assert (
+        room_for_images({**environment, "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, profile, 4 * 1280 * 720, 2**30)
+        == found
+    )
+    assert room_for_images(environment, profile, 4 * 1280 * 720, 64 * 2**20) == {}, "a container's default"
+    apart = onlooker({**environment, **found}, Path("onlooker.xml"))
+    assert apart == {f"{name}_DEFAULT_PROFILES_FILE": "onlooker.xml"}, "what observes keeps out of shared memory"

@@ -39,13 +39,23 @@ def test_new_run_is_described(home: Path) -> None:
     assert manifest["config_hash"] == settings.digest()
     assert manifest["seed"] == 5
     assert manifest["packages"]["numpy"][0].isdigit()
-    assert (home / "runs/latest").resolve() == home / "runs/one"
+    assert manifest["profile"] == ""
 
 
-def test_latest_points_to_the_newest(home: Path) -> None:
-    for name in ("one", "two"):
+def test_latest_points_to_the_newest_that_has_lived(home: Path) -> None:
+    for name in ("one", "two", "three"):
         run_folder.create(home / "runs" / name, Settings(), NOW)
+        assert (home / "runs/latest").exists() == (name != "one")
+        if name != "three":
+            run_folder.mark_lived(home / "runs" / name)
     assert (home / "runs/latest").readlink() == Path("two")
+
+
+def test_a_continued_run_keeps_the_name_of_its_profile(home: Path) -> None:
+    run_folder.create(home / "runs/one", Settings(), NOW, "town").__exit__()
+    run_folder.resume(home / "runs/one", Settings(), NOW).__exit__()
+    assert run_folder.profile_of(home / "runs/one") == "town"
+    assert run_folder.profile_of(home / "runs/none") == ""
 
 
 def test_folder_in_use_is_refused_until_it_is_given_back(home: Path) -> None:

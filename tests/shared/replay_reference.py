@@ -121,14 +121,14 @@ class Drive:
 
     def __init__(self, settings: Settings, message: Message, seed: int, actors: int) -> None:
         self._settings, self._message, self._rng = settings, message, np.random.default_rng(seed)
-        self._clocks = {f"actor{i}": [0, 0, 0] for i in range(actors)}
+        self._clocks = {f"actor_{i}": [0, 0, 0] for i in range(actors)}
 
     def messages(self, count: int) -> Iterator[tuple[Experience, int, bool]]:
         """(message, tag, lost) ``count`` times."""
         for _ in range(count):
-            actor = f"actor{self._rng.integers(len(self._clocks))}"
+            actor = f"actor_{self._rng.integers(len(self._clocks))}"
             sequence, episode, step = self._clocks[actor]
-            tag = int(self._rng.integers(0, 2**20))
+            tag = int(self._rng.integers(0, 900))
             closing = self._rng.random() < 0.15
             terminated = bool(closing and self._rng.random() < 0.5)
             final = bool(closing and self._rng.random() < 0.8)
@@ -144,7 +144,7 @@ class Drive:
                 step_index=step,
                 terminated=terminated,
                 truncated=closing and not terminated,
-                reward=float(self._rng.normal()),
+                reward=float(self._rng.uniform(-1.0, 1.0)),
                 teacher_action=None if tag % 3 == 0 else np.array(shown(tag), np.float32),
             )
             yield experience, tag, lost

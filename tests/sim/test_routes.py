@@ -21,8 +21,8 @@ def length_of(route: np.ndarray) -> float:
 
 def test_along_the_straight_road() -> None:
     route = route_between(MAPS["straight"], 100.0, -1.0, 180.0, -2.0)
-    assert route[0] == pytest.approx([100.0, -1.75, 0.0, 3.5], abs=5e-3)
-    assert route[-1] == pytest.approx([180.0, -1.75, 0.0, 3.5], abs=5e-3)
+    assert route[0] == pytest.approx([100.0, -1.75, 0.0, 3.5, 0.0], abs=5e-3)
+    assert route[-1] == pytest.approx([180.0, -1.75, 0.0, 3.5, 0.0], abs=5e-3)
     assert len(route) == 81
     assert np.diff(route[:, 0]) == pytest.approx(np.ones(80), abs=1e-6)
 
@@ -71,7 +71,7 @@ def test_drawn_routes(seed: int, name: str) -> None:
     drawn = np.arctan2(*np.diff(route[:, :2], axis=0).T[::-1])
     assert np.abs(np.remainder(drawn - route[:-1, 2] + np.pi, 2 * np.pi) - np.pi).max() < 0.2
     assert np.array_equal(route, random_route(roads, np.random.default_rng(seed)))
-    for x, y, _, width in route[:: len(route) // 5]:
+    for x, y, _, width, _ in route[:: len(route) // 5]:
         assert min(abs(offset) for _, _, offset in roads.near(x, y, width)) < 0.05
 
 

@@ -9,7 +9,8 @@ import pytest
 from td3_driving.sim.collision import overlaps
 from td3_driving.sim.lane_graph import LaneGraph
 from td3_driving.sim.roads import load_map
-from td3_driving.sim.traffic import EGO_GAP, STANDING_GAP, Obstacle, Traffic
+from td3_driving.sim.spawning import EGO_GAP
+from td3_driving.sim.traffic import STANDING_GAP, Obstacle, Traffic
 
 FAR_AWAY = (1e6, 0.0)
 DT = 0.05

@@ -8,8 +8,9 @@ import pytest
 
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.routes import RouteError
+from td3_driving.sim.scenarios import SCENARIOS
 from td3_driving.sim.vehicle import Control
-from td3_driving.sim.world import SCENARIO_VEHICLES, World, WorldFrame, stamp_ns
+from td3_driving.sim.world import World, WorldFrame, stamp_ns
 
 EMPTY = SimulatorSettings(map="straight", vehicles=0, route="100 -1.75 400 -1.75")
 BROKEN_LINE, SOLID_LINE = 1, 2
@@ -77,13 +78,13 @@ def test_stamps_are_truncated() -> None:
 def test_scenarios_differ_in_their_traffic(scenario: int) -> None:
     world = World(SimulatorSettings(map="curves"), 0)
     world.reset(scenario, 0)
-    assert len(world.tick().vehicles.x) == SCENARIO_VEHICLES[scenario]
+    assert len(world.tick().vehicles.x) == SCENARIOS[scenario].vehicles
 
 
 def test_bad_resets_leave_the_world_alone() -> None:
     world = World(EMPTY, 0)
-    with pytest.raises(ValueError, match=r"0 \.\. 2"):
-        world.reset(3, 0)
+    with pytest.raises(ValueError, match=r"0 \.\. 3"):
+        world.reset(4, 0)
     with pytest.raises(RouteError):
         World(SimulatorSettings(map="straight", route="0 500 1 500"), 0)
     assert world.tick().ego.x == pytest.approx(100.0, abs=0.01)

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from td3_driving.driving.reward import TERMS
+from td3_driving.settings_reward import TERMS
 
 LAYOUTS = Path(__file__).resolve().parents[2] / "config" / "layouts"
 NAMES = [term.name for term in TERMS]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tools.reference.commands_page import commands_page
 from tools.reference.flow_figure import flow_figure
+from tools.reference.glossary_page import glossary_page
 from tools.reference.messages_page import messages_page
 from tools.reference.settings_page import settings_page
 from tools.reference.tags_page import tags_page
@@ -22,6 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "messages.md": messages_page,
     "tags.md": tags_page,
     "commands.md": commands_page,
+    "glossary.md": glossary_page,
     "flow.svg": flow_figure,
 }
 

@@ -13,18 +13,20 @@ from tools.reference.source import Module, UnknownValueError, local_assignments,
 METHODS = {
     "create_publisher": "publishes",
     "create_subscription": "reads",
+    "sealed_publisher": "publishes",
+    "sealed_subscription": "reads",
     "create_service": "serves",
     "create_client": "calls",
 }
-"""Method of rclpy -> use of the topic. A short name (``subscribe = node.create_subscription``) counts."""
-READERS = ("Tap",)
+"""Method of rclpy or of the seals -> use of the topic. A short name (``subscribe = node.create_subscription``) too."""
+READERS = ("Tap", "CameraTopic")
 """Classes that make a subscription out of a node and the same arguments."""
 GENERIC = ("recorder", "conformance")
 """Programs whose topics depend on their arguments."""
 
 
 @dataclass(frozen=True, order=True)
-class Endpoint:
+class GraphEnd:
     """One end of a topic or service.
 
     Attributes:
@@ -42,9 +44,9 @@ class Endpoint:
     qos: str = ""
 
 
-def endpoints() -> list[Endpoint]:
+def endpoints() -> list[GraphEnd]:
     """Of all nodes, in order; each once."""
-    found: set[Endpoint] = set()
+    found: set[GraphEnd] = set()
     for node, name in MODULES.items():
         if node not in GENERIC:
             for part in reachable(name):
@@ -52,13 +54,13 @@ def endpoints() -> list[Endpoint]:
     return sorted(found)
 
 
-def _of_module(source: Module, node: str) -> Iterator[Endpoint]:
+def _of_module(source: Module, node: str) -> Iterator[GraphEnd]:
     for function in ast.walk(source.tree):
         if isinstance(function, ast.FunctionDef):
             yield from _of_function(source, function, node)
 
 
-def _of_function(source: Module, function: ast.FunctionDef, node: str) -> Iterator[Endpoint]:
+def _of_function(source: Module, function: ast.FunctionDef, node: str) -> Iterator[GraphEnd]:
     names = local_assignments(function)
     names |= _of_class(source, function)
     calls = [call for call in ast.walk(function) if isinstance(call, ast.Call)]
@@ -74,7 +76,7 @@ def _of_function(source: Module, function: ast.FunctionDef, node: str) -> Iterat
         yield from _of_rows(source, function, names, node)
 
 
-def _of_rows(source: Module, function: ast.FunctionDef, names: dict[str, ast.expr], node: str) -> Iterator[Endpoint]:
+def _of_rows(source: Module, function: ast.FunctionDef, names: dict[str, ast.expr], node: str) -> Iterator[GraphEnd]:
     """Publishers that a function makes out of rows of name, type and profile."""
     for row in ast.walk(function):
         match row:
@@ -84,10 +86,10 @@ def _of_rows(source: Module, function: ast.FunctionDef, names: dict[str, ast.exp
                     yield _endpoint(topic, found, "publishes", node, _qos(source, profile, names))
 
 
-def _endpoint(name: str, kind: str, does: str, node: str, qos: str) -> Endpoint:
+def _endpoint(name: str, kind: str, does: str, node: str, qos: str) -> GraphEnd:
     if does in ("serves", "calls"):
-        return Endpoint(name, kind.replace("/msg/", "/srv/"), does, node)
-    return Endpoint(name, kind, does, node, qos)
+        return GraphEnd(name, kind.replace("/msg/", "/srv/"), does, node)
+    return GraphEnd(name, kind, does, node, qos)
 
 
 def _topics(source: Module, function: ast.FunctionDef, node: ast.expr, names: dict[str, ast.expr]) -> list[str]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from tools.reference.endpoints import Endpoint, endpoints
+from tools.reference.endpoints import GraphEnd, endpoints
 
 WIDTH, HEIGHT, LINE = 1080, 560, 17
 """Size of the figure and height of a line of text [px]."""
 
 
 @dataclass(frozen=True)
-class Box:
+class Plate:
     """A node: its middle [px], and what happens inside it."""
 
     x: int
@@ -34,10 +34,10 @@ class Arrow:
 
 
 BOXES = {
-    "simulator": Box(150, 130, ("moves the world by one frame", "and waits for the command")),
-    "policy": Box(560, 130, ("sensors → observation → action", "scores the step, ends the episode")),
-    "learner": Box(930, 400, ("replay memory → updates", "as many as the steps call for")),
-    "diagnostics": Box(560, 470, ("event file, run doctor, markers", "may pause or stop the run")),
+    "simulator": Plate(150, 130, ("moves the world by one frame", "and waits for the command")),
+    "policy": Plate(560, 130, ("sensors → observation → action", "scores the step, ends the episode")),
+    "learner": Plate(930, 400, ("replay memory → updates", "as many as the steps call for")),
+    "diagnostics": Plate(560, 470, ("event file, run doctor, markers", "may pause or stop the run")),
 }
 ARROWS = {
     ("simulator", "policy"): Arrow((280, 100), (430, 100), (355, 16)),
@@ -71,7 +71,7 @@ def flow_figure() -> str:
     return "\n".join((head, f"<style>{STYLE}</style><defs>{TIP}</defs>", ground, *parts, "</svg>\n"))
 
 
-def shared(found: list[Endpoint], sender: str, reader: str) -> list[str]:
+def shared(found: list[GraphEnd], sender: str, reader: str) -> list[str]:
     """Topics that one node publishes and the other reads.
 
     Raises:
@@ -84,7 +84,7 @@ def shared(found: list[Endpoint], sender: str, reader: str) -> list[str]:
     return names
 
 
-def _box(name: str, box: Box) -> str:
+def _box(name: str, box: Plate) -> str:
     x, y = box.x - box.half_width, box.y - box.half_height
     frame = f'<rect class="node" x="{x}" y="{y}" width="{2 * box.half_width}" height="{2 * box.half_height}" rx="8"/>'
     title = _text(name, box.x, box.y - LINE, "middle", "name")

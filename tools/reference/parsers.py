@@ -27,7 +27,7 @@ Argument = tuple[str | None, Sequence[str] | None, str]
 """Default (None: it must be given), choices, meaning."""
 
 
-class _Parsed(Exception):
+class _Described(Exception):
     """Ends a ``main`` where it parses its command line."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -101,18 +101,17 @@ def make_targets() -> dict[str, str]:
 def make_variables() -> set[str]:
     """Variables that a person may set on the command line of make."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    exported = re.findall(r"^export (.*)$", text, re.MULTILINE)
-    return {*re.findall(r"\$\(([A-Z]+)\)", text), *" ".join(exported).split()} - {"SHELL"}
+    return set(" ".join(re.findall(r"^VARIABLES := (.*)$", text, re.MULTILINE)).split())
 
 
 def _parser(main: Any) -> argparse.ArgumentParser:
     def stop(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        raise _Parsed(parser)
+        raise _Described(parser)
 
     with patch.object(argparse.ArgumentParser, "parse_args", stop):
         try:
             main([])
-        except _Parsed as found:
+        except _Described as found:
             return found.parser
     raise ValueError(f"{main.__module__}.main does not parse its command line")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from td3_driving.bags.topics import TOPICS
-from tools.reference.endpoints import Endpoint, endpoints
+from tools.reference.endpoints import GraphEnd, endpoints
 from tools.reference.markdown import code, page, table
 from tools.reference.messages_page import definitions, purpose
 
@@ -35,14 +35,14 @@ def topics_page() -> str:
     return page("Topics and services", OPENING, parts)
 
 
-def _grouped(ends: Iterable[Endpoint]) -> Iterator[tuple[str, list[Endpoint]]]:
-    groups: dict[str, list[Endpoint]] = {heading: [] for heading in GROUPS}
+def _grouped(ends: Iterable[GraphEnd]) -> Iterator[tuple[str, list[GraphEnd]]]:
+    groups: dict[str, list[GraphEnd]] = {heading: [] for heading in GROUPS}
     for end in ends:
         groups[next(heading for heading, starts in GROUPS.items() if end.name.startswith(starts))].append(end)
     yield from groups.items()
 
 
-def _topics(ends: list[Endpoint]) -> str:
+def _topics(ends: list[GraphEnd]) -> str:
     rows = []
     for name in sorted({end.name for end in ends}):
         here = [end for end in ends if end.name == name]
@@ -52,7 +52,7 @@ def _topics(ends: list[Endpoint]) -> str:
     return table(("topic", "type", "QoS", "published by", "read by"), rows)
 
 
-def _services(ends: list[Endpoint]) -> str:
+def _services(ends: list[GraphEnd]) -> str:
     rows = []
     for name in sorted({end.name for end in ends}):
         here = [end for end in ends if end.name == name]
@@ -67,7 +67,7 @@ def _recorded() -> str:
     return table(("topic", "type", "of"), zip((code(topic.name) for topic in TOPICS), kinds, shares))
 
 
-def _kind(ends: list[Endpoint]) -> str:
+def _kind(ends: list[GraphEnd]) -> str:
     """The type, for our own with a link and with what it is for."""
     package, _, name = ends[0].kind.split("/")
     own = {path.stem: path for path in definitions()}
@@ -80,5 +80,5 @@ def _first_sentence(text: str) -> str:
     return text.partition(". ")[0].rstrip(".")
 
 
-def _nodes(ends: list[Endpoint], does: str) -> str:
+def _nodes(ends: list[GraphEnd], does: str) -> str:
     return ", ".join(sorted({end.node for end in ends if end.does == does}))

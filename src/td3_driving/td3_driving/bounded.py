@@ -132,4 +132,12 @@ def group_values(
     for key, value in merged.items():
         group, name = key.split(".", 1)
         parts[group][name] = value
-    return {group: groups[group](**part) for group, part in parts.items()}
+    return {group: _made(group, groups[group], part) for group, part in parts.items()}
+
+
+def _made(group: str, kind: type[Bounded], values: Mapping[str, Any]) -> Any:
+    """A group of settings; an error names the setting as a user writes it."""
+    try:
+        return kind(**values)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace(f"{kind.__name__}.", f"{group}.", 1)) from error

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from td3_driving import __version__
+from td3_driving.doctor.plain_text import speak_plainly
+from td3_driving.processes.ros_needs import ensure_home
 
 COMMANDS = {
     "train": ("td3_driving.launching.train", "train a policy over ROS 2 nodes and judge the run"),
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
     "evaluate": ("td3_driving.launching.evaluate", "drive fixed routes with policies and reference drivers"),
     "carla-server": ("td3_driving.carla_server.cli", "stand in for a CARLA server, for scripts and CI without a GPU"),
+    "map": ("td3_driving.sim.map_cli", "say whether an OpenDRIVE file can be driven on, and draw it"),
     "conformance": ("td3_driving.nodes.conformance.command", "check a running simulator against the CARLA bridge"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
     "fit-pedals": ("td3_driving.export.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
     "bundle": ("td3_driving.deploy.bundle_cli", "check a bundle and say what it is"),
+    "settings": ("td3_driving.launching.settings", "print every setting with its range and meaning"),
+    "completion": ("td3_driving.completion", "print a script that completes this command in bash and zsh"),
     "deploy": ("td3_driving.launching.deploy", "drive a vehicle by a bundle, through the command gate"),
     "export": ("td3_driving.export.to_bundle", "pack a trained policy into a bundle for a vehicle"),
 }
@@ -44,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         its exit code; 2 when there is no such command, or when what it needs is not installed.
     """
+    speak_plainly()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["-h"], ["--help"]):
         print(usage())
@@ -54,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] not in COMMANDS:
         print(f"error: unknown command {given[0]!r}\n\n{usage()}" if given else usage(), file=sys.stderr)
         return 2
+    note = ensure_home()
+    if note:
+        print(note, file=sys.stderr)
     try:
         module, _ = COMMANDS[given[0]]
         return int(import_module(module).main(given[1:]))

@@ -50,15 +50,15 @@ def load(path: str, needs: Sequence[str] = (), role: str = "plugin") -> Any:
     return found
 
 
-def resolve(name: str, known: Mapping[str, str], needs: Sequence[str] = (), role: str = "plugin") -> Any:
-    """The object behind ``name``: one of ``known`` (names and their import paths), or an import path itself.
+def resolve(name: str, known: Mapping[str, Any], needs: Sequence[str] = (), role: str = "plugin") -> Any:
+    """The object behind ``name``: one of ``known`` (names and their objects), or what an import path leads to.
 
     Raises:
         PluginError: ``name`` is neither, or see :func:`load`.
     """
     if name not in known and ":" not in name:
         raise PluginError(f"{role}: {name!r} is not one of {', '.join(known)}, nor an import path {IMPORT_PATH}")
-    return load(known.get(name, name), needs, role)
+    return known[name] if name in known else load(name, needs, role)
 
 
 def plugins_in(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -15,40 +15,40 @@ from td3_driving.bounded import (
     Bounded,
     Scalar,
     SettingsError,
-    check,
     choice,
     digest_of,
     flag,
     flattened,
     group_values,
+    is_import_path,
     named,
     number,
-    plugins,
-    text,
 )
 from td3_driving.plugins import load
-from td3_driving.settings_operation import CarlaSettings, StagedSettings
+from td3_driving.settings_observation import ObservationSettings
+from td3_driving.settings_operation import CarlaSettings, SecuritySettings, StagedSettings
 from td3_driving.settings_reward import RewardSettings, reward_settings
 from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
 
-__all__ = ["GROUPS", "Bounded", "RewardSettings", "Scalar", "Settings", "SettingsError", "check", "from_flat"]
+__all__ = [
+    "GROUPS",
+    "Bounded",
+    "ObservationSettings",
+    "RewardSettings",
+    "Scalar",
+    "Settings",
+    "SettingsError",
+    "from_flat",
+]
 
-DRIVER_OF = "td3_driving.driving.drivers:reference_driver"
-ELEMENTS_OF = "td3_driving.driving.state_vector:own_elements"
-CAMERAS_OF = "td3_driving.driving.cameras:own_cameras"
-"""Who checks the import paths of a user's objects. That needs these settings, so import paths lead there."""
-
-ALGORITHMS = {
-    "td3": "td3_driving.learning.algorithms.td3:TD3",
-    "ddpg": "td3_driving.learning.algorithms.ddpg:DDPG",
-    "sac": "td3_driving.learning.algorithms.sac:SAC",
-}
-"""Update rules that have a name, and their import paths."""
-ENCODERS = {
-    "nature": "td3_driving.learning.encoders:NatureEncoder",
-    "small": "td3_driving.learning.encoders:SmallEncoder",
-}
-"""Encoders that have a name, and their import paths."""
+DRIVERS = ("lane_keeper", "idm", "random", "parked", "off_road")
+"""Reference drivers that have a name; :mod:`td3_driving.driving.drivers` makes them."""
+ALGORITHMS = ("td3", "ddpg", "sac")
+"""Update rules that have a name; :mod:`td3_driving.learning.algorithms` has their classes."""
+ENCODERS = ("nature", "small")
+"""Encoders that have a name; :mod:`td3_driving.learning.encoders` has their classes."""
+DRIVER_NEEDS = ("make", "meaning", "needs_others")
+"""What a driver from outside the package must have; :class:`~td3_driving.driving.drivers.ReferenceDriver` has it."""
 
 
 @dataclass(frozen=True)
@@ -59,40 +59,6 @@ class RunSettings(Bounded):
     steps: int = number(5000, 1, 10**9, "environment steps to take, over all actors")
     num_actors: int = number(1, 1, 16, "simulators that feed the one learner")
     log_period: int = number(100, 1, 10**6, "environment steps between two points of the training series")
-
-
-@dataclass(frozen=True)
-class ObservationSettings(Bounded):
-    """What the policy sees: the contract between camera, policy and vehicle."""
-
-    state: str = choice(
-        "sensors", ("sensors", "map"), "sensors: what a vehicle without exact localisation knows; map: the exact lane"
-    )
-    frame_height: int = number(84, 24, 256, "rows of the frame", "px")
-    frame_width: int = number(84, 24, 256, "columns of the frame", "px")
-    colour: str = choice("grey", ("grey", "colour"), "grey: one plane; colour: red, green and blue")
-    crop_top: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the top")
-    crop_bottom: float = number(0.0, 0.0, 0.8, "share of the camera image that is cut off at the bottom")
-    stack: int = number(4, 1, 8, "frames stacked into one observation")
-    stack_stride: int = number(1, 1, 20, "frames from one frame of the stack to the next")
-    route_points: int = number(10, 1, 50, "state map: route points ahead of the vehicle")
-    route_spacing: float = number(2.0, 0.5, 20.0, "state map: distance between two route points", "m")
-    waypoints: int = number(3, 1, 20, "state sensors: waypoints ahead of the vehicle")
-    waypoint_spacing: float = number(20.0, 10.0, 100.0, "state sensors: distance between two waypoints", "m")
-    elements: str = plugins("import paths of own elements of the state vector, behind those of the package")
-    cameras: str = plugins("import paths of own cameras beside the front one; their planes follow its planes")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.crop_top + self.crop_bottom > 0.9:
-            raise SettingsError(
-                f"ObservationSettings: crop_top {self.crop_top} and crop_bottom {self.crop_bottom}"
-                " leave less than 0.1 of the image"
-            )
-        if self.elements:
-            load(ELEMENTS_OF)(self.elements)
-        if self.cameras:
-            load(CAMERAS_OF)(self.cameras)
 
 
 @dataclass(frozen=True)
@@ -162,9 +128,16 @@ class LearningSettings(Bounded):
     critic_mlp_lr: float = number(1e-4, 0.0, 1.0, "learning rate of the critic's heads")
     actor_max_norm: float = number(1.0, 1e-6, 1e9, "bound of the actor's global gradient norm")
     critic_max_norm: float = number(10.0, 1e-6, 1e9, "bound of the critic's global gradient norm")
-    teacher: str = text("none", "reference driver that shows the policy what to do, or its import path; none: nobody")
+    teacher: str = named(
+        "none",
+        ("none", *DRIVERS),
+        "reference driver that shows the policy what to do; none: nobody",
+    )
     teacher_weight: float = number(1.0, 0.0, 1000.0, "weight of the imitation of the teacher at the first update")
     teacher_weight_end: float = number(0.0, 0.0, 1000.0, "weight of the imitation after teacher_decay")
+    teacher_braking: float = number(
+        1.0, 0.01, 100.0, "how much its pedals count where the teacher brakes, if they count 1 elsewhere"
+    )
     teacher_decay: int = number(2000, 1, 10**9, "updates over which the weight of the imitation falls linearly")
     lr_decay: int = number(0, 0, 10**9, "updates over which all learning rates fall linearly to lr_end; 0 = never")
     lr_end: float = number(0.1, 0.0, 1.0, "share of the learning rates that is left after lr_decay")
@@ -179,8 +152,8 @@ class LearningSettings(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.teacher != "none":
-            load(DRIVER_OF)(self.teacher, "learning.teacher")
+        if is_import_path(self.teacher):
+            load(self.teacher, DRIVER_NEEDS, "learning.teacher")
 
 
 @dataclass(frozen=True)
@@ -249,6 +222,7 @@ class Settings:
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     carla: CarlaSettings = field(default_factory=CarlaSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
     staged: StagedSettings = field(default_factory=StagedSettings)
     appearance: AppearanceSettings = field(default_factory=AppearanceSettings)
 
@@ -263,7 +237,7 @@ class Settings:
 
 
 IRRELEVANT = (
-    *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation."),
+    *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation.", "security."),
     *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
     *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "reset_timeout", "restarts")),
 )

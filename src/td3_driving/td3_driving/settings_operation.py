@@ -21,13 +21,20 @@ class CarlaSettings(Bounded):
     weather: str = text("ClearNoon", "one of CARLA's weather presets")
     quality: str = choice("Low", ("Low", "Epic"), "rendering quality of a server that is started here")
     off_screen: bool = flag(True, "start the server without a window")
-    objects: str = text("training", "ego vehicle and sensors: a file in config/scenarios, or a path")
+    objects: str = text("training", "ego vehicle and sensors: a file in config/objects, or a path")
     discard_frames: int = number(5, 2, 100, "least number of frames that a reset brakes after the teleport")
     stage_timeout: float = number(120.0, 1.0, 3600.0, "wall time of each stage of the start", "s")
     rpc_timeout: float = number(10.0, 0.5, 120.0, "wall time of one call of the server", "s")
     silence_timeout: float = number(10.0, 2.0, 600.0, "wall time without a frame after which all is started anew", "s")
     reset_timeout: float = number(30.0, 2.0, 600.0, "wall time of a reset after which all is started anew", "s")
     restarts: int = number(20, 0, 1000, "how often that may happen in one run")
+
+
+@dataclass(frozen=True)
+class SecuritySettings(Bounded):
+    """Whom the nodes of a run believe."""
+
+    open: bool = flag(False, "believe messages without a seal too: for ROS tools and teaching, on your own network")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ class SimulatorSettings(Bounded):
         "road network: straight, curves, town, roundabout, the path of an OpenDRIVE file; or drawn from a seed: "
         "drawn:7, or drawn:0-9 for ten, of which each episode takes one",
     )
-    route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal in the map frame [m]")
-    scenario: int = number(0, 0, 2, "traffic density: 0, 1, 2 = 20, 50, 100 vehicles")
+    route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal, as the map's file counts [m]")
+    scenario: int = number(0, 0, 3, "traffic: 0, 1, 2 = 20, 50, 100 vehicles; 3 = practice, see docs/worlds.md")
+    practice: float = number(0.0, 0.0, 1.0, "share of the training's episodes in scenario 3; evaluations have none")
     vehicles: int = number(-1, -1, 200, "vehicles beside the ego; -1 takes the scenario's number")
     hard_braking: float = number(0.0, 0.0, 60.0, "how often another vehicle brakes hard for no reason", "1/min")
     pushing_in: float = number(0.0, 0.0, 1.0, "share of junctions that another vehicle enters right before the ego")

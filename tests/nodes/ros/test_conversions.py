@@ -19,6 +19,7 @@ from td3_driving_msgs import msg as messages
 from td3_driving.driving import decoding
 from td3_driving.driving.action import Command
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.image_formats import picture
 from td3_driving.nodes.ros import conversions
 
 frames = st.sampled_from(((5, 7), (3, 5, 7))).flatmap(lambda shape: hnp.arrays(np.uint8, shape))
@@ -102,7 +103,7 @@ def test_odometry_by_hand() -> None:
 
 def test_image_pixels_are_not_copied() -> None:
     image = Image(width=2, height=1, step=8, encoding="bgra8", data=[1, 2, 3, 255, 4, 5, 6, 255])
-    pixels = decoding.image_array(image)
+    pixels, _ = picture(image)
     assert pixels.shape == (1, 2, 4) and pixels[0, 1].tolist() == [4, 5, 6, 255]
 
 

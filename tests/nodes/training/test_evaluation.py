@@ -156,7 +156,7 @@ def test_a_training_ends_with_the_drives_of_its_policy_which_are_then_driven_ove
     tmp_path: Path, domain_id: int
 ) -> None:
     """A policy of 40 random steps scores too little to tell whether it needs its camera: the verdict stands without."""
-    changes = {**PLAIN, "run.steps": 40, "evaluation.final_routes": 1}
+    changes = {**PLAIN, "run.steps": 40, "pacing.learning_starts": 39, "evaluation.final_routes": 1}
     with Run(tmp_path, domain_id, changes) as run:
         assert run.wait() == 0, run.output[-4000:]
         said, last = run.output.find("[final] drives: success 0 %"), run.output.find("[doctor]")

@@ -23,12 +23,12 @@ from td3_driving.driving.decoding import experience, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import Situation
 from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.privileged import encode_privileged
-from td3_driving.driving.reward import TERMS
 from td3_driving.driving.route import Route
 from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.topics import OBJECTS, ODOMETRY, REPLAY
 from td3_driving.nodes.ros import qos
 from td3_driving.runs.profiles import load_profile
+from td3_driving.settings_reward import TERMS
 
 from ..run_harness import SMALL, Ear, Run, reopen
 
@@ -56,6 +56,7 @@ STATUSES = {
     "reward: ledger",
     "environment: liveness",
     "config: honoured",
+    "run: files",
 }
 TAGS = {
     *(f"reward/{name}" for name in (*NAMES, "total")),

@@ -19,7 +19,8 @@ from td3_driving.bags.reading import Bag
 from td3_driving.bags.writing import BagWriter
 from td3_driving.deploy.driver import DeployedDriver, TimedFrame
 from td3_driving.deploy.runtime import load
-from td3_driving.driving.decoding import image_array, nanoseconds, vehicle_state
+from td3_driving.driving.decoding import nanoseconds, vehicle_state
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.route import Route
 from td3_driving.driving.synchroniser import Synchroniser
 from td3_driving.driving.vehicle_state import VehicleState
@@ -121,8 +122,8 @@ def test_a_bag_of_the_drive_gives_the_same_frames_and_decisions(
                 points = [(pose.pose.position.x, pose.pose.position.y) for pose in heard.message.poses]
                 driver.take_route(Route(np.array(points)))
             elif heard.name == IMAGE:
-                picture = driver.look(image_array(heard.message), heard.message.encoding)
-                pair = sync.add_image(nanoseconds(heard.message.header.stamp), picture)
+                seen = driver.look(*picture(heard.message))
+                pair = sync.add_image(nanoseconds(heard.message.header.stamp), seen)
             else:
                 vehicle = vehicle_state(heard.message)
                 pair = sync.add_state(vehicle.stamp_ns, vehicle)

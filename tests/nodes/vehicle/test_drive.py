@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,12 +18,16 @@ from ...shared.patience import HANG
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+
 from td3_driving.deploy.bundle import read_bundle
 from td3_driving.driving.decoding import nanoseconds
+from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import header
 
-from ..bridge_harness import stop
-from ..deploy_harness import FRAME_NS, Vehicle, start_drive
+from ..bridge_harness import EGO, stop
+from ..deploy_harness import FRAME_NS, HEIGHT, WIDTH, Vehicle, start_drive
 from ..policy_bundle import KEY, make_bundle, small_settings
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "td3_driving"
@@ -257,3 +262,39 @@ def test_what_a_vehicle_runs_imports_no_torch() -> None:
     loaded = {name.split(".")[0] for name in printed_by(code, PACKAGE).split()}
     assert "onnxruntime" in loaded
     assert loaded & {"torch", "safetensors", "tensorboard", "panda3d", "matplotlib", "plotly"} == set()
+
+
+def test_compressed_camera(start: Start, domain_id: int, vehicle: Vehicle, bundles: Path) -> None:
+    """The node takes the type that is published; a cut image is refused and counted, and the next one answered."""
+    vehicle.images = vehicle.node.create_publisher(CompressedImage, "camera/compressed", qos.BRIDGE)
+    process = start(domain_id, bundles / "one.zip", f"{EGO}/rgb_front/image:=camera/compressed")
+    vehicle.until(lambda: vehicle.images.get_subscription_count() > 0)
+    vehicle.ready()
+
+    def sent(data: bytes) -> int:
+        stamp = vehicle.frame(picture=CompressedImage(format="jpeg", data=data))
+        vehicle.listen_for(0.1)
+        return stamp
+
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    whole = cv2.imencode(".jpg", pixels)[1].tobytes()
+    vehicle.until(lambda: sent(whole) and vehicle.ticks)
+    answered, cut = len(vehicle.ticks), sent(whole[:-20])
+    vehicle.until(lambda: "the JPEG is cut" in vehicle.statuses["policy: inference"].message)
+    assert cut not in {nanoseconds(tick.sensor_stamp) for tick in vehicle.ticks}
+    assert ("refused (frames)", "1") in {(e.key, e.value) for e in vehicle.statuses["policy: inference"].values}
+    vehicle.until(lambda: sent(whole) and len(vehicle.ticks) > answered)
+    end(process)
+
+
+def test_topics_of_other_types_are_named(start: Start, domain_id: int, vehicle: Vehicle, bundles: Path) -> None:
+    vehicle.node.create_publisher(String, "camera", qos.BRIDGE)
+    rules = f"{EGO}/rgb_front/image:=camera", f"{EGO}/odometry:=state"
+    process = start(domain_id, bundles / "one.zip", *rules)
+    camera = "topic /camera is std_msgs/msg/String, not sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage"
+    vehicle.until(lambda: "policy: inference" in vehicle.statuses)
+    vehicle.until(lambda: vehicle.statuses["policy: inference"].message == camera)
+    vehicle.node.create_publisher(String, "state", qos.BRIDGE)
+    odometry = "topic /state is std_msgs/msg/String, not nav_msgs/msg/Odometry"
+    vehicle.until(lambda: vehicle.statuses["policy: inference"].message == odometry)
+    assert camera in end(process)

@@ -21,7 +21,8 @@ pytest.importorskip("carla_msgs", reason="the message packages are not built; ru
 from carla_msgs.msg import CarlaEgoVehicleControl
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
-from std_msgs.msg import Bool
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Bool, String
 from td3_driving_msgs.msg import GateStatus, PolicyTick
 
 from td3_driving.deploy.gate_types import Mode
@@ -30,7 +31,7 @@ from td3_driving.driving.decoding import nanoseconds
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import header, time_message
 
-from ..gate_bench import COMMAND, MadeUp, end, gate_process
+from ..gate_bench import COMMAND, EGO, MadeUp, end, gate_process
 
 Maker = Callable[..., MadeUp]
 
@@ -171,6 +172,60 @@ def test_autoware(bench: Maker) -> None:
     made.commands.clear()
     made.step(5)
     assert made.commands == []
+
+
+@pytest.mark.parametrize("latched", [True, False])
+def test_autoware_latched(bench: Maker, latched: bool) -> None:
+    """A latched listener and a volatile one hear the command; a mode that was latched once, before the gate, holds."""
+    control = pytest.importorskip("autoware_control_msgs.msg").Control
+    report = pytest.importorskip("autoware_vehicle_msgs.msg").ControlModeReport
+    made = bench("-p", "interface:=autoware", command=("control/command/control_cmd", control))
+    heard: list[Any] = []
+    made.node.create_subscription(control, "control/command/control_cmd", heard.append, qos.BRIDGE_LATCHED_ONE)
+    mode = made.node.create_publisher(report, "vehicle/status/control_mode", qos.BRIDGE_LATCHED_ONE)
+    if latched:
+        mode.publish(report(mode=report.AUTONOMOUS))
+    made.meet()
+    if not latched:
+        made.until(lambda: made.step().mode == GateStatus.DISENGAGED, "gate that leaves the vehicle alone")
+        assert made.status.reason == "the vehicle has not reported its control mode yet"
+        mode.publish(report(mode=report.AUTONOMOUS))
+    made.until(lambda: made.step().mode == GateStatus.ACTIVE, "active gate")
+    made.step(60)
+    assert made.status.mode == GateStatus.ACTIVE, "3 s later, three times the age that a repeated report may have"
+    made.until(lambda: heard and heard[-1].stamp == made.commands[-1].stamp, "the command, latched")
+    made.node.destroy_publisher(mode)
+    made.until(lambda: made.step().mode == GateStatus.COMFORTABLE_STOP, "stop without the mode's publisher")
+    assert made.status.reason == "control mode: the publisher of the latched report is gone"
+
+
+def test_compressed_camera_and_a_foreign_type(bench: Maker) -> None:
+    made = bench()
+    made.node.destroy_publisher(made.camera)
+    topic = f"{EGO}/rgb_front/image"
+    foreign = made.node.create_publisher(String, topic, qos.BRIDGE)
+    text = f"camera: none yet; topic /{topic} is std_msgs/msg/String, not sensor_msgs/msg/Image or sensor_msgs/msg/Comp"
+
+    def told() -> str:
+        made.diagnostics.clear()
+        made.until(lambda: "gate: inputs" in made.diagnostics, "report")
+        return made.diagnostics["gate: inputs"].message
+
+    made.until(lambda: text in told(), "word of the type")
+    made.node.destroy_publisher(foreign)
+    made.camera = made.node.create_publisher(CompressedImage, topic, qos.BRIDGE)
+    made.compressed = True
+    made.until(made.camera.get_subscription_count, "gate on the compressed topic")
+    made.engage()
+
+
+def test_ackermann_is_heard_latched_too(bench: Maker) -> None:
+    stamped = pytest.importorskip("ackermann_msgs.msg").AckermannDriveStamped
+    made = bench("-p", "interface:=ackermann", command=("ackermann_cmd", stamped))
+    heard: list[Any] = []
+    made.node.create_subscription(stamped, "ackermann_cmd", heard.append, qos.BRIDGE_LATCHED_ONE)
+    made.engage()
+    made.until(lambda: made.step() and heard, "the command, latched")
 
 
 def test_wall_time(bench: Maker) -> None:

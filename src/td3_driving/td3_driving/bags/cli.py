@@ -15,7 +15,7 @@ from td3_driving.bags.reading import Bag, BagError
 from td3_driving.bags.replaying import Comparison, Replayed, replay
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.learning.replay_store import ReplayError
+from td3_driving.learning.replay_files import ReplayError
 from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.runs import run_folder
 from td3_driving.settings import Settings, SettingsError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Bag(asked.bag) as bag, ExitStack() as held:
             settings = bag.settings()
             replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
-            return _report(replayed, settings, asked)
+            return _report(replayed, asked)
     except (BagError, ReplayError, run_folder.RunFolderError, SettingsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -53,7 +53,7 @@ def _directory(asked: argparse.Namespace, settings: Settings, held: ExitStack) -
     return folder.path / "replay"
 
 
-def _report(replayed: Replayed, settings: Settings, asked: argparse.Namespace) -> int:
+def _report(replayed: Replayed, asked: argparse.Namespace) -> int:
     counters, memory = replayed.intake.counters, replayed.memory
     origin = "images, odometry and commands" if replayed.source == "sensors" else "the messages to the learner"
     print(f"rebuilt   {counters.inserted - replayed.filled} steps from {origin}")

@@ -26,7 +26,7 @@ OLD_BAG = (
     "was recorded when the reward had five fixed parts (Experience.reward_parts); its steps carry no terms"
     " (Experience.reward_terms), so they cannot be rebuilt: record the run anew"
 )
-_KINDS = {topic.name: topic.kind for topic in TOPICS}
+_KINDS = {topic.name: [kind for kind in (topic.kind, topic.also) if kind] for topic in TOPICS}
 
 
 class BagError(ValueError):
@@ -126,8 +126,10 @@ class Bag:
             name = _split(entry.topic)[1]
             if name not in names:
                 continue
-            if entry.msgtype != _KINDS[name]:
-                raise BagError(f"{self.path}: {entry.topic} is of type {entry.msgtype}, not {_KINDS[name]}")
+            if entry.msgtype not in _KINDS[name]:
+                raise BagError(
+                    f"{self.path}: {entry.topic} is of type {entry.msgtype}, not {' or '.join(_KINDS[name])}"
+                )
             found.append(entry)
         return found
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.bags.timeline import RecordedFrame, Timeline
-from td3_driving.driving.decoding import action_of, image_array, nanoseconds, vehicle_state
+from td3_driving.driving.decoding import action_of, nanoseconds, vehicle_state
 from td3_driving.driving.drivers import NOBODY, Situation
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Pilot, TimeStep
@@ -58,7 +59,7 @@ class Rebuilder:
         """Take a camera image; return the steps that are now certain."""
         # The policy could not use this image either: the frame stays incomplete.
         with suppress(ObservationError):
-            frame = camera_frame(image_array(message), message.encoding, self._settings.observation)
+            frame = camera_frame(*picture(message), self._settings.observation)
             return self._add(nanoseconds(message.header.stamp), "frame", frame)
         return []
 

@@ -18,12 +18,14 @@ class Recorded:
         kind: message type.
         latched: whether its publisher keeps messages for those who come late.
         shared: whether all actors use the one in the root namespace.
+        also: another type that is read from bags of others.
     """
 
     name: str
     kind: str
     latched: bool = False
     shared: bool = False
+    also: str = ""
 
 
 TOPICS = (
@@ -34,7 +36,7 @@ TOPICS = (
     Recorded(f"{EGO}/vehicle_status", "carla_msgs/msg/CarlaEgoVehicleStatus"),
     Recorded(f"{EGO}/vehicle_info", "carla_msgs/msg/CarlaEgoVehicleInfo", latched=True),
     Recorded(topics.CAMERA_INFO, "sensor_msgs/msg/CameraInfo"),
-    Recorded(topics.IMAGE, "sensor_msgs/msg/Image"),
+    Recorded(topics.IMAGE, "sensor_msgs/msg/Image", also="sensor_msgs/msg/CompressedImage"),
     Recorded(topics.ODOMETRY, "nav_msgs/msg/Odometry"),
     Recorded(f"{EGO}/speedometer", "std_msgs/msg/Float32"),
     Recorded(topics.ROUTE, "nav_msgs/msg/Path", latched=True),

@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Calls:
     """Makes each call in its own thread, and abandons the thread where a frozen server never answers.
 
-    libcarla's own time-out does not cover every call.
+    libcarla's own time-out does not cover every call. It is the only one for calls that keep Python's lock while they
+    wait, as ``get_world`` does: these hold up all threads of the process.
 
     Args:
         timeout: wall time of a call [s].

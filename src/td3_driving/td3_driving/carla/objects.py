@@ -25,14 +25,14 @@ OTHERS = {"id": "objects", "type": "sensor.pseudo.objects"}
 
 
 def objects_file(name: str, config: Path) -> Path:
-    """The file of ``carla.objects``: a name in ``config/scenarios``, or a path.
+    """The file of ``carla.objects``: a name in ``config/objects``, or a path.
 
     Raises:
         CarlaError: there is none.
     """
-    path = Path(name).expanduser() if name.endswith(".json") else config / "scenarios" / f"{name}.json"
+    path = Path(name).expanduser() if name.endswith(".json") else config / "objects" / f"{name}.json"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (config / "scenarios").glob("*.json")))
+        known = ", ".join(sorted(file.stem for file in (config / "objects").glob("*.json")))
         raise CarlaError(
             f"carla.objects {name!r}: {path} does not exist; there are {known}, or give the path of a file"
         )

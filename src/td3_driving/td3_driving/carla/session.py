@@ -18,9 +18,10 @@ from td3_driving.carla.stack import Stack
 from td3_driving.carla.teleport import CLEARANCE, Limits, Pose, teleport
 from td3_driving.driving.route import RouteError
 from td3_driving.driving.seeding import episode_generators
+from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.sim.roads import MapError, RoadMap
 from td3_driving.sim.routes import plan_route
-from td3_driving.sim.world import SCENARIO_VEHICLES
+from td3_driving.sim.scenarios import scenario_of
 
 WATCH_PERIOD = 0.5
 """Wall time between two checks of the programs while idle [s]."""
@@ -81,7 +82,8 @@ class Session:
             self._start()
             while not self._stopping.is_set():
                 self._serve()
-        except (CarlaError, MapError, ImportError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - without a session the node would live on and answer nothing
+            # Whatever it is: without a session the node would live on and answer nothing.
             if not self._stopping.is_set():
                 self.failure = error
         finally:
@@ -140,22 +142,31 @@ class Session:
             ServerLost: the server or the bridge is gone.
         """
         simulator = self._settings.simulator
-        if not 0 <= order.scenario < len(SCENARIO_VEHICLES):
-            return _refusal(f"scenario {order.scenario} is outside 0 .. {len(SCENARIO_VEHICLES) - 1}")
+        try:
+            scenario = scenario_of(order.scenario)
+        except ValueError as error:
+            return _refusal(str(error))
         roads: RoadMap = self._stack.roads
         route_rng, _ = episode_generators(order.scenario, order.seed)
         try:
             route = plan_route(roads, simulator.route, order.scenario, route_rng)
         except RouteError as error:
             return _refusal(str(error))
-        x, y, yaw, _ = (float(value) for value in route[0])
-        start = Pose(x, y, self._stack.world.height(x, y) + CLEARANCE, yaw)
-        count = simulator.vehicles if simulator.vehicles >= 0 else SCENARIO_VEHICLES[order.scenario]
+        x, y, yaw, _, z = (float(value) for value in route[0])
+        start = Pose(x, y, z + CLEARANCE, yaw)
+        count = simulator.vehicles if simulator.vehicles >= 0 else scenario.vehicles
         self._stack.traffic.prepare(count, order.seed, x, y)
         carla = self._settings.carla
         limits = Limits(carla.discard_frames, carla.silence_timeout, carla.reset_timeout)
         frame_ns = round(simulator.fixed_delta * 1e9)
         return Answer(True, "", teleport(self._ego, self._sightings, start, limits, frame_ns), route)
+
+
+def ending(failure: Exception) -> tuple[int, str]:
+    """Exit code and sentence for what ended a session; what a new start would meet again is bad input."""
+    if isinstance(failure, (CarlaError, MapError, ImportError, OSError)):
+        return BAD_INPUT, str(failure)
+    return 1, f"the CARLA session ended unexpectedly: {type(failure).__name__}: {failure}"
 
 
 def _refusal(message: str) -> Answer:

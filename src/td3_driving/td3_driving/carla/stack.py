@@ -16,7 +16,7 @@ from td3_driving.carla.errors import CarlaError, ServerLost
 from td3_driving.carla.programs import Program, find_executable
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.teleport import Ego
-from td3_driving.carla.traffic import CarlaTraffic
+from td3_driving.carla.traffic import CarlaTraffic, ManagerUnknown
 from td3_driving.carla.world import CarlaWorld
 from td3_driving.driving.privileged import others_needed
 from td3_driving.processes.domain import onlooker
@@ -38,7 +38,7 @@ class Stack:
         ego: the ego vehicle through the bridge's topics.
         sightings: state of the bridge's topics.
         folder: for log files, parameters and the map.
-        config: the folder that holds ``scenarios``.
+        config: the folder that holds ``objects``.
         environment: of the programs that are started.
         say: prints a line for the user.
 
@@ -122,11 +122,15 @@ class Stack:
             self._run("server", server.server_command(path, self._carla))
         host, port = self._carla.host, self._carla.port
         self._look(lambda: server.listening(host, port), self._carla.stage_timeout, f"nothing listens at {host}:{port}")
-        self.world = CarlaWorld(self._module, self._carla, self._calls)
-        self._look(self.world.answers, self._carla.stage_timeout, f"the server at {host}:{port} does not answer")
+        self._look(self._connects, self._carla.stage_timeout, f"the server at {host}:{port} does not answer")
         warning = versions.check_pair(*self.world.versions())
         if warning:
             self.say(warning)
+
+    def _connects(self) -> bool:
+        """Connect, and return whether the server answers; libcarla never mends a connection that broke."""
+        self.world = CarlaWorld(self._module, self._carla, self._calls)
+        return self.world.answers()
 
     def _prepare_world(self) -> None:
         if self._carla.bridge == "start":
@@ -141,7 +145,7 @@ class Stack:
         self.world.set_weather(self._carla.weather)
         path = self._folder / f"{versions.short_name(self.world.town)}.xodr"
         path.write_text(self.world.opendrive(), encoding="utf-8")
-        self.roads = load_map(str(path))
+        self.roads = load_map(str(path), move=False)
 
     def _bring_up_bridge(self) -> None:
         if self._carla.bridge == "start":
@@ -170,7 +174,7 @@ class Stack:
         if self._carla.bridge == "start" and self.traffic.manager_runs():
             raise CarlaError("another program hosts a traffic manager on port 8000, where the bridge's must be; end it")
         self._look(self._manager_runs, self._carla.stage_timeout, "the bridge hosts no traffic manager")
-        self.traffic.join()
+        self._look(self._joined, self._carla.stage_timeout, "the bridge's traffic manager is not known to the server")
 
     def _manager_runs(self) -> bool:
         """Request and check: the bridge may miss the first request."""
@@ -178,6 +182,14 @@ class Stack:
             return True
         self.ego.join_traffic_manager()
         return False
+
+    def _joined(self) -> bool:
+        """Take the manager into use: it listens before the server knows of it, and until then libcarla refuses."""
+        try:
+            self.traffic.join()
+        except ManagerUnknown:
+            return False
+        return True
 
     # Their tools.
 

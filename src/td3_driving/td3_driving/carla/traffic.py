@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from td3_driving.carla.errors import CarlaError
+from td3_driving.carla.errors import CarlaError, ServerLost
 from td3_driving.carla.server import listening
 from td3_driving.carla.world import TRAFFIC_ROLE, CarlaWorld
 
@@ -30,8 +30,14 @@ DROP = 0.5
 """Height above a spawn point at which vehicles appear, as CARLA's own scripts do [m]."""
 GAP = 2.5
 """Distance that the traffic keeps to the vehicle ahead [m]."""
+TAKEN = "bind error"
+"""What libcarla says when it cannot listen."""
 MOVING = 0.1
 """Speed from which on a vehicle moves [m/s]."""
+
+
+class ManagerUnknown(CarlaError):
+    """A traffic manager listens that the server does not know of."""
 
 
 class CarlaTraffic:
@@ -60,10 +66,17 @@ class CarlaTraffic:
         """Take the manager in the bridge into use.
 
         Raises:
+            ManagerUnknown: it has not registered with the server yet.
             CarlaError: the map has no spawn points.
         """
         calls, client = self._world.calls, self._world.client
-        self._manager = calls("get_trafficmanager", client.get_trafficmanager, MANAGER_PORT)
+        try:
+            self._manager = calls("get_trafficmanager", client.get_trafficmanager, MANAGER_PORT)
+        except ServerLost as error:
+            # libcarla finds no manager at the server, makes one of its own, and finds the port taken.
+            if TAKEN in str(error):
+                raise ManagerUnknown(str(error)) from error
+            raise
         calls("set_synchronous_mode", self._manager.set_synchronous_mode, True)
         calls("set_global_distance", self._manager.set_global_distance_to_leading_vehicle, GAP)
         self._points = calls("get_spawn_points", lambda: list(client.get_world().get_map().get_spawn_points()))

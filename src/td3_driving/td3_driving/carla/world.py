@@ -121,14 +121,6 @@ class CarlaWorld:
             self.calls("apply_batch_sync", self.client.apply_batch_sync, commands, False)
         return len(left)
 
-    def height(self, x: float, y: float) -> float:
-        """Height of the road [m] at a place of the map frame."""
-        location = self.api.Location(x=x, y=-y, z=0.0)
-        waypoint = self.calls("get_waypoint", lambda: self.client.get_world().get_map().get_waypoint(location))
-        if waypoint is None:
-            raise CarlaError(f"there is no road at ({x:.1f}, {y:.1f}) on this map")
-        return float(waypoint.transform.location.z)
-
 
 def _is_leftover(actor: Any) -> bool:
     kind = str(actor.type_id)

@@ -58,10 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65534:
-        raise argparse.ArgumentTypeError(f"{port} is not in 0 .. 65534")
-    return port
+    if not text.isdecimal() or not 0 <= int(text) <= 65534:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0 .. 65534")
+    return int(text)
 
 
 async def _serve(asked: argparse.Namespace) -> None:

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from td3_driving.carla_server.axes import from_map
 from td3_driving.carla_server.records import GeoLocation, PoseRecord
 from td3_driving.sim.buildings import FLOOR_HEIGHT, Skyline
 from td3_driving.sim.land import surroundings
-from td3_driving.sim.roads import OWN_MAPS, RoadMap, load_map
+from td3_driving.sim.roads import OWN_MAPS, RoadMap, load_foreign, load_map
 
 FOLDER = "Carla/Maps"
 GENERATED = "OpenDriveMap"
@@ -78,8 +77,9 @@ class Town:
         return self
 
     def geolocation(self, x: float, y: float, z: float) -> GeoLocation:
-        """Of a place in CARLA's axes, by the projection of the client library."""
-        found = self._network.transform_to_geolocation(self._api.Location(x, y, z))
+        """Of a place in CARLA's axes, by the projection of the client library; where the map's file has it."""
+        left, down = self.roads.offset
+        found = self._network.transform_to_geolocation(self._api.Location(x + left, y - down, z))
         return GeoLocation(found.latitude, found.longitude, found.altitude)
 
     @cached_property
@@ -187,10 +187,7 @@ class Towns:
         Raises:
             MapError: it cannot be used; the map before stays.
         """
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / f"{GENERATED}.xodr"
-            path.write_text(document, encoding="utf-8")
-            self._loaded[GENERATED] = Town(GENERATED, load_map(str(path)))
+        self._loaded[GENERATED] = Town(GENERATED, load_foreign(document, f"{GENERATED}.xodr", GENERATED))
 
 
 def short(name: str) -> str:

@@ -34,7 +34,8 @@ class Measures:
         """Require ``value`` in ``[low, high]``; a missing value or NaN fails."""
         tail = f" {unit}" if unit else ""
         shown = "none" if value is None else f"{value:.6g}{tail}"
-        good = value is not None and math.isfinite(value) and low <= value <= high
+        # NumPy's booleans have no form in JSON.
+        good = value is not None and math.isfinite(value) and bool(low <= value <= high)
         bounds = f"at least {low:.6g}" if math.isinf(high) else f"{low:.6g} .. {high:.6g}"
         self.found.append(Measure(what, shown, f"{bounds}{tail}", good))
 
@@ -44,11 +45,11 @@ class Measures:
 
     def equal(self, what: str, value: Any, wanted: Any) -> None:
         """Require ``value`` to equal ``wanted``."""
-        self.found.append(Measure(what, _short(value), _short(wanted), value == wanted))
+        self.found.append(Measure(what, _short(value), _short(wanted), bool(value == wanted)))
 
     def true(self, what: str, good: bool, value: str, allowed: str) -> None:
         """Require ``good``."""
-        self.found.append(Measure(what, value, allowed, good))
+        self.found.append(Measure(what, value, allowed, bool(good)))
 
 
 @dataclass(frozen=True)

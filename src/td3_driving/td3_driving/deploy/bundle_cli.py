@@ -16,11 +16,7 @@ from td3_driving.deploy.runtime import load
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check a bundle as the vehicle does; 0 when it is sound, 2 with one sentence when it is refused."""
-    parser = argparse.ArgumentParser("td3-driving bundle", description="Check a bundle and say what it is.")
-    parser.add_argument("bundle", type=Path, help="from td3-driving export")
-    parser.add_argument("--public-key", type=Path, metavar="PEM", help="the bundle must be signed for this Ed25519 key")
-    parser.add_argument("--json", action="store_true", help="print contract and provenance as JSON")
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
     try:
         key = None if asked.public_key is None else public_key(asked.public_key)
         bundle = load(asked.bundle, key).bundle
@@ -60,3 +56,11 @@ def as_text(bundle: Bundle) -> str:
         "run doctor": doctor.get("verdict") if isinstance(doctor, dict) else "not judged",
     }
     return "\n".join(f"{name:<14} {value}" for name, value in rows.items())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("td3-driving bundle", description="Check a bundle and say what it is.")
+    parser.add_argument("bundle", type=Path, help="from td3-driving export")
+    parser.add_argument("--public-key", type=Path, metavar="PEM", help="the bundle must be signed for this Ed25519 key")
+    parser.add_argument("--json", action="store_true", help="print contract and provenance as JSON")
+    return parser

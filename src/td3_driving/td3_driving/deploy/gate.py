@@ -12,7 +12,7 @@ import math
 from collections import deque
 
 from td3_driving.deploy.gate_filter import Limited, Limiter
-from td3_driving.deploy.gate_inputs import CameraInput, ClockWatch, CommandInput, Input, OdometryInput
+from td3_driving.deploy.gate_inputs import CameraInput, ClockWatch, CommandInput, ControlModeInput, Input, OdometryInput
 from td3_driving.deploy.gate_types import CommandRequest, Fault, FaultSeverity, GateOutput, Instant, Mode, in_range
 from td3_driving.deploy.limits import GateSettings
 from td3_driving.driving.action import Command
@@ -37,11 +37,11 @@ class Gate:
         self.settings = settings
         budget, stop = settings.budget, settings.stop
         self.command, self.camera = CommandInput(budget, stop), CameraInput(budget)
-        self.odometry, self.control_mode = OdometryInput(budget), Input("control mode", budget)
+        self.odometry, self.control_mode = OdometryInput(budget), ControlModeInput(budget)
         self.manual = Input("manual", budget)
         self.writers = 1
         self.mode = Mode.WAITING
-        self._needs_control_mode, self._autonomous = needs_control_mode, False
+        self.needs_control_mode = needs_control_mode
         self._override = False
         self._manual_request: CommandRequest | None = None
         self._latched: Fault | None = None
@@ -78,10 +78,9 @@ class Gate:
         """Switch the override of a person on or off."""
         self._override = on
 
-    def on_control_mode(self, autonomous: bool, at: Instant) -> None:
-        """The vehicle's own report of who drives it."""
-        self.control_mode.take(at.clock_ns, at)
-        self._autonomous = autonomous
+    def on_control_mode(self, autonomous: bool, at: Instant, latched: bool = False) -> None:
+        """The vehicle's own report of who drives it; ``latched`` where its publisher keeps it for late listeners."""
+        self.control_mode.report(autonomous, at, latched)
 
     def stop(self, reason: str) -> None:
         """Request an emergency stop; it waits for the end of an override."""
@@ -119,7 +118,7 @@ class Gate:
         self._events.clear()
         self.mode, reason = self._next_mode(at, faults)
         request = self.command.request
-        limited = self._drive(request, at)
+        limited = self._drive(request)
         driven = self.mode in (Mode.ACTIVE, Mode.HOLDING)
         fresh, self.command.fresh = driven and self.command.fresh, False
         if fresh and limited is not None:
@@ -183,20 +182,14 @@ class Gate:
             self.camera.frozen_fault(at),
             self._writer_fault(),
         ]
-        if self._needs_control_mode and self._autonomous:
-            found.append(self._control_mode_fault(at))
+        if self.needs_control_mode:
+            found.append(self.control_mode.silence(at))
         return tuple(sorted((fault for fault in found if fault is not None), key=lambda fault: -fault.severity))
 
     def _writer_fault(self) -> Fault | None:
         if self.writers <= 1:
             return None
         return Fault("writer", f"{self.writers} publishers command the vehicle instead of one", FaultSeverity.EMERGENCY)
-
-    def _control_mode_fault(self, at: Instant) -> Fault | None:
-        age = self.control_mode.age(at)
-        if age <= self.settings.budget.control_mode_age:
-            return None
-        return Fault("control mode", f"no report for {age:.2f} s", FaultSeverity.COMFORTABLE)
 
     def _next_mode(self, at: Instant, faults: tuple[Fault, ...]) -> tuple[Mode, str]:
         """The mode from now on, and why it is not ACTIVE."""
@@ -206,8 +199,8 @@ class Gate:
                 self._latch(fault)
         if self._override:
             return self._manual_mode(at)
-        if self._needs_control_mode and not self._autonomous:
-            return Mode.DISENGAGED, "the vehicle is not in autonomous mode"
+        if self.needs_control_mode and not self.control_mode.autonomous:
+            return Mode.DISENGAGED, self.control_mode.said
         grave = worst is not None and worst.severity > FaultSeverity.WARN
         if self._latched is None and self.mode in SILENT and grave:
             return Mode.WAITING, "; ".join(map(str, faults))
@@ -229,7 +222,7 @@ class Gate:
             self._latched, self._severity = fault, fault.severity
         self._severity = max(self._severity, fault.severity)
 
-    def _drive(self, request: CommandRequest | None, at: Instant) -> Limited | None:
+    def _drive(self, request: CommandRequest | None) -> Limited | None:
         """The command of the mode; None where nothing may be published."""
         stop = self.settings.stop
         if self.mode in SILENT:

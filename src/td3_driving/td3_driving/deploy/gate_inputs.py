@@ -14,6 +14,8 @@ TINY = 1e-6
 """Tolerance of budgets for rounding [s]."""
 FASTEST = 150.0
 """A greater speed is refused as a measurement error [m/s]."""
+REPEATS = 2
+"""Repetitions after which a latched report is one that comes regularly."""
 
 
 class Input:
@@ -22,6 +24,7 @@ class Input:
     Attributes:
         refusal: why the last message was not taken, "" when it was.
         refused: messages refused so far.
+        hint: why none may come, "" where nothing is known.
     """
 
     def __init__(self, name: str, budget: BudgetSettings) -> None:
@@ -29,7 +32,7 @@ class Input:
         self._arrived: float | None = None
         self._stamp_ns: int | None = None
         self._event: Fault | None = None
-        self.refusal = ""
+        self.refusal = self.hint = ""
         self.refused = 0
 
     def take(self, stamp_ns: int, at: Instant) -> bool:
@@ -77,6 +80,7 @@ class Input:
             return None
         text = "none yet" if age == math.inf else f"none for {age:.2f} s"
         text += f"; the last was refused: {self.refusal}" if self.refusal else ""
+        text += f"; {self.hint}" if self.hint else ""
         if age > self._budget.emergency_after + TINY:
             return Fault(self.name, text, FaultSeverity.EMERGENCY)
         return Fault(self.name, text, FaultSeverity.COMFORTABLE if age > comfortable + TINY else FaultSeverity.WARN)
@@ -188,6 +192,53 @@ class OdometryInput(Input):
             return 0.0
         self.acceleration = min(max((state.speed - before.speed) / dt, -10.0), 10.0)
         return abs(state.speed) * dt
+
+
+class ControlModeInput(Input):
+    """The vehicle's reports of who drives it.
+
+    Some vehicles repeat the report, and their silence is a fault. Others send it latched, once per change: it holds,
+    however old, as long as its publisher is there. A latched report that repeats itself unchanged is of the first kind.
+
+    Attributes:
+        autonomous: the last report; None before the first.
+        reporters: publishers of the report at present.
+    """
+
+    def __init__(self, budget: BudgetSettings) -> None:
+        super().__init__("control mode", budget)
+        self.autonomous: bool | None = None
+        self.reporters = 1
+        self._latched: tuple[bool, float] | None = None
+        self._repeats = 0
+
+    def report(self, autonomous: bool, at: Instant, latched: bool) -> None:
+        """Take a report."""
+        if latched:
+            before, self._latched = self._latched, (autonomous, at.time)
+            again = before is not None and before[0] == autonomous
+            soon = before is not None and at.time - before[1] <= self._budget.control_mode_age
+            self._repeats = self._repeats + 1 if again and soon else 0
+        self.take(at.clock_ns, at)
+        self.autonomous = autonomous
+
+    @property
+    def said(self) -> str:
+        """What is known of the control mode, in words."""
+        if self.autonomous is None:
+            return "the vehicle has not reported its control mode yet"
+        return f"the vehicle is {'' if self.autonomous else 'not '}in autonomous mode"
+
+    def silence(self, at: Instant) -> Fault | None:
+        """Return a fault when autonomous mode is not reported any longer."""
+        age, text = self.age(at), ""
+        if not self.autonomous:
+            return None
+        if self._latched is None or self._repeats >= REPEATS:
+            text = f"no report for {age:.2f} s" if age > self._budget.control_mode_age else ""
+        elif self.reporters < 1:
+            text = "the publisher of the latched report is gone"
+        return Fault(self.name, text, FaultSeverity.COMFORTABLE) if text else None
 
 
 class ClockWatch:

@@ -86,6 +86,8 @@ class GateReport:
     def _command(self, output: GateOutput) -> Status:
         share, stop = self._gate.filtered_share, self._gate.settings.stop
         level, text = LEVELS[output.mode], output.reason or "the policy drives"
+        if output.mode is Mode.DISENGAGED and self._gate.control_mode.autonomous is None:
+            level = "WARN"
         if level == "OK" and share > stop.share_warning:
             level, text = "WARN", f"{share:.0%} of the commands were changed by a limit: policy or limits are wrong"
         values = {
@@ -105,6 +107,8 @@ class GateReport:
         sources = (gate.command, gate.camera, gate.odometry)
         values = {f"age of {source.name} (s)": f"{source.age(at):.3f}" for source in sources}
         values |= {f"refused {source.name} (count)": str(source.refused) for source in sources}
+        if gate.needs_control_mode:
+            values["control mode"] = gate.control_mode.said
         return _worst("gate: inputs", [fault for fault in output.faults if fault.source in INPUTS], values)
 
     def _writer(self, output: GateOutput) -> Status:

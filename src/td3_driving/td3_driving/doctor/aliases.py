@@ -34,6 +34,8 @@ EPISODE_QUANTITIES = frozenset(
 )
 TERMS, SHARES = "term_*", "share_*"
 """Families of quantities: one for each term of the reward, whatever the terms are called."""
+PENALTIES = ("term_safety",)
+"""Terms of the reward that punish a violation and do nothing else."""
 OURS_ONLY = frozenset({"agent/updates_per_step", "reward/total"})
 
 

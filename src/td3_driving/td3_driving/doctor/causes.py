@@ -77,6 +77,11 @@ CAUSES: dict[str, Description] = {
         "Evaluate in the same world through its reset; never build a second environment beside the training one. Drop"
         " the data recorded since.",
     ),
+    "foreign_writer": Description(
+        "Somebody else published on the topics of the run.",
+        "Find the node that the log and /diagnostics name, end it or give the run a ROS_DOMAIN_ID of its own, and drop"
+        " what was recorded while it was there.",
+    ),
     "logging_inconsistent": Description(
         "What is logged contradicts itself.",
         "Log global norms before and after clipping, and terms that add up to the total.",
@@ -124,9 +129,25 @@ CAUSES: dict[str, Description] = {
         "The policy drives as well without its camera.",
         "Take what tells the lane out of the state vector, and leave the camera the only one to know it.",
     ),
+    "files_damaged": Description(
+        "Files of the run were damaged, and part of what it had gathered is lost.",
+        "Check the disk, and train anew where the result matters: what the run would have become is not known.",
+    ),
+    "camera_dead": Description(
+        "The camera showed nothing, or always the same.",
+        "Look at the images before the run (td3-driving conformance), and drop the steps recorded since.",
+    ),
     "run_incomplete": Description("The run did not reach its end.", "Complete it, or judge the part alone."),
 }
-INTEGRITY = ("environment_dead", "logging_inconsistent", "run_incomplete", "nonfinite")
+INTEGRITY = (
+    "foreign_writer",
+    "environment_dead",
+    "camera_dead",
+    "files_damaged",
+    "logging_inconsistent",
+    "run_incomplete",
+    "nonfinite",
+)
 ORDER = tuple(CAUSES)
 
 

@@ -28,6 +28,7 @@ from td3_driving.doctor.overview import (
     sorted_by_trouble,
     unusable,
 )
+from td3_driving.doctor.plain_text import speak_plainly
 from td3_driving.doctor.readers.bounds import Progress as Tick
 from td3_driving.doctor.report_html import html_report
 from td3_driving.doctor.report_json import json_report
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Many runs give the code of the worst verdict.
     """
+    speak_plainly()
     options = _parser().parse_args(argv)
     try:
         rulebook = with_rules(options.rules)

@@ -11,16 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from td3_driving.doctor.compare import Against
 from td3_driving.doctor.diagnosis import Diagnosis, Source, conclude
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.expectations import Expectations, read_config
 from td3_driving.doctor.names import Names
 from td3_driving.doctor.readers.bounds import Progress
-from td3_driving.doctor.report_html import html_report
-from td3_driving.doctor.report_json import json_report
-from td3_driving.doctor.report_markdown import markdown_report
 from td3_driving.doctor.rulebook import Rulebook, standard_rules
 from td3_driving.doctor.run import OUR_KEY, Run, find_run
 from td3_driving.doctor.scalars import Scalar
@@ -96,7 +92,7 @@ def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
         raise Unusable(f"{run.path} holds no scalar" + (f": {run.damage}" if run.damage else ""))
     if absent := history.names.absent([*history.tags.values(), *history.unknown]):
         raise Unusable(absent)
-    history.damage = run.damage
+    history.damage = run.damage or run.earlier_damage
     history.ours = history.ours or OUR_KEY in run.manifest
 
 
@@ -111,11 +107,3 @@ def _named(engine: Engine, samples: Iterator[Scalar]) -> Iterator[Scalar]:
 def _source(run: Run, engine: Engine) -> Source:
     asked = dict(engine.history.expect.values)
     return Source(run.name, str(run.path), run.files, engine.history.samples, run.damage, asked, run.manifest)
-
-
-def write_reports(diagnosis: Diagnosis, folder: Path, against: Against | None = None) -> None:
-    """Write ``report.html``, ``report.md`` and ``report.json`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json_report(diagnosis, against), encoding="utf-8")
-    (folder / "report.md").write_text(markdown_report(diagnosis, against), encoding="utf-8")
-    (folder / "report.html").write_text(html_report(diagnosis, against), encoding="utf-8")

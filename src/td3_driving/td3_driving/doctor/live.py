@@ -71,7 +71,7 @@ class LiveDoctor:
         return self._found
 
     def statuses(self, now: float) -> list[Status]:
-        """The five statuses at ``now`` [s], by the run's own clock."""
+        """The statuses at ``now`` [s], by the run's own clock."""
         self._now = now
         found = self.findings()
         return [self._status(watch, found, now) for watch in WATCHES]
@@ -102,7 +102,7 @@ class LiveDoctor:
                 alarm.level, alarm.message = level, f"{finding.rule}: {finding.evidence}"
             if level == ERROR:
                 alarm.rules.add(finding.rule)
-        level, message = self._level(watch, alarm, now)
+        level, message = self._level(alarm, now)
         return Status(watch.name, level, message, self._values(watch, alarm, now))
 
     def _note_arrivals(self, watch: Watch, alarm: _Alarm, now: float) -> None:
@@ -112,7 +112,7 @@ class LiveDoctor:
                 alarm.interval = max(0.9 * alarm.interval, now - alarm.fresh_at)
             alarm.arrivals, alarm.fresh_at = arrivals, now
 
-    def _level(self, watch: Watch, alarm: _Alarm, now: float) -> tuple[str, str]:
+    def _level(self, alarm: _Alarm, now: float) -> tuple[str, str]:
         if alarm.level == ERROR:
             return ERROR, alarm.message
         if alarm.arrivals == 0:

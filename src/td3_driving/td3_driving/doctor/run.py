@@ -80,6 +80,11 @@ class Run:
         """Damage at the end of the newest file. Damage before a restart does not count."""
         return self.reports[-1].damage if self.reports else ""
 
+    @property
+    def earlier_damage(self) -> str:
+        """Damage of an older file: what lay behind it is not known either."""
+        return next((report.damage for report in self.reports if report.damage), "")
+
     def samples(self, progress: Progress | None = None) -> Iterator[Scalar]:
         """All scalars, segment by segment, in the order of time (of steps if times are unknown).
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from td3_driving.doctor.algorithms import ALGORITHMS, fitting
 from td3_driving.doctor.history import History
 from td3_driving.doctor.rule import ACTOR, EPISODES, VALUES
 from td3_driving.doctor.rules.quantities import entropy_regularised
@@ -89,10 +90,11 @@ def _off_policy(history: History, asked: str) -> Scope | None:
         # An algorithm from outside is asked for by its import path.
         return Scope(asked.rpartition(":")[2], OFF_POLICY)
     if entropy_regularised(history):
-        return Scope("SAC", OFF_POLICY)
+        return Scope(fitting(entropy=True, two_critics=True), OFF_POLICY)
     if actor and critic:
-        known = asked.upper() if asked.lower() in ("td3", "ddpg") else ""
-        return Scope(known or ("TD3" if history.has("q2") or history.ours else "TD3 or DDPG"), OFF_POLICY)
+        known = ALGORITHMS.get(asked.lower())
+        two = history.has("q2") or history.ours
+        return Scope(known.name if known else fitting(entropy=False, two_critics=two), OFF_POLICY)
     if actor:
         return Scope("an actor-critic", OFF_POLICY)
     return Scope("DQN", DQN) if history.has("exploration_rate") and history.has("critic_loss") else None

@@ -223,4 +223,6 @@ LEARNER_TAGS: dict[str, tuple[str, ...]] = {
     "updates_per_step": ("agent/updates_per_step",),
     "is_training": ("agent/is_training",),
     "buffer_use": ("agent/buffer_utilization",),
+    "replay_left_out": ("replay/left_out",),
+    "checkpoints_passed_over": ("agent/checkpoints_passed_over",),
 }

@@ -10,6 +10,8 @@ RUN_TAGS: dict[str, tuple[str, ...]] = {
     "throttle_mean": ("action/throttle_mean",),
     "throttle_std": ("action/throttle_std",),
     "saturated_share": ("action/saturated_share",),
+    "uniform_share": ("observation/uniform_share",),
+    "repeated_share": ("observation/repeated_share",),
     "noise": ("train/exploration_noise", "Exploration / Exploration noise (mean)"),
     # environment, one sample now and then
     "buffer_size": ("progress/buffer_size",),
@@ -119,6 +121,9 @@ RUN_TAGS: dict[str, tuple[str, ...]] = {
     "share_*": ("rewards/*_percentage",),
     "reward_total": ("reward/total", "rewards/total"),
     "ledger_breaks": ("reward/ledger_breaks",),
+    # who else is in the ROS graph
+    "second_writers": ("graph/second_writers",),
+    "strangers": ("graph/strangers",),
     # end of the run
     "finished": ("run/finished",),
 }

@@ -21,12 +21,13 @@ class Watch:
     shows: dict[str, str]
 
 
-Q_HEALTH, GRADIENTS, LEDGER, LIVENESS, CONFIG = (
+Q_HEALTH, GRADIENTS, LEDGER, LIVENESS, CONFIG, FILES = (
     "learner: q health",
     "learner: gradients",
     "reward: ledger",
     "environment: liveness",
     "config: honoured",
+    "run: files",
 )
 WATCHES = (
     Watch(
@@ -58,4 +59,12 @@ WATCHES = (
         {"speed": "speed (km/h)", "episode_length": "last episode (steps)"},
     ),
     Watch(CONFIG, ("updates",), {"lr_actor": "actor learning rate", "lr_critic": "critic learning rate"}),
+    Watch(
+        FILES,
+        ("replay_left_out",),
+        {
+            "replay_left_out": "frames of the replay memory left out (count)",
+            "checkpoints_passed_over": "damaged checkpoints passed over (count)",
+        },
+    ),
 )

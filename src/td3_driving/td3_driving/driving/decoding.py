@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import decode_image
 from td3_driving.driving.reward import RewardTerms
 from td3_driving.driving.vehicle_state import VehicleState
 
@@ -21,15 +20,6 @@ from td3_driving.driving.vehicle_state import VehicleState
 def nanoseconds(stamp: Any) -> int:
     """A ``builtin_interfaces/Time`` as [ns]."""
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def image_array(message: Any) -> NDArray[np.uint8]:
-    """The pixels (height, width[, channels]) uint8 of a ``sensor_msgs/Image`` without a copy.
-
-    Raises:
-        ObservationError: unknown encoding, or sizes that do not fit the data.
-    """
-    return decode_image(memoryview(message.data), message.width, message.height, message.step, message.encoding)
 
 
 def vehicle_state(message: Any) -> VehicleState:

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reward of a step: named terms, each within a known range, weighted and added up.
 
-:data:`TERMS` is the one list of the terms. Weights (``reward.<term>``), bounds, messages, tags (``reward/<term>``) and
-dashboards follow from it. A user's own terms are named by their import paths in ``reward.terms``.
+:data:`td3_driving.settings_reward.TERMS` is the one list of the terms. Weights (``reward.<term>``), bounds, messages,
+tags (``reward/<term>``) and dashboards follow from it; :data:`VALUES` says how each is computed. A user's own terms are
+named by their import paths in ``reward.terms``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.bounded import SettingsError, import_paths
+from td3_driving.bounded import SettingsError
 from td3_driving.driving.drivers import NOBODY, Neighbours
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.plugins import PluginFault, load
-from td3_driving.settings_reward import RewardSettings
+from td3_driving.plugins import PluginFault
+from td3_driving.settings_reward import RewardSettings, WeightedTerm, weighted_terms
 
 IDLE_SHARE = 0.05
 """Share of the efficiency weight that a standing vehicle loses per step: standing still must never pay."""
 HEADING_LIMIT = math.pi / 4
 """Heading error at which lane keeping has no value left [rad]."""
-RESERVED = ("total", "ledger_breaks")
-"""Names that no term may have: they stand beside the terms in the event file."""
 
 
 class RewardError(PluginFault):
@@ -62,26 +62,14 @@ Judge = Callable[[DrivenStep, RewardSettings, float], float]
 
 
 @dataclass(frozen=True, slots=True)
-class RewardTerm:
-    """One named term of the reward.
+class RewardTerm(WeightedTerm):
+    """One named term of the reward, with all that :class:`~td3_driving.settings_reward.WeightedTerm` says of it.
 
     Attributes:
-        name: a lower-case identifier; ``reward.<name>`` is its weight, ``reward/<name>`` its tag.
         value: must depend on its arguments alone, or a recorded run cannot be rebuilt.
-        low, high: range of ``value``.
-        weight: where the settings give none; ``most_weight`` is the greatest that they may give.
-        meaning: one line, for the settings' manual.
-        needs_others: ``value`` looks at the other vehicles.
     """
 
-    name: str
-    value: Judge
-    low: float
-    high: float
-    weight: float
-    meaning: str
-    most_weight: float = 100.0
-    needs_others: bool = False
+    value: Judge = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +137,13 @@ def term_names(settings: RewardSettings) -> tuple[str, ...]:
     return tuple(term.name for term in reward_terms(settings.terms))
 
 
+def term_bounds(settings: RewardSettings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least and greatest weighted value of each term, in the order of the terms."""
+    terms = [(term, settings.weight(term.name)) for term in reward_terms(settings.terms)]
+    least = np.array([weight * term.low for term, weight in terms], dtype=np.float64)
+    return least, np.array([weight * term.high for term, weight in terms], dtype=np.float64)
+
+
 def greatest_reward(settings: RewardSettings) -> float:
     """Greatest absolute total that a step could have if all terms were at their worst or at their best."""
     total = 0.0
@@ -166,27 +161,19 @@ def reward_terms(paths: str = "") -> tuple[RewardTerm, ...]:
     """The terms of the package, then those behind the import ``paths`` of ``reward.terms``.
 
     Raises:
-        PluginError: a path leads to nothing, or to something that is no :class:`RewardTerm`.
-        SettingsError: a term has the name of another or a range that is none.
+        SettingsError: see :func:`td3_driving.settings_reward.weighted_terms`.
     """
-    terms = (*TERMS, *(_loaded(path) for path in import_paths(paths)))
-    names = [*RESERVED, *RewardSettings.__dataclass_fields__]
-    for term in terms:
-        if not term.name.isidentifier() or term.name != term.name.lower() or term.name in names:
-            raise SettingsError(f"reward.terms: {term.name!r} is no free name of a term; taken are {', '.join(names)}")
-        if not -math.inf < term.low <= term.high < math.inf or not 0.0 <= term.weight <= term.most_weight < math.inf:
-            raise SettingsError(
-                f"reward.terms: {term.name} needs low <= high and 0 <= weight <= most_weight, all finite"
-            )
-        names.append(term.name)
-    return terms
+    return tuple(map(_judged, weighted_terms(paths)))
 
 
-def _loaded(path: str) -> RewardTerm:
-    found = load(path, role="reward.terms")
-    if not isinstance(found, RewardTerm):
-        raise SettingsError(f"reward.terms: {path!r} is of type {type(found).__name__}, RewardTerm is needed")
-    return found
+def _judged(term: WeightedTerm) -> RewardTerm:
+    """The term with its value: a user's has one, a term of the package is looked up."""
+    if isinstance(term, RewardTerm):
+        return term
+    if term.name not in VALUES:
+        raise SettingsError(f"reward.terms: {term.name} is of type {type(term).__name__}, RewardTerm is needed")
+    row: dict[str, Any] = {spec.name: getattr(term, spec.name) for spec in fields(term)}
+    return RewardTerm(**row, value=VALUES[term.name])
 
 
 def _efficiency(step: DrivenStep, settings: RewardSettings, frame_time: float) -> float:
@@ -230,18 +217,11 @@ def _bound(value: float) -> float:
     return max(-1.0, min(1.0, value))
 
 
-TERMS = (
-    RewardTerm("efficiency", _efficiency, -1.0, 1.0, 1.0, "weight of driving at the target speed along the route"),
-    RewardTerm("lane_keeping", _lane_keeping, -1.0, 1.0, 1.0, "weight of lateral deviation and heading error"),
-    RewardTerm(
-        *("comfort", _comfort, -1.0, 0.0, 0.2),
-        "weight of smooth steering and pedals at the target speed; none at rest",
-    ),
-    RewardTerm(
-        *("safety", _safety, -1.0, 0.0, 10.0),
-        "penalty of a collision, of leaving the lane and of wrong way",
-        most_weight=1000.0,
-    ),
-    RewardTerm("progress", _progress, -1.0, 1.0, 1.0, "weight of route length gained in the step"),
-)
-"""The terms of the package in their order. A further one is an entry here."""
+VALUES: dict[str, Judge] = {
+    "efficiency": _efficiency,
+    "lane_keeping": _lane_keeping,
+    "comfort": _comfort,
+    "safety": _safety,
+    "progress": _progress,
+}
+"""How each term of the package is computed; :data:`td3_driving.settings_reward.TERMS` has range and weight."""

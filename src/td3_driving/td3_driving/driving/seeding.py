@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds of the parts of a run, drawn from the one seed of the run."""
+"""Names and seeds of the parts of a run, the seeds drawn from the one seed of the run."""
 
 from __future__ import annotations
 
 import numpy as np
+
+
+def actor_names(actors: int) -> tuple[str, ...]:
+    """Names of the actors of a run."""
+    return tuple(f"actor_{index}" for index in range(actors))
 
 
 def actor_seed(seed: int, actor_index: int) -> int:

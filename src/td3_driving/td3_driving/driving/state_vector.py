@@ -9,19 +9,27 @@ their import paths in ``observation.elements``, follow those of the package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.bounded import import_paths
 from td3_driving.driving.navigation import Manoeuvre, Navigation
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.plugins import PluginError, PluginFault, load
-from td3_driving.settings import ObservationSettings
+from td3_driving.plugins import PluginFault
+from td3_driving.settings_observation import ObservationSettings, OwnElement, StateElement, own_elements
+
+__all__ = [
+    "OwnElement",
+    "Sensed",
+    "StateElement",
+    "encode_map",
+    "encode_state",
+    "own_elements",
+    "state_dim",
+    "state_elements",
+]
 
 SPEED_SCALE = 10.0
 LATERAL_SCALE = 2.0
@@ -30,23 +38,6 @@ YAW_RATE_SCALE = 1.0
 MANOEUVRE_SCALE = 50.0
 STATE_BOUND = 5.0
 """Every element is clipped to [-STATE_BOUND, STATE_BOUND]."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateElement:
-    """One element of a vector.
-
-    Attributes:
-        name: what it is, with its sign.
-        unit: of the quantity before it is scaled.
-        scale: what the quantity is divided by.
-        source: the sensor or topic that it comes from.
-    """
-
-    name: str
-    unit: str
-    scale: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +54,6 @@ class Sensed:
     place: RoutePlace | None
     navigation: Navigation | None
     last_action: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnElement:
-    """An element of a user's: its row in the table, and where its number comes from.
-
-    Attributes:
-        element: name, unit, scale and source.
-        value: the quantity in its unit; must depend on its argument alone, or a recorded run cannot be rebuilt.
-    """
-
-    element: StateElement
-    value: Callable[[Sensed], float]
-
-
-@cache
-def own_elements(paths: str) -> tuple[OwnElement, ...]:
-    """What the import ``paths`` of ``observation.elements`` lead to.
-
-    Raises:
-        PluginError: a path leads to nothing, or to something that is no :class:`OwnElement` of a positive scale.
-    """
-    found = []
-    for path in import_paths(paths):
-        own = load(path, role="observation.elements")
-        if not isinstance(own, OwnElement) or not 0.0 < own.element.scale < math.inf:
-            raise PluginError(f"observation.elements: {path!r} is no OwnElement with a positive scale")
-        found.append(own)
-    return tuple(found)
 
 
 SPEED = StateElement("speed, forward positive", "m/s", SPEED_SCALE, "odometry twist")

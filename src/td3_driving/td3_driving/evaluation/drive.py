@@ -35,7 +35,7 @@ class EvaluationPlan:
     """What every agent drives.
 
     Attributes:
-        scenario: 0, 1, 2 = 20, 50, 100 vehicles.
+        scenario: number of one of :data:`td3_driving.sim.scenarios.SCENARIOS`.
         routes: number of routes; route i has the seed ``evaluation_seed(seed, i)``.
         ending: one of :data:`td3_driving.evaluation.episode.ENDINGS`.
         delay: from the camera to the agent [s], in whole frames; drop: share of the frames that get lost, 0 .. 1.

@@ -9,6 +9,7 @@ which a copy drives; so a training with evaluations in between learns the same a
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from td3_driving.evaluation.learned import LearnedAgent
 from td3_driving.evaluation.summary import summarise
 from td3_driving.evaluation.tour import Tour
 from td3_driving.learning.best import keep_if_better
+from td3_driving.runs.disk import reason
 from td3_driving.settings import Settings
 
 ENDING = "violation"
@@ -135,17 +137,20 @@ class TrainingEvaluations(Evaluations):
         return self.tour
 
     def finish(self) -> EvaluationOutcome:
-        """End the evaluation: keep its results, and its policy if it is the best.
-
-        Raises:
-            OSError: the run folder cannot be written to.
-        """
+        """End the evaluation: keep its results, and its policy if it is the best and the disk takes it."""
         if self.tour is None or not self.tour.complete:
             raise RuntimeError("finish() needs an evaluation whose routes are all driven")
         results, self.tour = self.tour.results, None
         values = series(results)
-        best = self._directory is not None and self._keep(self._directory, results, values)
+        best = self._directory is not None and self._kept(self._directory, results, values)
         return EvaluationOutcome(self._evaluated_at, self._version, len(results), values, best)
+
+    def _kept(self, directory: Path, results: list[EpisodeResult], values: Mapping[str, float]) -> bool:
+        try:
+            return self._keep(directory, results, values)
+        except OSError as error:
+            print(f"the evaluation cannot be written: {reason(error)}; the run goes on", file=sys.stderr, flush=True)
+            return False
 
     def _keep(self, directory: Path, results: list[EpisodeResult], values: Mapping[str, float]) -> bool:
         about = {

@@ -111,7 +111,7 @@ def final_drives(run: Path) -> int:
         ValueError, OSError, RuntimeError: the folder holds no policy that can be used, or cannot be written to.
     """
     # Only here: the module is read where there is no torch.
-    from td3_driving.evaluation.learned import learned_agent, run_settings
+    from td3_driving.evaluation.learned import learned_agent, newest_checkpoint, run_settings
 
     settings = run_settings(run)
     (run / FILE).unlink(missing_ok=True)
@@ -122,7 +122,9 @@ def final_drives(run: Path) -> int:
         print(f"drives: no route was driven within {limit:g} s (evaluation.final_timeout)")
         return 1
     print(sentence(drives, settings), flush=True)
-    text = json.dumps(record(drives, settings, _step(run)), indent=1, allow_nan=False)
+    text = json.dumps(
+        record(drives, settings, newest_checkpoint(run, settings).state["inserted"]), indent=1, allow_nan=False
+    )
     fresh = run / f"{FILE}.new"
     fresh.write_text(text + "\n", encoding="utf-8")
     fresh.replace(run / FILE)
@@ -184,11 +186,6 @@ def record(drives: Drives, settings: Settings, step: int) -> dict[str, Any]:
         "finished": time.time(),
         "versions": {"td3_driving": __version__},
     }
-
-
-def _step(run: Path) -> int:
-    """Environment steps behind the newest checkpoint."""
-    return int(json.loads((run / "checkpoints" / "latest" / "state.json").read_text(encoding="utf-8"))["inserted"])
 
 
 if __name__ == "__main__":

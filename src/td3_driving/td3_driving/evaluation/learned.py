@@ -16,7 +16,7 @@ from td3_driving.driving.state_vector import state_dim, state_elements
 from td3_driving.evaluation.agents import Act, View
 from td3_driving.learning.agent_state import actor_weights
 from td3_driving.learning.best import BEST, best_weights
-from td3_driving.learning.checkpoint import LATEST, CheckpointError, load_checkpoint, read_checkpoint
+from td3_driving.learning.checkpoint import LATEST, Checkpoint, CheckpointError, load_checkpoint, read_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.process import prepare_process
 from td3_driving.runs.profiles import load_run
@@ -93,10 +93,22 @@ def weights_of(run: Path, settings: Settings, which: str = "auto") -> tuple[byte
         which = BEST if (folder / BEST).is_dir() else LATEST
     if which == BEST:
         return best_weights(folder, digest), BEST
-    checkpoint = load_checkpoint(folder, digest) if which == LATEST else read_checkpoint(folder / which, digest)
+    checkpoint = newest_checkpoint(run, settings) if which == LATEST else read_checkpoint(folder / which, digest)
+    damaged = f", {len(checkpoint.passed_over)} newer damaged" if checkpoint.passed_over else ""
+    return actor_weights(checkpoint), f"update {checkpoint.state['updates']}{damaged}"
+
+
+def newest_checkpoint(run: Path, settings: Settings) -> Checkpoint:
+    """The newest checkpoint of a run that is not damaged.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    folder = run / "checkpoints"
+    checkpoint = load_checkpoint(folder, recorded_hash(run, settings))
     if checkpoint is None:
         raise CheckpointError(f"{folder} holds no checkpoint")
-    return actor_weights(checkpoint), f"update {checkpoint.state['updates']}"
+    return checkpoint
 
 
 def learned_agent(run: Path, which: str = "auto") -> LearnedAgent:

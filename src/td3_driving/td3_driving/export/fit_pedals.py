@@ -58,10 +58,7 @@ def report(found: PedalFit, count: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit and print; 2 and one sentence when that cannot be done."""
-    parser = argparse.ArgumentParser(prog="td3-driving fit-pedals", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=Path, help="CSV file: speed, pedal, acceleration; one line of headings")
-    parser.add_argument("--speeds", type=float, nargs="+", default=SPEEDS, help="speeds of the map [m/s]")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         samples = embedded_samples() if options.samples is None else read_samples(options.samples)
         found = fit(samples, tuple(options.speeds), PEDALS)
@@ -82,6 +79,13 @@ def read_samples(path: Path) -> NDArray[np.float64]:
     if samples.shape[1] != 3:
         raise ValueError(f"{path} has {samples.shape[1]} columns instead of speed, pedal, acceleration")
     return samples
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="td3-driving fit-pedals", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--samples", type=Path, help="CSV file: speed, pedal, acceleration; one line of headings")
+    parser.add_argument("--speeds", type=float, nargs="+", default=SPEEDS, help="speeds of the map [m/s]")
+    return parser
 
 
 if __name__ == "__main__":

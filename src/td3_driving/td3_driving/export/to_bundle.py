@@ -145,6 +145,8 @@ def _newest(run: Path, config_hash: str) -> bytes:
     checkpoint = load_checkpoint(run / "checkpoints", config_hash)
     if checkpoint is None:
         raise CheckpointError(f"{run} holds no checkpoint to export")
+    for reason in checkpoint.passed_over:
+        print(f"passed over: {reason}", file=sys.stderr)
     return actor_weights(checkpoint)
 
 

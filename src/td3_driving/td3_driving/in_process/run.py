@@ -28,6 +28,7 @@ from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import AppearanceSettings, Settings
 from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera_rig import CameraRig
+from td3_driving.sim.scenarios import training_scenario
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import World, WorldFrame
 
@@ -51,7 +52,7 @@ class PilotedWorld:
 
     def start(self, pilot: Pilot, seed: int) -> None:
         """A new episode on the route and among the traffic of ``seed``."""
-        scenario = self.settings.simulator.scenario
+        scenario = training_scenario(self.settings.simulator, seed)
         route = Route(self.world.reset(scenario, seed))
         self.camera.enter(self.world.roads)
         self.camera.dress(training_appearance(self.settings, scenario, seed), self.world.next_stamp_ns)

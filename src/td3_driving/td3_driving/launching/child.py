@@ -7,15 +7,17 @@ import json
 import sys
 from importlib import import_module
 
+from td3_driving.doctor.plain_text import speak_plainly
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.processes.ros_needs import ensure_home
 
 MODULES = {
     "policy": "td3_driving.nodes.training.policy",
     "learner": "td3_driving.nodes.training.learner",
     "diagnostics": "td3_driving.nodes.training.diagnostics",
     "simulator": "td3_driving.nodes.bridge.simulator",
-    "scenario": "td3_driving.nodes.bridge.carla_episodes",
+    "carla_episodes": "td3_driving.nodes.bridge.carla_episodes",
     "visualizer": "td3_driving.nodes.view.visualizer",
     "recorder": "td3_driving.nodes.training.recorder",
     "gate": "td3_driving.nodes.vehicle.gate",
@@ -48,6 +50,8 @@ def _ros_arguments(spec: ProcessSpec, params_file: str) -> list[str]:
 
 def main() -> int:
     """Hand the rest of the command line to the ``main`` of the named executable; its exit code."""
+    speak_plainly()
+    ensure_home()
     executable = sys.argv[1]
     sys.argv = [executable, *sys.argv[2:]]
     try:

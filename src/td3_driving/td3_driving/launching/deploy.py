@@ -13,6 +13,7 @@ from td3_driving.launching.child import command
 from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.processes.ros_needs import check_ros, log_note, log_variables, spare_log_folder
 
 
 class Log:
@@ -31,10 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _options(_parser().parse_args(arguments))
-    except ValueError as error:
+        check_ros(os.environ)
+        logs = log_variables(os.environ, spare_log_folder())
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if logs:
+        print(log_note(logs), file=sys.stderr)
+    environment = {**os.environ, **logs, "PYTHONUNBUFFERED": "1"}
     supervisor = Supervisor(deployment(options), lambda spec: command(spec, options.params_file), Log(), environment)
     end = supervisor.run()
     if end.code and end.code != INTERRUPTED:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,8 @@ USUAL = {
 """Interface -> usual topics of the inputs on such a vehicle."""
 ROLES = ("camera", "odometry", "route", "command")
 SENSOR_QOS = ("best_effort", "reliable")
+NAME = re.compile(r"(~?/)?[A-Za-z_{][A-Za-z0-9_{}]*(/[A-Za-z_{][A-Za-z0-9_{}]*)*")
+"""Names of topics and namespaces that rcl takes."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class DeployOptions:
         ):
             if value not in options:
                 raise ValueError(f"{name}: {value!r} is not one of {', '.join(options)}")
+        for name, value in (("namespace", self.namespace.strip("/")), *self.topics.items()):
+            if value and not NAME.fullmatch(value):
+                raise ValueError(f"{name}: {value!r} is no name that ROS takes: letters, digits, _ and /")
         for file in (self.public_key, self.params_file):
             if file and not Path(file).is_file():
                 raise ValueError(f"{file}: no such file")

@@ -32,6 +32,7 @@ from td3_driving.launching.evaluate_over_ros import over_ros
 from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 from td3_driving.settings import Settings
+from td3_driving.sim.scenarios import scenario_of
 
 CHANGES = [name for name in PERTURBATIONS if name != NONE]
 SHARED = ("map", "route", "vehicles", "hard_braking", "pushing_in", "parked_cars")
@@ -51,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     try:
         entries = list(_entries(asked, console))
+        print_tables(entries, Console(highlight=False))
         _write(asked, entries)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
-    print_tables(entries, Console(highlight=False))
     return 0
 
 
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN_OR_DRIVER",
         help=f"run folder, driver ({drivers}) or import path of one",
     )
-    add("--scenario", type=int, nargs="+", default=[0], help="traffic: 0, 1, 2 = 20, 50, 100 vehicles (0)")
+    add("--scenario", type=int, nargs="+", default=[0], help="traffic: 0, 1, 2 = 20, 50, 100 vehicles; 3 = practice")
     add("--map", help="road network (as the run or the profile says)")
     add("--routes", type=int, default=10, help="number of routes (%(default)s)")
     add("--seed", type=int, default=0, help="of the routes and the traffic (%(default)s)")
@@ -95,13 +96,17 @@ def _words(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split(",")]
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0,50") from error
 
 
 def _entries(asked: argparse.Namespace, console: Console) -> Iterator[Entry]:
     """Drive all agents and plans of the command line; all agents see the same routes and traffic."""
     runs = [Path(name) for name in asked.agents if not is_driver(name)]
     _check_inspection(asked, runs)
+    _check_files(asked)
     common = _common_settings(asked, runs)
     plans = list(_plans(asked))
     for index, name in enumerate(asked.agents):
@@ -157,6 +162,18 @@ def _check_inspection(asked: argparse.Namespace, runs: Sequence[Path]) -> None:
             raise ValueError(f"{option} needs --html FILE{' or --json FILE' if name == 'state_importance' else ''}")
 
 
+def _check_files(asked: argparse.Namespace) -> None:
+    """Check that the results can be written before hours are spent on them.
+
+    Raises:
+        ValueError: a folder is missing, or a folder is named where a file is wanted.
+    """
+    for file in filter(None, (asked.json, asked.html, asked.gif)):
+        if file.is_dir() or not file.parent.is_dir():
+            why = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+            raise ValueError(f"{file} cannot be written: {why}")
+
+
 def _entry(agent: EvaluatedAgent, settings: Settings, plan: EvaluationPlan, film: Path | None) -> Entry:
     recorder = Film(settings.simulator.fixed_delta) if film is not None else None
 
@@ -172,8 +189,7 @@ def _entry(agent: EvaluatedAgent, settings: Settings, plan: EvaluationPlan, film
 def _plans(asked: argparse.Namespace) -> Iterator[EvaluationPlan]:
     frames = cameras(asked.camera)
     for scenario in asked.scenario:
-        if scenario not in (0, 1, 2):
-            raise ValueError(f"scenario {scenario} is outside 0 .. 2")
+        scenario_of(scenario)
         plan = EvaluationPlan(scenario, asked.routes, asked.seed, asked.ending)
         late = [replace(plan, delay=1e-3 * delay) for delay in asked.delay_ms]
         lossy = [replace(plan, drop=drop) for drop in asked.drop if drop]

@@ -18,6 +18,7 @@ from td3_driving.launching.progress import Screen
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.domain import claim_domain, discovery, wanted_domain
 from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.ros_needs import check_ros, log_variables
 
 
 def over_ros(asked: argparse.Namespace) -> int:
@@ -29,13 +30,15 @@ def over_ros(asked: argparse.Namespace) -> int:
     with ExitStack() as held:
         try:
             folder = Path(held.enter_context(TemporaryDirectory(prefix="td3_driving_evaluation_")))
+            check_ros(os.environ)
+            logs = log_variables(os.environ, folder / "log")
             specs = evaluation_processes(_request(asked), folder)
             domain = held.enter_context(claim_domain(wanted_domain(os.environ)))
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return BAD_INPUT
         console = Console(soft_wrap=True, highlight=False)
-        environment = {**os.environ, **discovery(domain.number, os.environ), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **discovery(domain.number, os.environ), **logs, "PYTHONUNBUFFERED": "1"}
         with Screen(console) as screen:
             end = Supervisor(specs, lambda spec: command(spec, str(folder / "config.yaml")), screen, environment).run()
         if end.reason:

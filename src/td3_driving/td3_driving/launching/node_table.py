@@ -83,9 +83,10 @@ class RunOptions:
 
 def processes(options: RunOptions) -> list[ProcessSpec]:
     """Return the processes of a run in starting order; subscribers come first."""
-    run_directory = {"run_dir": str(options.run_directory)}
+    run_directory: dict[str, Scalar] = {"run_dir": str(options.run_directory)}
+    watching = run_directory | _resetter(options)
     specs = [
-        ProcessSpec("diagnostics", "diagnostics", parameters=run_directory, on_exit="respawn", drain=10.0),
+        ProcessSpec("diagnostics", "diagnostics", parameters=watching, on_exit="respawn", drain=10.0),
         ProcessSpec("learner", "learner", parameters=run_directory, on_exit="respawn", drain=30.0),
     ]
     if options.record:
@@ -123,12 +124,18 @@ def shared_topics(namespace: str) -> tuple[tuple[str, str], ...]:
     return tuple((topic, f"/{topic}") for topic in topics.SHARED) if namespace else ()
 
 
+def _resetter(options: RunOptions) -> dict[str, Scalar]:
+    """The parameter that names the node that commands the vehicle in a reset: with the embedded simulator, none."""
+    return {"resetter": ""} if options.simulator == "embedded" else {}
+
+
 def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
     alone = options.num_actors == 1
     suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
     shared = shared_topics(namespace)
     run_directory = str(options.run_directory)
     identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index, "run_dir": run_directory}
+    identity |= _resetter(options)
     policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
     if options.simulator == "carla":
         return [carla_node(options.run_directory), policy]
@@ -140,7 +147,9 @@ def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
 
 def carla_node(run_directory: Path) -> ProcessSpec:
     """The process that brings up CARLA; it ends with a refusal where that is not possible."""
-    return ProcessSpec("scenario", "scenario", parameters={"run_dir": str(run_directory)}, on_exit="respawn")
+    return ProcessSpec(
+        "carla_episodes", "carla_episodes", parameters={"run_dir": str(run_directory)}, on_exit="respawn"
+    )
 
 
 def _companions(options: RunOptions) -> list[ProcessSpec]:

@@ -13,17 +13,29 @@ from pathlib import Path
 from td3_driving.carla.errors import CarlaError
 from td3_driving.carla.server import check_startable
 from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
-from td3_driving.processes.domain import claim_domain, discovery, wanted_domain
+from td3_driving.launching.resuming import profile_name, require_same_run
+from td3_driving.processes.domain import (
+    OWN_PROFILE,
+    claim_domain,
+    discovery,
+    free_shared_memory,
+    room_for_images,
+    wanted_domain,
+)
+from td3_driving.processes.ros_needs import check_ros, log_note, log_variables
 from td3_driving.runs import run_folder
-from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, override, profile_path
+from td3_driving.runs.profiles import DEFAULT_PROFILE, config_directory, load_profile, override, profile_path
 from td3_driving.runs.run_folder import RunFolder
 from td3_driving.settings import Settings
+from td3_driving.trust.token import renew_token
 
 BRIDGE_DOMAIN = 0
 """Domain of an external simulator unless ``ROS_DOMAIN_ID`` is set: the default of ROS 2."""
 
 BLIND = {"network.critic": "camera", "learning.teacher": "none"}
 """Settings of a run whose simulator may not publish the other vehicles, unless the user sets them by name."""
+TO_LISTEN = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "ROS_LOCALHOST_ONLY")
+"""Variables that other ROS programs need to hear a run."""
 CARLA_PATIENCE = 600.0
 """Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
 
@@ -33,13 +45,13 @@ class RunRequest:
     """A training run as a user asks for it; "" and None mean: as the profile says.
 
     Attributes:
-        profile: name of a profile or path of a parameter file.
+        profile: name of a profile or path of a parameter file; "" for the default, and for that of a resumed run.
         assignments: ``group.name=value`` on top of it.
         run_directory: name below ``runs/`` or a path.
         resume: continue the run that lies there.
     """
 
-    profile: str = DEFAULT_PROFILE
+    profile: str = ""
     assignments: tuple[str, ...] = ()
     run_directory: str = ""
     resume: bool = False
@@ -48,6 +60,11 @@ class RunRequest:
     tensorboard: bool = False
     rviz: bool = False
     record: bool = False
+
+    @property
+    def new_profile(self) -> str:
+        """The profile of a new run."""
+        return self.profile or DEFAULT_PROFILE
 
 
 @dataclass(frozen=True)
@@ -89,16 +106,22 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
     )
     specs = processes(options)
     _require_programs(specs)
+    check_ros(environment)
     if request.simulator == "carla":
         _require_carla(settings, environment)
     wanted = wanted_domain(environment)
     if wanted is None and _others_speak(request, settings):
         wanted = BRIDGE_DOMAIN
     domain = held.enter_context(claim_domain(wanted))
-    make = run_folder.resume if request.resume else run_folder.create
-    folder = held.enter_context(make(path, settings, now))
-    variables = discovery(domain.number, environment) | patient_threads(environment)
-    return Prepared(folder, options, specs, variables, blind_note(request))
+    folder = held.enter_context(_claim(request, path, settings, now))
+    renew_token(folder.path)
+    logs = log_variables(environment, folder.path / "log")
+    variables = discovery(domain.number, environment) | patient_threads(environment) | logs
+    image = 4 * settings.simulator.camera_width * settings.simulator.camera_height
+    profile = config_directory() / "dds" / OWN_PROFILE
+    variables |= room_for_images(environment, profile, image, free_shared_memory())
+    notes = blind_note(request), log_note(logs)
+    return Prepared(folder, options, specs, variables, "; ".join(filter(None, notes)))
 
 
 def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
@@ -109,14 +132,33 @@ def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
     """
     if request.resume:
         path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
-        return override(run_folder.earlier_settings(path), request.assignments), path
-    profile = load_profile(profile_path(request.profile))
+        earlier = run_folder.earlier_settings(path)
+        settings = override(earlier, request.assignments)
+        require_same_run(path, request.profile, earlier, settings)
+        return settings, path
+    profile = load_profile(profile_path(request.new_profile))
     profile = override(profile, blind(request, profile))
     if request.simulator == "carla":
         patience = max(profile.pacing.stall_timeout, CARLA_PATIENCE)
         profile = override(profile, [f"pacing.stall_timeout={patience}"])
     settings = override(profile, request.assignments)
-    return settings, run_folder.folder_for(request.run_directory, request.profile, settings.run.seed, now)
+    _require_learning(settings)
+    return settings, run_folder.folder_for(request.run_directory, request.new_profile, settings.run.seed, now)
+
+
+def _claim(request: RunRequest, path: Path, settings: Settings, now: datetime) -> RunFolder:
+    if request.resume:
+        return run_folder.resume(path, settings, now)
+    return run_folder.create(path, settings, now, profile_name(request.new_profile))
+
+
+def _require_learning(settings: Settings) -> None:
+    starts = settings.pacing.learning_starts
+    if settings.run.steps <= starts:
+        raise ValueError(
+            f"run.steps {settings.run.steps} is not above pacing.learning_starts {starts}, so the run would end before"
+            f" it learns: take more steps, or fewer before it learns with --set pacing.learning_starts=N"
+        )
 
 
 def blind(request: RunRequest, profile: Settings) -> list[str]:
@@ -133,7 +175,7 @@ def blind_note(request: RunRequest) -> str:
     Raises:
         ValueError: there is no such profile.
     """
-    changed = [] if request.resume else blind(request, load_profile(profile_path(request.profile)))
+    changed = [] if request.resume else blind(request, load_profile(profile_path(request.new_profile)))
     if not changed:
         return ""
     names = ", ".join(word.partition("=")[0] for word in changed)
@@ -167,7 +209,7 @@ def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
 
 def how_to_listen(environment: Mapping[str, str]) -> str:
     """Return the shell prefix with which other ROS programs receive the run's topics."""
-    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("ROS_"))
+    return " ".join(f"{name}={value}" for name, value in sorted(environment.items()) if name in TO_LISTEN)
 
 
 def patient_threads(environment: Mapping[str, str]) -> dict[str, str]:

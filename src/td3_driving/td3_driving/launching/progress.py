@@ -3,7 +3,8 @@
 
 The diagnostics node prints lines of the form ``@progress {json}`` about twice a second; they are taken out of its log.
 Their fields, all optional: ``step``, ``steps``, ``episode``, ``return`` (of the last episode), ``steps_per_second``,
-``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``seconds_left``, ``alarms`` (list of names).
+``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``seconds_left``, ``alarms`` (list of names), ``waits``
+(what the learner waits for while no step comes).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ PLAIN_PERIOD = 10.0
 """Wall time [s] between two progress lines where the output is not a terminal."""
 COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_magenta")
 UNKNOWN = "–"
+BETWEEN = " · "
+LEAST_FIRST = ("updates_per_second", "episode", "steps_per_second", "q_ratio", "return")
+"""Parts of the line that a narrow terminal does without, in this order."""
 
 
 def parse(line: str) -> dict[str, Any] | None:
@@ -36,19 +40,46 @@ def parse(line: str) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def render(fields: Mapping[str, Any]) -> str:
-    """Return one line of text; unknown fields are shown as unknown."""
-    parts = [
-        f"step {_number(fields, 'step', ',.0f')}/{_number(fields, 'steps', ',.0f')}",
-        f"episode {_number(fields, 'episode', '.0f')}",
-        f"return {_number(fields, 'return', '.1f')}",
-        f"{_number(fields, 'steps_per_second', '.1f')} steps/s",
-        f"{_number(fields, 'updates_per_second', '.1f')} updates/s",
-        f"Q ratio {_number(fields, 'q_ratio', '.2f')}",
-        f"{_time_left(fields)} left",
-    ]
-    alarms = fields.get("alarms")
-    return " · ".join(parts) + " · " + ("alarms: " + ", ".join(map(str, alarms)) if alarms else "no alarms")
+def render(fields: Mapping[str, Any], width: int | None = None) -> str:
+    """Return one line of text; unknown fields are shown as unknown.
+
+    Args:
+        width: columns of the terminal; what matters least is left out until the line fits. Step, time left, what is
+            waited for and alarms stay.
+    """
+    parts = {
+        "step": f"step {_number(fields, 'step', ',.0f')}/{_number(fields, 'steps', ',.0f')}",
+        "episode": f"episode {_number(fields, 'episode', '.0f')}",
+        "return": f"return {_number(fields, 'return', '.1f')}",
+        "steps_per_second": f"{_number(fields, 'steps_per_second', '.1f')} steps/s",
+        "updates_per_second": f"{_number(fields, 'updates_per_second', '.1f')} updates/s",
+        "q_ratio": f"Q ratio {_number(fields, 'q_ratio', '.2f')}",
+        "seconds_left": f"{_time_left(fields)} left",
+    }
+    if fields.get("waits"):
+        parts["waits"] = f"waits for {fields['waits']}"
+    alarms = [str(alarm) for alarm in fields.get("alarms") or ()]
+    named = len(alarms)
+    omitted = iter(LEAST_FIRST)
+    while len(line := BETWEEN.join((*parts.values(), _alarms(alarms, named)))) > (width or math.inf):
+        name = next(omitted, None)
+        if name is not None:
+            del parts[name]
+        elif named > 0:
+            named -= 1
+        else:
+            break
+    return line
+
+
+def _alarms(alarms: list[str], named: int) -> str:
+    """The first ``named`` alarms by their names, the others by their count."""
+    if not alarms:
+        return "no alarms"
+    if named == 0:
+        return f"{len(alarms)} alarm{'s' if len(alarms) > 1 else ''}"
+    more = f" +{len(alarms) - named}" if named < len(alarms) else ""
+    return f"alarms: {', '.join(alarms[:named])}{more}"
 
 
 def _number(fields: Mapping[str, Any], name: str, form: str) -> str:
@@ -96,11 +127,12 @@ class Screen:
             message = Text.from_ansi(text)
             self._console.print(Text.assemble((f"[{name}] ", colour), message), soft_wrap=True, highlight=False)
         else:
-            self._progress(render(fields))
+            self._progress(fields)
 
-    def _progress(self, text: str) -> None:
+    def _progress(self, fields: Mapping[str, Any]) -> None:
         if self._live is not None:
+            text = render(fields, self._console.width)
             self._live.update(Text(text, style="bold", no_wrap=True, overflow="ellipsis"), refresh=True)
         elif self._clock() - self._last_plain >= PLAIN_PERIOD:
             self._last_plain = self._clock()
-            self._console.print(text, soft_wrap=True, highlight=False)
+            self._console.print(render(fields), soft_wrap=True, highlight=False)

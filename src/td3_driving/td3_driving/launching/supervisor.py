@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from td3_driving.launching.course import Course, Decision, End, Restart, Say, Stop
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.processes.child_process import ChildProcess, LineSink
+from td3_driving.processes.hangup import drop_dead_outputs, outlives_terminal
 
 GRACE = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """Signals of a stop in their order, each with the wall time [s] that is given before the next."""
@@ -42,7 +44,8 @@ class Supervisor:
         self._specs = {spec.name: spec for spec in specs}
         self._command = command
         self._output = output
-        self._environment = dict(environment)
+        # The pipe is read as UTF-8, whatever the terminal is; the starter writes for the terminal.
+        self._environment = {**environment, "PYTHONIOENCODING": "utf-8:replace"}
         self._grace = grace
         self._course = Course(specs)
         self._children: dict[str, ChildProcess] = {}
@@ -58,6 +61,8 @@ class Supervisor:
         self._end = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
+        if not outlives_terminal():
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             for spec in self._specs.values():
                 self._spawn(self._live(spec))
@@ -74,6 +79,11 @@ class Supervisor:
                 child.send(signal.SIGKILL)
         self._carry_out(decisions)
 
+    def _hung_up(self) -> None:
+        """The terminal is closed: stop the run as by Ctrl-C."""
+        drop_dead_outputs()
+        self._interrupted()
+
     async def _live(self, spec: ProcessSpec) -> None:
         """Run a process once, from its start to its exit code."""
         child = self._children[spec.name] = ChildProcess(spec.name, self._output)
@@ -83,7 +93,8 @@ class Supervisor:
     def _carry_out(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, Say):
-                self._output.line("run", decision.text)
+                with suppress(OSError):  # Output that leads nowhere must not keep the run from its end.
+                    self._output.line("run", decision.text)
             elif isinstance(decision, Restart):
                 self._spawn(self._live(self._specs[decision.name]))
             elif isinstance(decision, Stop):

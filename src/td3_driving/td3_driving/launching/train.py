@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +28,10 @@ STAGED_PROFILE = "validation_5k"
 """Its learning starts after 1,000 steps, so that 5,000 are enough for a verdict."""
 
 
+DIRECT = {"run.steps": "steps", "run.seed": "seed", "run.num_actors": "num_actors"}
+"""Settings that have an option of their own: their names, and those of the options."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, and judge the run.
 
@@ -35,34 +40,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         With ``--staged`` also 3 and 4: the verdict of the stage that stopped the plan.
     """
     asked = _parser().parse_args(arguments)
-    return _staged(_request(asked)) if asked.staged else _train(_request(asked)).code
+    if asked.resume and asked.profile:
+        return _refuse(
+            ValueError("--resume goes on with the settings of the run, so --profile cannot be given with it"), ()
+        )
+    typed = tuple(name for name, option in DIRECT.items() if getattr(asked, option) is not None)
+    request = _request(asked)
+    return _staged(request, typed) if asked.staged else _train(request, typed).code
 
 
-def _staged(request: RunRequest) -> int:
+def _staged(request: RunRequest, typed: Sequence[str]) -> int:
     try:
         plan = StagePlan.of(request, datetime.now())
     except (ValueError, OSError) as error:
-        return _refuse(error)
-    console = Console(soft_wrap=True, highlight=False)
-    return plan.carry_out(_train, lambda text: console.print(text, style="bold"))
+        return _refuse(error, typed)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    return plan.carry_out(partial(_train, typed=typed), lambda text: console.print(text, style="bold"))
 
 
-def _train(request: RunRequest) -> StageOutcome:
+def _train(request: RunRequest, typed: Sequence[str]) -> StageOutcome:
     with ExitStack() as held:
         try:
             prepared = prepare(request, os.environ, datetime.now(), held)
         except (ValueError, OSError) as error:
-            return StageOutcome(_refuse(error), Path())
+            return StageOutcome(_refuse(error, typed), Path())
         return StageOutcome(_run(prepared), prepared.folder.path)
 
 
-def _refuse(error: Exception) -> int:
-    print(f"error: {error}", file=sys.stderr)
+def _refuse(error: Exception, typed: Sequence[str]) -> int:
+    """Print the error; settings that were ``typed`` as options are named as such."""
+    text = str(error)
+    for name in typed:
+        text = text.replace(name, f"--{DIRECT[name].replace('_', '-')}")
+    print(f"error: {text}", file=sys.stderr)
     return BAD_INPUT
 
 
 def _run(prepared: Prepared) -> int:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     environment = {**os.environ, **prepared.environment, "PYTHONUNBUFFERED": "1"}
     folder = prepared.folder.path
     console.print(f"run folder {folder}")
@@ -87,10 +102,10 @@ def _supervise(specs: list[ProcessSpec], prepared: Prepared, environment: dict[s
 
 
 def _request(asked: argparse.Namespace) -> RunRequest:
-    direct = {"run.steps": asked.steps, "run.seed": asked.seed, "run.num_actors": asked.num_actors}
-    assignments = [f"{name}={value}" for name, value in direct.items() if value is not None]
+    given = {name: getattr(asked, option) for name, option in DIRECT.items()}
+    assignments = [f"{name}={value}" for name, value in given.items() if value is not None]
     return RunRequest(
-        profile=asked.profile or (STAGED_PROFILE if asked.staged else DEFAULT_PROFILE),
+        profile=asked.profile or (STAGED_PROFILE if asked.staged and not asked.resume else ""),
         assignments=(*assignments, *asked.set),
         run_directory=asked.run,
         resume=asked.resume,

@@ -17,7 +17,7 @@ from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
-from td3_driving.learning.weights import PolicySnapshot
+from td3_driving.learning.weights import FitWeights, PolicySnapshot, WeightsError
 from td3_driving.settings import Settings, SettingsError
 
 POLICY = "policy"
@@ -83,6 +83,7 @@ class LearnedActionSource:
         self._strict = settings.pacing.mode == "strict"
         self._ahead = self._strict and settings.pacing.lead > 0
         self._newest: PolicySnapshot | None = None
+        self._fit: FitWeights | None = None
         self._in_use = b""
         self._inserted_before = 0
         self._acted = 0
@@ -122,7 +123,13 @@ class LearnedActionSource:
         return b"" if self._newest is None else self._policy.whole(self._newest.data)
 
     def offer(self, weights: PolicySnapshot) -> None:
-        """Keep the weights until they are due; the first ones also tell how many steps the run has behind it."""
+        """Keep the weights until they are due; the first ones also tell how many steps the run has behind it.
+
+        Raises:
+            WeightsError: they cannot be used, or their numbers are not of this run; those before them stay.
+        """
+        self._check_numbers(weights)
+        self._fit = self._policy.fit(weights.data, weights.sha256, weights.version)
         self._newest = weights
         if self._policy.version is None:
             self._load_first()
@@ -163,12 +170,18 @@ class LearnedActionSource:
             return self._policy.act(observation.stack, observation.state)
         return None if self._teacher is None else self._teacher.act(situation)
 
+    def _check_numbers(self, weights: PolicySnapshot) -> None:
+        steps, updates = self._run.steps, self._limiter.updates_due(self._run.steps)
+        if not 0 <= weights.version <= updates:
+            raise WeightsError(f"version {weights.version} is outside 0 .. {updates}, the updates of the run")
+        if not 0 <= weights.inserted <= steps:
+            raise WeightsError(f"{weights.inserted} inserted steps are outside 0 .. {steps}, the steps of the run")
+
     def _missing(self, published: int) -> str:
         expected = self._limiter.weights_expected(self._inserted_before + published * self._run.num_actors)
         if self._policy.version is not None and self._policy.version >= expected:
             return ""
-        if self._newest is not None and self._newest.version >= expected:
-            self._load()
+        if self._newest is not None and self._newest.version >= expected and self._load():
             return ""
         have = "none" if self._newest is None else str(self._newest.version)
         return f"the learner's weights of update {expected} (newest here: {have})"
@@ -179,10 +192,16 @@ class LearnedActionSource:
             self._inserted_before = self._newest.inserted
             self._load()
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Take over the newest weights; not while the frozen ones that they need are missing."""
         assert self._newest is not None
-        self._policy.load(self._newest.data, self._newest.sha256)
+        if self._fit is None:
+            self._fit = self._policy.fit(self._newest.data, self._newest.sha256, self._newest.version)
+        if self._fit is None:
+            return False
+        self._policy.take(self._fit)
         self._in_use = self._newest.data
+        return True
 
 
 class DriverActionSource:

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from td3_driving.driving.observation import stack_shape
 from td3_driving.plugins import resolve
-from td3_driving.settings import ENCODERS, NetworkSettings, ObservationSettings, SettingsError
+from td3_driving.settings import NetworkSettings, ObservationSettings, SettingsError
 
 PIXEL_MAX = 255.0
 NEEDS = ("prepare", "forward", "initialise", "before_acting", "to_onnx", "unused")
@@ -113,7 +113,7 @@ def make_encoder(observation: ObservationSettings, network: NetworkSettings) -> 
     Raises:
         SettingsError: there is none of that name, or the frames are too small for it.
     """
-    encoder: Encoder = resolve(network.encoder, ENCODERS, NEEDS, "network.encoder")(observation, network)
+    encoder: Encoder = resolve(network.encoder, CLASSES, NEEDS, "network.encoder")(observation, network)
     return encoder
 
 
@@ -247,3 +247,7 @@ def _to_patches(frames: Tensor) -> Tensor:
     words = frames[:, :, : rows * _STRIDE].view(torch.int32).reshape(batch, stack, rows, _STRIDE, columns)
     blocks = words.permute(0, 2, 4, 1, 3).contiguous().view(torch.uint8)
     return blocks.view(batch, rows, columns, stack * _STRIDE * _STRIDE).to(torch.float32).permute(0, 3, 1, 2)
+
+
+CLASSES: dict[str, type[Encoder]] = {"nature": NatureEncoder, "small": SmallEncoder}
+"""Class of each name in :data:`td3_driving.settings.ENCODERS`."""

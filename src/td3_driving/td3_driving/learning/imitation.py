@@ -13,6 +13,10 @@ from torch import Tensor
 from td3_driving.learning.algorithms.base import ActorObjective, Report, Transitions
 from td3_driving.settings import LearningSettings
 
+STEER, DRIVE = 0, 1
+BRAKES = -0.02
+"""A teacher brakes whose second element lies below."""
+
 
 class Imitation:
     """The distance between the policy's actions and the teacher's."""
@@ -21,7 +25,7 @@ class Imitation:
         self._rule = rule
 
     def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int) -> tuple[Tensor, Report]:
-        imitation = imitation_loss(objective.action, inputs.teacher)
+        imitation = imitation_loss(objective.action, inputs.teacher, self._rule.teacher_braking)
         scale = imitation_weight(self._rule, updates) * objective.q.detach().abs().mean()
         return scale * imitation, {"debug/imitation_loss": imitation.detach()}
 
@@ -34,11 +38,24 @@ def imitation_weight(rule: LearningSettings, updates: int) -> float:
     return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
 
 
-def imitation_loss(action: Tensor, teacher: Tensor) -> Tensor:
+def imitation_loss(action: Tensor, teacher: Tensor, braking: float = 1.0) -> Tensor:
     """Mean squared distance between the actions ``(B, 2)`` and the teacher's, over the rows where it has one.
 
     Rows of ``teacher`` that are not finite do not count and give no gradient; with no other row the loss is 0.
+
+    Args:
+        braking: how much the pedals count in a row in which the teacher brakes, if they count 1 in the others. Such
+            rows are few, and a policy that never brakes has a small mean distance. The mean weight of a batch stays 1,
+            and steering counts alike everywhere.
     """
     known = torch.isfinite(teacher).all(dim=1)
-    squared = (action - torch.where(known[:, None], teacher, action.detach())).square().sum(dim=1)
-    return squared.sum() / known.sum().clamp(min=1)
+    squared = (action - torch.where(known[:, None], teacher, action.detach())).square()
+    if braking != 1.0:
+        squared = torch.stack((squared[:, STEER], squared[:, DRIVE] * _pedal_weights(teacher, known, braking)), dim=1)
+    return squared.sum(dim=1).sum() / known.sum().clamp(min=1)
+
+
+def _pedal_weights(teacher: Tensor, known: Tensor, braking: float) -> Tensor:
+    """Weights ``(B,)`` of mean 1 over the rows that have a teacher."""
+    weights = torch.where(teacher[:, DRIVE] < BRAKES, braking, 1.0) * known
+    return weights * (known.sum() / weights.sum().clamp(min=1e-6))

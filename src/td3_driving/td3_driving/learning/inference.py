@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from td3_driving.driving.observation import stack_shape
 from td3_driving.learning.algorithms import make_actor
-from td3_driving.learning.weights import frozen_hash, load_frozen, load_into, needed_frozen, whole
+from td3_driving.learning.weights import FitWeights, fit, frozen_hash, load_frozen, needed_frozen, put, whole
 from td3_driving.settings import Settings
 
 
@@ -34,10 +34,25 @@ class ActorPolicy:
         Raises:
             WeightsError: they are corrupt or do not fit; the policy goes on with those it had.
         """
-        metadata = load_into(self._actor, data, sha256, self.frozen)
-        self._actor.encoder.before_acting()
-        self.version = int(metadata["version"])
+        self.take(fit(self._actor, data, sha256, self.frozen))
+        assert self.version is not None
         return self.version
+
+    def fit(self, data: bytes, sha256: str, version: int) -> FitWeights | None:
+        """The weights in ``data``, ready for :meth:`take`; ``None`` where the frozen ones that they need are missing.
+
+        Raises:
+            WeightsError: they are corrupt, do not fit, or are not of ``version``.
+        """
+        if self.lacks_frozen(data):
+            return None
+        return fit(self._actor, data, sha256, self.frozen, version)
+
+    def take(self, weights: FitWeights) -> None:
+        """Take over weights that fit."""
+        put(self._actor, weights)
+        self._actor.encoder.before_acting()
+        self.version = weights.version
 
     def load_frozen(self, data: bytes, sha256: str | None = None) -> None:
         """Take over the frozen weights of the encoder, as :func:`td3_driving.learning.weights.take_frozen` packs them.

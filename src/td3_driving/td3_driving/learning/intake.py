@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks every message from an actor, keeps the account of what came, and puts the good ones into the memory.
 
+A message counts for its stream, one (actor, session), only after all checks: configuration, actor, session and sequence
+number, the bounds of every field, and its place in the episode. A refused message moves nothing but its own count.
+
 Account, true after every message: ``sent = received + lost`` and ``received = inserted + duplicate + rejected``.
 
-* A jump ahead in the sequence numbers counts the numbers in between as lost.
-* A number that was stored or refused before is a duplicate: DDS delivers the last messages again to a learner that was
+* A jump ahead in the sequence numbers counts the numbers in between as lost, but for those that came and were refused.
+* A number that was stored or passed before is a duplicate: DDS delivers the last messages again to a learner that was
   started anew.
 * A number that was counted as lost and arrives after all counts as rejected instead: its place in the episode has
   passed, and runs are repeatable only while the order of insertion is.
 
-A lost or rejected message breaks the chain: no stack and no next observation reaches across it.
+Without healing, a lost or refused message breaks the chain: no stack and no next observation reaches across it. With
+healing, a message that comes before one that is missing counts as a duplicate and is left out: the actor sends all from
+the missing one on again (:meth:`ExperienceIntake.expected` names it), and the memory gets every step in its order.
 """
 
 from __future__ import annotations
@@ -18,18 +23,16 @@ import enum
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from td3_driving.driving.experience import Experience
-from td3_driving.driving.observation import frame_shape
-from td3_driving.driving.privileged import privileged_dim
-from td3_driving.driving.reward import term_names
+from td3_driving.learning.bounds import ExperienceBounds
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
-REWARD_TOLERANCE = 1e-6
 MAX_MISSING_RANGES = 1000
+MAX_REFUSED = 1000
+"""Refused numbers that a stream remembers."""
+MAX_EARLY = 4000
+"""Messages that may come before a missing one until it is given up: the actor has had its chances to send it again."""
 
 
 class IntakeVerdict(enum.Enum):
@@ -78,47 +81,63 @@ class ActorStream:
         missing: ranges ``[start, end)`` of numbers that were passed over, oldest first.
         previous: (episode_id, step_index, closed) of the message before, ``None`` when it is lost or was rejected.
         episode_floor: least episode id that can still come.
+        refused: numbers from ``expected`` on whose messages came and were refused.
+        early_end: end of the numbers that came before a missing one; those below it are accounted for.
+        early: messages that came since then.
     """
 
     expected: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
     previous: tuple[int, int, bool] | None = None
     episode_floor: int = 0
+    refused: list[int] = field(default_factory=list)
+    early_end: int = 0
+    early: int = 0
 
 
 class ExperienceIntake:
-    """Checks messages, counts them, and puts the good ones into the replay memory."""
+    """Checks messages, counts them, and puts the good ones into the replay memory.
 
-    def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory) -> None:
-        observation = settings.observation
-        self._config_hash = settings.digest()
-        self._frame_shape = frame_shape(observation)
-        self._terms_shape = (len(term_names(settings.reward)),)
-        self._state_dim = state_dim
-        self._privileged_dim = privileged_dim(settings)
+    Args:
+        heal: leave out what comes before a missing message, because the actor sends it again.
+    """
+
+    def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory, heal: bool = False) -> None:
+        self._bounds = ExperienceBounds(settings, state_dim)
         self._memory = memory
+        self._heal = heal
         self._streams: dict[tuple[str, int], ActorStream] = {}
+        self._newest: dict[str, int] = {}
         self.counters = IntakeCounters()
         self._catch_up()
 
     def accept(self, experience: Experience) -> IntakeOutcome:
         """Check and store ``experience``; never raises for what a message contains."""
         self.counters.received += 1
-        if experience.sequence < 0:
-            return self._reject(f"sequence {experience.sequence} is negative")
-        stream = self._streams.setdefault((experience.actor_id, experience.session_id), ActorStream())
+        foreign = self._bounds.foreign(experience) or self._session_fault(experience)
+        if foreign:
+            return self._reject(foreign)
+        key = experience.actor_id, experience.session_id
+        stream = self._streams.get(key) or ActorStream()
         if experience.sequence < stream.expected:
             return self._late(stream, experience.sequence)
-        self._pass_over(stream, experience.sequence)
-        fault = self._fault(experience) or _order_fault(stream, experience)
+        fault = self._bounds.fault(experience) or _order_fault(stream, experience)
+        self._open(key, stream)
         if fault:
-            stream.previous = None
-            return self._reject(f"{experience.actor_id} message {experience.sequence}: {fault}")
+            return self._refuse(stream, experience, fault)
+        if self._heal and self._comes_early(stream, experience.sequence):
+            reason = f"message {experience.sequence} came before {stream.expected}, which is missing"
+            return IntakeOutcome(IntakeVerdict.DUPLICATE, reason)
+        self._pass_over(stream, experience.sequence)
         self._memory.append(experience, linked=stream.previous is not None and not stream.previous[2])
         stream.previous = (experience.episode_id, experience.step_index, experience.closes_episode)
         stream.episode_floor = experience.episode_id + int(experience.closes_episode)
         self.counters.inserted += 1
         return IntakeOutcome(IntakeVerdict.INSERTED)
+
+    def expected(self) -> list[tuple[str, int, int]]:
+        """Actor, its newest session, and the sequence number that comes next there."""
+        return [(actor, session, self._streams[actor, session].expected) for actor, session in self._newest.items()]
 
     def state(self) -> dict[str, Any]:
         """Counters and streams as plain data for a checkpoint."""
@@ -128,12 +147,11 @@ class ExperienceIntake:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state`, then count what reached the memory after it was taken."""
         self.counters = IntakeCounters(**state["counters"])
-        self._streams = {}
+        self._streams, self._newest = {}, {}
         for actor, session, values in state["streams"]:
             previous, missing = values["previous"], [(int(start), int(end)) for start, end in values["missing"]]
-            self._streams[(actor, session)] = ActorStream(
-                values["expected"], missing, tuple(previous) if previous else None, values["episode_floor"]
-            )
+            stream = ActorStream(**{**values, "missing": missing, "previous": tuple(previous) if previous else None})
+            self._open((actor, session), stream)
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -143,7 +161,8 @@ class ExperienceIntake:
         """
         unknown, passed = self._memory.inserted - self.counters.inserted, 0
         for key, end in self._memory.stream_ends().items():
-            stream = self._streams.setdefault(key, ActorStream())
+            stream = self._streams.get(key) or ActorStream()
+            self._open(key, stream)
             if end.sequence >= stream.expected:
                 passed += end.sequence + 1 - stream.expected
                 stream.expected = end.sequence + 1
@@ -153,91 +172,79 @@ class ExperienceIntake:
         self.counters.received += unknown
         self.counters.lost += max(passed - unknown, 0)
 
+    def _session_fault(self, experience: Experience) -> str:
+        """Why a session cannot be; an actor that starts anew takes a later one, and no two at a time."""
+        actor, session = experience.actor_id, experience.session_id
+        newest = self._newest.get(actor, -1)
+        if session >= newest or (actor, session) in self._streams:
+            return ""
+        return f"session {session} of {actor} was not known before its session {newest} began"
+
+    def _open(self, key: tuple[str, int], stream: ActorStream) -> None:
+        self._streams[key] = stream
+        actor, session = key
+        self._newest[actor] = max(session, self._newest.get(actor, session))
+
+    def _comes_early(self, stream: ActorStream, sequence: int) -> bool:
+        """Whether a number before ``sequence`` is missing and can still be sent again; counts what was lost."""
+        first = stream.expected
+        while first in stream.refused:
+            first += 1
+        if sequence <= first or stream.early >= MAX_EARLY:
+            return False
+        stream.early += 1
+        self.counters.lost += self._unaccounted(stream, sequence)
+        stream.early_end = max(stream.early_end, sequence + 1)
+        self.counters.duplicate += 1
+        return True
+
     def _pass_over(self, stream: ActorStream, sequence: int) -> None:
         """Count the numbers between the expected one and ``sequence`` as lost."""
         if sequence > stream.expected:
-            self.counters.lost += sequence - stream.expected
-            stream.missing.append((stream.expected, sequence))
+            self.counters.lost += self._unaccounted(stream, sequence)
+            stream.missing.append((min(max(stream.expected, stream.early_end), sequence), sequence))
             del stream.missing[:-MAX_MISSING_RANGES]
+            for number in stream.refused:
+                if number < sequence:
+                    _strike(stream.missing, number)
             stream.previous = None
-        stream.expected = sequence + 1
+        stream.expected, stream.early = sequence + 1, 0
+        stream.refused = [number for number in stream.refused if number > sequence]
+
+    @staticmethod
+    def _unaccounted(stream: ActorStream, sequence: int) -> int:
+        """Numbers before ``sequence`` of which no message came."""
+        start = max(stream.expected, stream.early_end)
+        return max(sequence - start, 0) - sum(start <= number < sequence for number in stream.refused)
 
     def _late(self, stream: ActorStream, sequence: int) -> IntakeOutcome:
-        for index, (start, end) in enumerate(stream.missing):
-            if start <= sequence < end:
-                parts = [(start, sequence), (sequence + 1, end)]
-                stream.missing[index : index + 1] = [part for part in parts if part[0] < part[1]]
-                self.counters.lost -= 1
-                return self._reject(f"message {sequence} came after its place in the episode had been passed")
+        if _strike(stream.missing, sequence):
+            self.counters.lost -= 1
+            return self._reject(f"message {sequence} came after its place in the episode had been passed")
         self.counters.duplicate += 1
         return IntakeOutcome(IntakeVerdict.DUPLICATE, f"message {sequence} was received before")
+
+    def _refuse(self, stream: ActorStream, experience: Experience, fault: str) -> IntakeOutcome:
+        """Refuse the content of a message; its number is not lost if the stream passes it."""
+        known = experience.sequence in stream.refused or experience.sequence < stream.early_end
+        if not known and len(stream.refused) < MAX_REFUSED:
+            stream.refused.append(experience.sequence)
+        return self._reject(f"{experience.actor_id} message {experience.sequence}: {fault}")
 
     def _reject(self, reason: str) -> IntakeOutcome:
         self.counters.rejected += 1
         self.counters.last_rejection = reason
         return IntakeOutcome(IntakeVerdict.REJECTED, reason)
 
-    def _fault(self, experience: Experience) -> str:
-        """What is wrong with the content of one message; empty if nothing is."""
-        if experience.config_hash != self._config_hash:
-            return (
-                f"configuration {experience.config_hash[:12]!r} of the actor is not the learner's "
-                f"{self._config_hash[:12]!r}"
-            )
-        return (
-            _array_fault("frame", experience.frame, self._frame_shape, np.uint8)
-            or _array_fault("state", experience.state, (self._state_dim,), np.float32)
-            or _array_fault("privileged", experience.privileged, (self._privileged_dim,), np.float32)
-            or _array_fault("action", experience.action, (2,), np.float32)
-            or _teacher_fault(experience.teacher_action)
-            or _array_fault("reward_terms", experience.reward_terms, self._terms_shape, np.float64)
-            or _value_fault(experience)
-            or self._final_fault(experience)
-        )
 
-    def _final_fault(self, experience: Experience) -> str:
-        frame, state, privileged = experience.final_frame, experience.final_state, experience.final_privileged
-        if frame is None and state is None:
-            return "" if privileged is None or not privileged.size else "final_privileged without a final_frame"
-        if frame is None or state is None:
-            return "final_frame and final_state must come together"
-        if not experience.closes_episode:
-            return "final_frame on a message that does not close the episode"
-        return (
-            _array_fault("final_frame", frame, self._frame_shape, np.uint8)
-            or _array_fault("final_state", state, (self._state_dim,), np.float32)
-            or self._final_privileged_fault(privileged)
-        )
-
-    def _final_privileged_fault(self, privileged: NDArray[np.float32] | None) -> str:
-        if privileged is None:
-            return "final_privileged is missing beside final_state" if self._privileged_dim else ""
-        return _array_fault("final_privileged", privileged, (self._privileged_dim,), np.float32)
-
-
-def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:
-    if array.shape != shape or array.dtype != dtype:
-        return f"{name} is {array.shape} {array.dtype}, needed is {shape} {np.dtype(dtype)}"
-    return "" if np.isfinite(array).all() else f"{name} is not finite"
-
-
-def _teacher_fault(action: np.ndarray | None) -> str:
-    if action is None:
-        return ""
-    fault = _array_fault("teacher_action", action, (2,), np.float32)
-    return fault or ("" if np.abs(action).max() <= 1.0 else f"teacher_action {action.tolist()} is outside -1 .. 1")
-
-
-def _value_fault(experience: Experience) -> str:
-    if np.abs(experience.action).max() > 1.0:
-        return f"action {experience.action.tolist()} is outside -1 .. 1"
-    total = float(experience.reward_terms.sum())
-    # Written so that a reward that is not a number is refused as well.
-    if not abs(experience.reward - total) <= REWARD_TOLERANCE:
-        return f"reward {experience.reward} is not the sum {total} of its terms"
-    if experience.terminated and experience.truncated:
-        return "both terminated and truncated"
-    return ""
+def _strike(ranges: list[tuple[int, int]], number: int) -> bool:
+    """Take ``number`` out of ranges ``[start, end)``; whether it was in one."""
+    for index, (start, end) in enumerate(ranges):
+        if start <= number < end:
+            parts = [(start, number), (number + 1, end)]
+            ranges[index : index + 1] = [part for part in parts if part[0] < part[1]]
+            return True
+    return False
 
 
 def _order_fault(stream: ActorStream, experience: Experience) -> str:
@@ -246,11 +253,9 @@ def _order_fault(stream: ActorStream, experience: Experience) -> str:
     An episode may begin before the last one was closed: a failure of the simulator ends an episode without a message.
     """
     episode, step = experience.episode_id, experience.step_index
-    if not 0 <= step <= experience.sequence:
-        return f"step {step} cannot have been reached with {experience.sequence} messages before it"
     if episode < stream.episode_floor:
         return f"step {step} of episode {episode} cannot come after episode {stream.episode_floor} began or was closed"
-    if stream.previous is None:
+    if stream.previous is None or experience.sequence > stream.expected:
         return ""
     before_episode, before_step, closed = stream.previous
     begins = step == 0 and episode > before_episode

@@ -21,7 +21,7 @@ from td3_driving.driving.action import ACTION_DIM
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.driving.reward import term_names
+from td3_driving.driving.reward import term_bounds
 from td3_driving.learning.agent import LearningAgent, make_agent
 from td3_driving.learning.algorithms import make_actor
 from td3_driving.learning.algorithms.base import Transitions
@@ -236,6 +236,7 @@ def needless_settings(agent: LearningAgent, settings: Settings) -> set[str]:
     needless |= {f"network.{name}" for name in agent.actor.encoder.unused}
     if rule.teacher == "none":
         needless |= {"learning.teacher_weight", "learning.teacher_weight_end", "learning.teacher_decay"}
+        needless.add("learning.teacher_braking")
     return needless if rule.lr_decay else needless | {"learning.lr_end"}
 
 
@@ -243,12 +244,13 @@ def made_up_experience(settings: Settings, state_dim: int, steps: int) -> Iterat
     """``steps`` random steps in short episodes that end by termination and by truncation in turns."""
     rng = np.random.default_rng(settings.run.seed)
     shape, privileged = frame_shape(settings.observation), privileged_dim(settings)
+    least, greatest = term_bounds(settings.reward)
     for sequence in range(steps):
         episode, step = divmod(sequence, EPISODE)
         last = step == EPISODE - 1
-        terms = rng.uniform(-1.0, 1.0, len(term_names(settings.reward)))
+        terms = rng.uniform(np.maximum(least, -1.0), np.minimum(greatest, 1.0))
         yield Experience(
-            "rehearsal",
+            "actor_0",
             0,
             sequence,
             episode,

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape, stack_shape
 from td3_driving.driving.privileged import privileged_dim
-from td3_driving.learning.replay_store import NO_POSITION, ReplayStore, SlotShape, StreamEnd
+from td3_driving.driving.reward import greatest_reward
+from td3_driving.learning.replay_check import SlotFaults
+from td3_driving.learning.replay_files import NO_POSITION, SlotShape
+from td3_driving.learning.replay_store import ReplayStore, StreamEnd
 from td3_driving.settings import Settings
 
 NO_SLOT = -1
@@ -70,7 +73,7 @@ class ReplayMemory:
         """Open the memory in ``directory`` or make it; ``None`` keeps it in main memory.
 
         Raises:
-            ReplayError: the files belong to another configuration, or the disk is too small.
+            ReplayError: the files belong to another configuration, their header is damaged, or the disk is too small.
         """
         observation = settings.observation
         self._stack, self._stride = observation.stack, observation.stack_stride
@@ -80,7 +83,8 @@ class ReplayMemory:
         self._gamma = settings.learning.gamma
         self._reward_clip = settings.learning.reward_clip
         self.capacity = settings.replay.capacity
-        shape = SlotShape(frame_shape(observation), state_dim, privileged_dim(settings))
+        greatest = greatest_reward(settings.reward)
+        shape = SlotShape(frame_shape(observation), state_dim, privileged_dim(settings), greatest)
         self._store = ReplayStore(self.capacity, shape, settings.digest(), directory)
         self._frames, self._records = self._store.frames, self._store.records
         self._previous = np.full(self.capacity, NO_SLOT, np.int32)
@@ -94,6 +98,11 @@ class ReplayMemory:
     def inserted(self) -> int:
         """Transitions ever appended."""
         return self._store.inserted
+
+    @property
+    def faults(self) -> SlotFaults:
+        """What was wrong with the files when they were opened."""
+        return self._store.faults
 
     @property
     def used(self) -> int:
@@ -171,6 +180,10 @@ class ReplayMemory:
     def sampleable_slots(self) -> NDArray[np.int64]:
         """Slots of all transitions that can be sampled, ascending."""
         return np.flatnonzero(self._sampleable)
+
+    def write_names(self) -> None:
+        """Write the names of the actors that a full disk has kept out of their file; raises OSError."""
+        self._store.write_names()
 
     def flush(self) -> None:
         """Write the files out to the disk."""
@@ -266,12 +279,11 @@ class ReplayMemory:
         self._sampleable[slot] = sampleable
 
     def _relink(self) -> None:
-        """Rebuild links and flags of a reopened memory; what precedes a step may have been overwritten."""
-        readable = self._store.readable()
-        positions = np.arange(readable.start, readable.stop)
+        """Rebuild links and flags of a reopened memory; what precedes a step may be overwritten or left out."""
+        positions = self._store.readable()
         slots = positions % self.capacity
         previous = self._records["previous"][slots]
-        linked = previous >= readable.start
+        linked = np.isin(previous, positions)
         self._previous[slots[linked]] = previous[linked] % self.capacity
         follows = linked & (previous != positions)
         self._next[previous[follows] % self.capacity] = slots[follows]
@@ -280,5 +292,7 @@ class ReplayMemory:
             reached = np.where(reached == NO_SLOT, NO_SLOT, self._previous[reached])
         self._sampleable = (self._next != NO_SLOT) & (reached != NO_SLOT)
         self._sampleable_count = int(self._sampleable.sum())
+        # What was left out may be of any stream, and nothing links across it.
+        gap = int(self._store.left_out().max(initial=NO_POSITION))
         ends = self._store.stream_ends().items()
-        self._newest = {key: end.position for key, end in ends if not end.closed}
+        self._newest = {key: end.position for key, end in ends if not end.closed and end.position > gap}

@@ -5,28 +5,46 @@ Positions count the slots ever written; position ``p`` lies in slot ``p % capaci
 it is about to write (``begun``), writes them, and then counts them (``committed``). A killed process may leave the
 slots between the two numbers half written, and a reopened store does not read them. The order holds for a process that
 dies; nothing is promised for a machine that loses power.
+
+Every slot carries its position and a checksum over its frame and its record. They are checked when the files are
+opened, as are the lengths of the files; slots that are not whole are left out and said (:attr:`ReplayStore.faults`).
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.experience import Experience
+from td3_driving.learning.replay_check import (
+    SlotFaults,
+    checksum,
+    newest_position,
+    sound_values,
+    steps_left_out,
+    whole_slots,
+)
+from td3_driving.learning.replay_files import (
+    CHECKSUM_BYTES,
+    COUNTERS,
+    COUNTS,
+    NO_POSITION,
+    STREAMS,
+    ReplayError,
+    SlotShape,
+    open_files,
+    read_checked,
+    record_type,
+    write_checked,
+)
 
-FORMAT = 2
-NO_POSITION = -1
-
-
-class ReplayError(RuntimeError):
-    """The replay memory cannot be made or does not belong to this run."""
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,62 +64,66 @@ class StreamEnd:
     closed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SlotShape:
-    """What one slot holds: a frame of this shape, and vectors of these lengths."""
-
-    frame: tuple[int, ...]
-    state_dim: int
-    privileged_dim: int
-
-
 class ReplayStore:
-    """Frames ``(capacity, *frame)`` uint8 and one record per slot."""
+    """Frames ``(capacity, *frame)`` uint8 and one record per slot.
+
+    Attributes:
+        faults: what was wrong with the files when they were opened.
+        whole: (capacity,) bool, ``False`` for the slots that were left out then and were not written since.
+    """
 
     def __init__(self, capacity: int, shape: SlotShape, config_hash: str, directory: Path | None) -> None:
         self.capacity = capacity
         self._directory = directory
         self._streams: dict[tuple[str, int], int] = {}
+        self._unwritten_streams = False
+        self.whole = np.ones(capacity, bool)
+        self.faults = SlotFaults()
         dtype = record_type(shape)
-        header = {
-            "format": FORMAT,
-            "capacity": capacity,
-            "frame": list(shape.frame),
-            "state_dim": shape.state_dim,
-            "privileged_dim": shape.privileged_dim,
-            "config_hash": config_hash,
-        }
         if directory is None:
             self.frames: np.ndarray = np.zeros((capacity, *shape.frame), np.uint8)
             self.records: np.ndarray = np.zeros(capacity, dtype)
-            self._counters: np.ndarray = np.zeros(2, np.int64)
+            self._counters: np.ndarray = np.zeros((2, COUNTS), np.int64)
+            self._look_at_bytes()
+            self._count(0, 0, 0)
         else:
-            self._open(directory, header, shape.frame, dtype)
-        self.inserted = self._read_inserted()
+            self._open(directory, self._header(shape, config_hash), shape, dtype)
 
     @property
     def begun(self) -> int:
         """Slots whose writing has been announced."""
-        return int(self._counters[0])
+        return int(self._counters[0, 0])
 
     @property
     def committed(self) -> int:
         """Slots written."""
-        return int(self._counters[1])
+        return int(self._counters[0, 1])
+
+    @property
+    def inserted(self) -> int:
+        """Transitions ever written."""
+        return int(self._counters[0, 2])
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return self.frames.nbytes + self.records.nbytes + self._counters.nbytes
 
-    def readable(self) -> range:
+    def readable(self) -> NDArray[np.int64]:
         """Positions whose content is whole, oldest first."""
-        return range(max(self.begun - self.capacity, 0), self.committed)
+        positions = self._written()
+        return positions[self.whole[positions % self.capacity]]
+
+    def left_out(self) -> NDArray[np.int64]:
+        """Positions that were left out when the files were opened and not written since, oldest first."""
+        positions = self._written()
+        return positions[~self.whole[positions % self.capacity]]
 
     def begin(self, count: int) -> list[int]:
         """Announce and return the next ``count`` positions."""
         first = self.committed
-        self._counters[0] = first + count
+        self._counters[0, 0] = first + count
+        self._counters[1, 0] = ~(first + count)
         return list(range(first, first + count))
 
     def write_step(self, position: int, previous: int, experience: Experience) -> None:
@@ -112,24 +134,23 @@ class ReplayStore:
         record["teacher"] = math.nan if experience.teacher_action is None else experience.teacher_action
         record["reward"] = experience.reward
         record["terminated"], record["truncated"] = experience.terminated, experience.truncated
-        self.frames[position % self.capacity] = experience.frame
+        self._seal(position, experience.frame)
 
     def write_final(self, position: int, previous: int, experience: Experience) -> None:
         """Write the observation behind the last step of an episode."""
         record = self._record(position, previous, experience)
         record["state"], record["final"] = experience.final_state, True
         record["privileged"] = experience.final_privileged
-        self.frames[position % self.capacity] = experience.final_frame
+        assert experience.final_frame is not None
+        self._seal(position, experience.final_frame)
 
     def commit(self) -> None:
         """Count what was begun, one transition, as written."""
-        self._counters[1] = self._counters[0]
-        self.inserted += 1
+        self._count(self.begun, self.begun, self.inserted + 1)
 
     def stream_ends(self) -> dict[tuple[str, int], StreamEnd]:
         """The newest readable step of each (actor, session) that has one."""
-        readable = self.readable()
-        positions = np.arange(readable.start, readable.stop)
+        positions = self.readable()
         records = self.records[positions % self.capacity]
         ends = {}
         for key, number in self._streams.items():
@@ -142,14 +163,29 @@ class ReplayStore:
                 )
         return ends
 
+    def write_names(self) -> None:
+        """Write the names of the actors, if those on disk are not all.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if self._unwritten_streams:
+            self._write_streams()
+
     def flush(self) -> None:
-        """Hand everything written so far to the operating system's disk queue."""
+        """Hand everything written so far to the operating system's disk queue.
+
+        Raises:
+            OSError: the names of the actors cannot be written.
+        """
+        self.write_names()
         for array in (self.frames, self.records, self._counters):
             if isinstance(array, np.memmap):
                 array.flush()
 
     def _record(self, position: int, previous: int, experience: Experience) -> Any:
         record = self.records[position % self.capacity]
+        record["position"] = position
         record["previous"], record["ordinal"] = previous, self.inserted + 1
         record["stream"] = self._stream(experience)
         record["sequence"], record["episode"] = experience.sequence, experience.episode_id
@@ -157,98 +193,102 @@ class ReplayStore:
         record["final"] = record["terminated"] = record["truncated"] = False
         return record
 
+    def _seal(self, position: int, frame: NDArray[np.uint8]) -> None:
+        """Write the frame, and the checksum of the slot last of all."""
+        slot = position % self.capacity
+        self.frames[slot] = frame
+        self.records["crc"][slot] = checksum(self._frame_bytes[slot], self._record_bytes[slot])
+        self.whole[slot] = True
+
+    def _count(self, begun: int, committed: int, inserted: int) -> None:
+        """Write the counters, then their complements: after a kill in between the slots themselves are asked."""
+        self._counters[0] = begun, committed, inserted
+        self._counters[1] = ~begun, ~committed, ~inserted
+
     def _stream(self, experience: Experience) -> int:
         key = (experience.actor_id, experience.session_id)
         if key not in self._streams:
             self._streams[key] = len(self._streams)
-            self._write_streams()
+            self._unwritten_streams = True
+            with suppress(OSError):  # A full disk; flush() tries again.
+                self._write_streams()
         return self._streams[key]
 
     def _write_streams(self) -> None:
         if self._directory is not None:
-            write_json(self._directory / "streams.json", [list(key) for key in self._streams])
+            write_checked(self._directory / STREAMS, {"streams": [list(key) for key in self._streams]})
+        self._unwritten_streams = False
 
-    def _read_inserted(self) -> int:
-        readable = self.readable()
-        return int(self.records[readable[-1] % self.capacity]["ordinal"]) if readable else 0
+    def _written(self) -> NDArray[np.int64]:
+        """Positions that were counted as written and not announced anew since, oldest first."""
+        return np.arange(max(self.begun - self.capacity, 0), self.committed)
 
-    def _open(self, directory: Path, header: dict[str, Any], frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        existing = directory / "header.json"
-        if existing.exists():
-            check_header(existing, header)
-        else:
-            _allocate(
-                directory,
-                {
-                    "frames.u8": self.capacity * math.prod(frame),
-                    "records.bin": self.capacity * dtype.itemsize,
-                    "counters.i64": 16,
-                },
-            )
-            write_json(directory / "streams.json", [])
-            write_json(existing, header)
-        self.frames = np.memmap(directory / "frames.u8", np.uint8, "r+", shape=(self.capacity, *frame))
-        self.records = np.memmap(directory / "records.bin", dtype, "r+", shape=(self.capacity,))
-        self._counters = np.memmap(directory / "counters.i64", np.int64, "r+", shape=(2,))
-        names = json.loads((directory / "streams.json").read_text())
-        self._streams = {(str(actor), int(session)): number for number, (actor, session) in enumerate(names)}
+    def _header(self, shape: SlotShape, config_hash: str) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "capacity": self.capacity,
+            "frame": list(shape.frame),
+            "state_dim": shape.state_dim,
+            "privileged_dim": shape.privileged_dim,
+            "config_hash": config_hash,
+        }
+
+    def _open(self, directory: Path, header: dict[str, Any], shape: SlotShape, dtype: np.dtype[Any]) -> None:
+        frame_bytes = self.capacity * math.prod(shape.frame)
+        sizes = {"frames.u8": frame_bytes, "records.bin": self.capacity * dtype.itemsize, COUNTERS: 16 * COUNTS}
+        said = open_files(directory, header, sizes)
+        self.frames = _mapped(directory / "frames.u8", np.dtype(np.uint8), (self.capacity, *shape.frame))
+        self.records = _mapped(directory / "records.bin", dtype, (self.capacity,))
+        self._counters = _mapped(directory / COUNTERS, np.dtype(np.int64), (2, COUNTS))
+        self._look_at_bytes()
+        said += self._check_counters(directory) + self._read_streams(directory)
+        self._check_slots(said, shape.greatest_reward)
+        self._name_unknown()
+
+    def _look_at_bytes(self) -> None:
+        self._frame_bytes = self.frames.reshape(self.capacity, -1)
+        raw = self.records.view(np.uint8).reshape(self.capacity, -1)
+        self._record_bytes = raw[:, :-CHECKSUM_BYTES]
+
+    def _check_counters(self, directory: Path) -> list[str]:
+        """Ask the slots where counters and complements differ; one sentence if a step is known to be missing."""
+        begun, committed, _ = (int(value) for value in self._counters[0])
+        if (self._counters[0] == ~self._counters[1]).all() and 0 <= committed <= begun:
+            return []
+        newest = newest_position(self._frame_bytes, self.records, self._record_bytes)
+        inserted = int(self.records["ordinal"][newest % self.capacity]) if newest >= 0 else 0
+        self._count(newest + 1, newest + 1, inserted)
+        # A process killed between the two halves leaves counters that the slots make good: nothing is lost.
+        killed = committed <= newest + 1 <= begun <= committed + 2
+        return [] if killed else [f"{directory / COUNTERS} was damaged and was made anew from the records"]
+
+    def _read_streams(self, directory: Path) -> list[str]:
+        """The names of the actors; where the file is damaged, steps keep their numbers and lose their names."""
+        said = []
+        try:
+            names = read_checked(directory / STREAMS)["streams"]
+            self._streams = {(str(actor), int(session)): number for number, (actor, session) in enumerate(names)}
+        except (ReplayError, KeyError, TypeError, ValueError):
+            said = [f"{directory / STREAMS} was damaged: the actors of the stored steps are not known by name"]
+        return said
+
+    def _name_unknown(self) -> None:
+        """Name the actors whose names are lost; numbers are those of whole slots, for a damaged one may hold any."""
+        slots = self._written() % self.capacity
+        known = self.records["stream"][slots[self.whole[slots]]].tolist()
+        for number in range(len(self._streams), max(known, default=-1) + 1):
+            self._streams[(f"unknown_{number}", NO_POSITION)] = number
+
+    def _check_slots(self, said: list[str], greatest_reward: float) -> None:
+        positions = self._written()
+        slots = positions % self.capacity
+        whole = whole_slots(self._frame_bytes, self.records, self._record_bytes, positions.tolist())
+        kept = whole & sound_values(self.records[slots], greatest_reward) if len(slots) else whole
+        self.whole[slots] = kept
+        stretches = steps_left_out(self.records["ordinal"][slots], kept, self.inserted)
+        out_of_range = int((whole & ~kept).sum())
+        self.faults = SlotFaults(said, len(slots), int((~whole).sum()), out_of_range, stretches)
 
 
-def record_type(shape: SlotShape) -> np.dtype[Any]:
-    """One slot without its frame. ``previous`` is a position; ``ordinal`` counts transitions, this one included."""
-    return np.dtype(
-        [
-            ("previous", np.int64),
-            ("ordinal", np.int64),
-            ("sequence", np.int64),
-            ("reward", np.float64),
-            ("state", np.float32, (shape.state_dim,)),
-            ("privileged", np.float32, (shape.privileged_dim,)),
-            ("action", np.float32, (2,)),
-            ("teacher", np.float32, (2,)),
-            ("episode", np.uint32),
-            ("step", np.uint32),
-            ("stream", np.uint32),
-            ("terminated", np.bool_),
-            ("truncated", np.bool_),
-            ("final", np.bool_),
-        ]
-    )
-
-
-def check_header(path: Path, wanted: dict[str, Any]) -> None:
-    """Raise :class:`ReplayError` unless the memory at ``path`` was made for ``wanted``."""
-    try:
-        found = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ReplayError(f"{path} is not readable: {error}") from error
-    for key, value in wanted.items():
-        if found.get(key) != value:
-            raise ReplayError(
-                f"{path.parent} is the replay memory of another run: {key} is {found.get(key)!r}, "
-                f"this run has {value!r}"
-            )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` so that ``path`` is the old file or the new one, never a part of it."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(path)
-
-
-def _allocate(directory: Path, sizes: dict[str, int]) -> None:
-    """Make the files at their full size: a disk that is too small shows here, not hours later."""
-    directory.mkdir(parents=True, exist_ok=True)
-    needed, free = sum(sizes.values()), shutil.disk_usage(directory).free
-    if needed > free:
-        raise ReplayError(
-            f"the replay memory needs {needed / 1e9:.2f} GB in {directory}, {free / 1e9:.2f} GB are free;"
-            " lower replay.capacity or choose another disk"
-        )
-    for name, size in sizes.items():
-        with open(directory / name, "wb") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)
-            except OSError as error:
-                raise ReplayError(f"cannot reserve {size / 1e9:.2f} GB for {directory / name}: {error}") from error
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    return np.memmap(path, dtype, "r+", shape=shape)

@@ -76,6 +76,34 @@ class ActionMeter:
         }
 
 
+class FrameMeter:
+    """Shares of frames that show nothing: of one value alone, or equal to the frame before in their episode."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, bytes] = {}
+        self._frames = self._uniform = self._pairs = self._repeated = 0
+
+    def add(self, experience: Experience) -> None:
+        """Take in the frame of one step."""
+        frame, before = experience.frame.tobytes(), self._before.get(experience.actor_id)
+        self._frames += 1
+        self._uniform += int(frame.count(frame[:1]) == len(frame))
+        if experience.step_index > 0 and before is not None:
+            self._pairs += 1
+            self._repeated += int(frame == before)
+        self._before[experience.actor_id] = frame
+
+    def pop(self) -> dict[str, float]:
+        """``observation/*_share`` of the window, empty if nothing was driven; a new window begins."""
+        values = {}
+        if self._frames:
+            values["observation/uniform_share"] = self._uniform / self._frames
+        if self._pairs:
+            values["observation/repeated_share"] = self._repeated / self._pairs
+        self._frames = self._uniform = self._pairs = self._repeated = 0
+        return values
+
+
 class ReturnScale:
     """Running standard deviation of the discounted return, by which rewards can be divided.
 

@@ -22,8 +22,10 @@ from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, Intake
 from td3_driving.learning.pacing import RateLimiter
 from td3_driving.learning.process import prepare_process
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.learning.series import ActionMeter, LogPoint, Meter, ReturnScale, parameter_statistics
+from td3_driving.learning.replay_files import ReplayError
+from td3_driving.learning.series import ActionMeter, FrameMeter, LogPoint, Meter, ReturnScale, parameter_statistics
 from td3_driving.learning.weights import PolicySnapshot, take_frozen, take_snapshot, take_trained
+from td3_driving.runs.disk import LastingWrites
 from td3_driving.settings import Settings
 
 AgentFactory = Callable[[Settings, int, int], LearningAgent]
@@ -54,15 +56,22 @@ class Trainer:
         self.limiter = RateLimiter(settings.pacing)
         self.agent = factory(settings, state_dim, settings.run.seed)
         self.memory = ReplayMemory(settings, state_dim, run_directory / "replay" if settings.replay.on_disk else None)
-        self.intake = ExperienceIntake(settings, state_dim, self.memory)
+        self.intake = ExperienceIntake(settings, state_dim, self.memory, heal=settings.pacing.mode == "strict")
         self._checkpoints = run_directory / "checkpoints"
         self._sampling = np.random.default_rng(settings.run.seed)
         self._scale = ReturnScale(settings.learning.gamma)
-        self._meter, self._actions = Meter(), ActionMeter()
+        self._meter, self._actions, self._frames = Meter(), ActionMeter(), FrameMeter()
         self._log_points: deque[LogPoint] = deque()
         self._log_due = False
         self._logged = (0, 0)
+        self._news: deque[str] = deque()
+        self._disk = LastingWrites("the checkpoint", self._news.append)
+        self._passed_over = 0
+        self._unsaved = False
         self._restore()
+        self._require_transitions()
+        if damage := self.memory.faults.sentence():
+            self._news.append(f"the replay memory was damaged: {damage}")
         self.frozen_weights = take_frozen(self.agent.actor, self.config_hash)
 
     @property
@@ -107,6 +116,7 @@ class Trainer:
         outcome = self.intake.accept(experience)
         if outcome.inserted:
             self._actions.add(experience)
+            self._frames.add(experience)
             self._scale.add(experience)
             self._log_due = self.inserted % self.settings.run.log_period == 0 and not self._is_over()
         self.run_due(max_updates)
@@ -135,8 +145,27 @@ class Trainer:
         frozen = self.frozen_weights.sha256 if self.frozen_weights else ""
         return take_trained(self.agent.actor, frozen, self.updates, self.inserted, self.config_hash)
 
+    def pop_news(self) -> str:
+        """The oldest sentence about the files of the run not handed out yet; "" if there is none."""
+        return self._news.popleft() if self._news else ""
+
+    @property
+    def disk_fault(self) -> str:
+        """Why the newest checkpoint could not be written, in one sentence; "" if it could."""
+        return self._disk.fault
+
+    def keep(self) -> bool:
+        """Write a checkpoint if the disk takes it; else that is news, and the next log point tries again."""
+        self._unsaved = not self._disk.attempt(self.save)
+        return not self._unsaved
+
     def save(self) -> Path:
-        """Write a checkpoint; it is also written every ``checkpoint_period`` updates."""
+        """Write a checkpoint; :meth:`keep` does so every ``checkpoint_period`` updates.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.memory.write_names()
         state = {
             "policy_updates": self.agent.policy_updates,
             "inserted": self.inserted,
@@ -157,14 +186,19 @@ class Trainer:
             self._log()
             raise Diverged(f"the critic's loss is {float(report['train/critic_loss'])} at update {self.updates}")
         if self.updates % self.settings.pacing.checkpoint_period == 0:
-            self.save()
+            self.keep()
 
     def _is_over(self) -> bool:
         return self.inserted > self.settings.run.steps
 
     def _log(self) -> None:
-        self._log_points.append(LogPoint(self.inserted, self._meter.pop() | self._actions.pop() | self._agent_series()))
+        self._log_points.append(LogPoint(self.inserted, self._window() | self._agent_series()))
         self._logged = (self.inserted, self.updates)
+        if self._unsaved:
+            self.keep()
+
+    def _window(self) -> dict[str, float]:
+        return self._meter.pop() | self._actions.pop() | self._frames.pop()
 
     def _agent_series(self) -> dict[str, float]:
         steps, updates = self.inserted - self._logged[0], self.updates - self._logged[1]
@@ -174,10 +208,25 @@ class Trainer:
             "agent/is_training": float(self.updates > 0),
             "agent/buffer_utilization": self.memory.used / self.memory.capacity,
             "progress/buffer_size": float(self.memory.sampleable),
+            "replay/left_out": float(self.memory.faults.dropped),
+            "agent/checkpoints_passed_over": float(self._passed_over),
             **self.agent.learning_rates(),
             **{tag: float(step) for tag, step in self.agent.target_steps.items() if torch.isfinite(step)},
             **parameter_statistics((("actor", self.agent.actor), ("critic", self.agent.critic))),
         }
+
+    def _require_transitions(self) -> None:
+        """Refuse to go on learning from less than one batch that damage has left of the memory.
+
+        Raises:
+            ReplayError: that is so.
+        """
+        least, left = self.settings.learning.batch_size, self.memory.sampleable
+        if self.memory.faults.dropped and left < least and self.updates_due:
+            raise ReplayError(
+                f"the run cannot go on: {left} of {self.inserted:,} transitions are left, a batch needs {least};"
+                f" {self.memory.faults.sentence()}"
+            )
 
     def _restore(self) -> None:
         checkpoint = load_checkpoint(self._checkpoints, self.config_hash)
@@ -188,6 +237,12 @@ class Trainer:
             raise CheckpointError(
                 f"checkpoint of step {state['inserted']} without its replay memory, which holds "
                 f"{self.memory.inserted} steps: the run cannot go on as it was"
+            )
+        if checkpoint.passed_over:
+            self._passed_over = len(checkpoint.passed_over)
+            self._news.append(
+                f"the run resumes from step {state['inserted']:,} (update {state['updates']:,}), the newest checkpoint"
+                f" that is whole: {'; '.join(checkpoint.passed_over)}"
             )
         agent_state.restore(self.agent, checkpoint.tensors)
         self.agent.updates, self.agent.policy_updates = state["updates"], state["policy_updates"]

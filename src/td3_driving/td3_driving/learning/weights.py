@@ -25,6 +25,10 @@ FROZEN = "frozen"
 """Metadata of trained weights: SHA-256 of the frozen ones they need."""
 
 
+MOST_DIGITS = 18
+"""Of a version."""
+
+
 class WeightsError(ValueError):
     """Weights are corrupt, foreign or not finite."""
 
@@ -46,6 +50,23 @@ class PolicySnapshot:
     config_hash: str
     sha256: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FitWeights:
+    """Weights that were read and checked for one network.
+
+    Attributes:
+        tensors: by name.
+        version: updates behind them.
+        metadata: as it was packed with them.
+        trained: only the weights that change.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    version: int
+    metadata: dict[str, str]
+    trained: bool
 
 
 def take_snapshot(actor: Network, version: int, inserted: int, config_hash: str) -> PolicySnapshot:
@@ -93,32 +114,48 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> b
 def load_into(actor: Network, data: bytes, sha256: str | None = None, frozen: str = "") -> dict[str, str]:
     """Put the weights in ``data`` into ``actor`` and return their metadata; on any error ``actor`` stays as it was.
 
+    Args, Raises: see :func:`fit`.
+    """
+    weights = fit(actor, data, sha256, frozen)
+    put(actor, weights)
+    return weights.metadata
+
+
+def put(actor: Network, weights: FitWeights) -> None:
+    """Put weights that :func:`fit` has checked into ``actor``."""
+    actor.load_state_dict(weights.tensors, strict=not weights.trained)
+
+
+def fit(
+    actor: Network, data: bytes, sha256: str | None = None, frozen: str = "", version: int | None = None
+) -> FitWeights:
+    """Read the weights in ``data`` and check that ``actor`` can take them.
+
     Args:
         data: of :func:`take_snapshot` or :func:`take_trained`.
         frozen: SHA-256 of the frozen weights that ``actor`` holds.
+        version: that they must have; any if left out.
 
     Raises:
         WeightsError: the hash differs, the bytes are no safetensors, a name is missing or unknown, a shape or type
-            differs, a value is not finite, or trained weights need other frozen ones.
+            differs, a value is not finite, trained weights need other frozen ones, or the version is no number or
+            another one.
     """
     tensors = _read(data, sha256)
-    metadata = read_metadata(data)
+    metadata = _metadata_of(data)
     needed = metadata.get(FROZEN, "")
     if needed and needed != frozen:
         raise WeightsError(f"the weights belong to frozen weights {needed[:12]}…, those here are {frozen[:12]}…")
     check_fit(tensors, actor.trained_state() if needed else actor.state_dict())
     _refuse_nonfinite(tensors)
-    if "version" not in metadata:
-        raise WeightsError("weights without a version")
-    actor.load_state_dict(tensors, strict=not needed)
-    return metadata
+    return FitWeights(tensors, _version(metadata, version), metadata, bool(needed))
 
 
 def load_frozen(actor: Network, data: bytes, sha256: str | None = None) -> None:
     """Put the frozen weights in ``data`` into ``actor``; on any error it stays as it was.
 
     Raises:
-        WeightsError: see :func:`load_into`.
+        WeightsError: see :func:`fit`.
     """
     tensors = _read(data, sha256)
     check_fit(tensors, actor.frozen_state())
@@ -166,6 +203,25 @@ def read_metadata(data: bytes) -> dict[str, str]:
 def sha256_of(data: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _metadata_of(data: bytes) -> dict[str, str]:
+    try:
+        return read_metadata(data)
+    except (ValueError, TypeError, AttributeError, struct.error) as error:
+        raise WeightsError(f"the metadata of the weights is not readable: {error}") from error
+
+
+def _version(metadata: Mapping[str, str], wanted: int | None) -> int:
+    if "version" not in metadata:
+        raise WeightsError("weights without a version")
+    text = str(metadata["version"])
+    # int() takes signs, blanks and underscores, and refuses thousands of digits with an error of its own.
+    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+        raise WeightsError(f"version {text[:40]!r} of the weights is no number of updates")
+    if wanted is not None and int(text) != wanted:
+        raise WeightsError(f"the weights are of version {text}, announced was {wanted}")
+    return int(text)
 
 
 def _snapshot(

@@ -27,6 +27,8 @@ class Account:
     capacity: int
     updates: int
     updates_due: int
+    strangers: int = 0
+    stranger: str = ""
 
     @property
     def balanced(self) -> bool:
@@ -58,6 +60,8 @@ def replay_status(account: Account | None, age: float, stale_after: float) -> St
         "updates due (count)": str(account.updates_due),
         "age of this account (s)": f"{age:.1f}",
         "last rejection": account.last_rejection,
+        "messages of strangers (count)": str(account.strangers),
+        "last stranger": account.stranger,
     }
     return Status(name, *_judge(account, age, stale_after), values)
 
@@ -69,6 +73,8 @@ def _judge(account: Account, age: float, stale_after: float) -> tuple[str, str]:
         return "ERROR", account.reason
     if not account.balanced:
         return "ERROR", "the account does not balance: received is not inserted + duplicate + rejected"
+    if account.strangers:
+        return "ERROR", f"{account.strangers} message(s) of strangers refused; the last one: {account.stranger}"
     if account.rejected or account.lost:
         return "WARN", f"{account.rejected} message(s) rejected, {account.lost} lost"
     return "OK", f"{STATES[account.state]}{': ' + account.reason if account.reason else ''}"

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -13,9 +14,10 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from td3_driving.doctor.steps import REWARD_TAG
+from td3_driving.monitor.event_writer import EventWriter
+from td3_driving.runs.disk import LastingWrites
 
 DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
     "health": {
@@ -39,19 +41,35 @@ DASHBOARDS: dict[str, dict[str, tuple[str, ...]]] = {
 """Dashboard -> chart -> tags; :meth:`EventLog.layout` adds the terms of the reward."""
 
 
+def _to_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
 class EventLog:
     """Writes scalars and texts; :meth:`flush` puts everything on disk.
 
+    A disk that is full loses nothing for a while: what it does not take is written once there is space.
+
     Args:
         directory: the run folder; a run that is continued gets a further event file there.
+        say: gets one sentence when the file cannot be written any more, and one when it can again.
 
     Raises:
         OSError: the folder cannot be written to.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] = _to_stderr) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._writer = EventFileWriter(str(directory), flush_secs=10)
+        self._writer = EventWriter(directory)
+        self._disk = LastingWrites("the event file", say)
+        self._writer.add(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        self.flush()
+
+    @property
+    def fault(self) -> str:
+        """Why the file cannot be written, in one sentence; "" while it can."""
+        lost = f"; {self._writer.dropped} point(s) are lost" if self._writer.dropped else ""
+        return self._disk.fault + lost
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """One point of a series; a value that is not finite is written as it is."""
@@ -84,15 +102,16 @@ class EventLog:
         self._write(_string_summary("custom_scalars__config__", data, "custom_scalars"), 0)
 
     def flush(self) -> None:
-        """Put everything on disk."""
-        self._writer.flush()
+        """Put everything on disk, or keep it for the next time."""
+        self._disk.attempt(self._writer.flush)
 
     def close(self) -> None:
         """Flush and close; the log cannot be written to after it."""
+        self.flush()
         self._writer.close()
 
     def _write(self, summary: Summary, step: int) -> None:
-        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+        self._writer.add(Event(wall_time=time.time(), step=step, summary=summary).SerializeToString())
 
 
 def _string_summary(tag: str, data: bytes, plugin: str) -> Summary:

@@ -11,8 +11,10 @@ from td3_driving.doctor.messages import FINISHED_TAG
 from td3_driving.doctor.status import Status
 from td3_driving.doctor.steps import Rate, Step, StepSeries
 from td3_driving.driving.reward import term_names
+from td3_driving.driving.waiting import REPORT_AFTER
 from td3_driving.monitor.account import Account, replay_status
 from td3_driving.monitor.event_log import EventLog
+from td3_driving.monitor.writers import Writers
 from td3_driving.settings import Settings
 
 
@@ -31,12 +33,19 @@ class RunObserver:
 
     Args:
         log: where the series go; ``None`` writes none.
+        writers: what was found out about the publishers of the run.
     """
 
-    def __init__(self, settings: Settings, doctor: LiveDoctor, log: EventLog | None) -> None:
+    def __init__(
+        self, settings: Settings, doctor: LiveDoctor, log: EventLog | None, writers: Writers | None = None
+    ) -> None:
         self._settings = settings
         self._doctor = doctor
         self._log = log
+        self._writers = writers or Writers({})
+        self._refused = 0
+        self._graph: dict[str, float] = {}
+        self._step_at: float | None = None
         self._steps = StepSeries(settings.run.log_period)
         self._update_rate = Rate()
         self._account: Account | None = None
@@ -60,8 +69,9 @@ class RunObserver:
     def on_step(self, step: Step, now: float) -> None:
         """Call when a step was scored."""
         total, series = self._steps.add(step, now)
+        self._step_at = now
         if series is not None:
-            self._write(series, total)
+            self._write({**series, **self._graph_series()}, total)
             self._write_alerts(total)
 
     def on_episode(self, episode: EpisodePoint) -> None:
@@ -96,7 +106,18 @@ class RunObserver:
     def on_account(self, account: Account, now: float) -> None:
         """Call with each new account of the learner."""
         self._account, self._account_at = account, now
+        self.on_graph(self._refused)
         self._update_rate.at(now, account.updates)
+
+    def on_graph(self, refused: int) -> None:
+        """Call when the publishers were looked at; ``refused``: messages that this process did not believe."""
+        self._refused = refused
+        series = self._graph_series()
+        if any(series.values()) and series != self._graph:
+            self._graph = series
+            self._write(series, self._steps.clock.total)
+            self._write_alerts(self._steps.clock.total)
+            self.flush()
 
     def finish(self) -> None:
         """The learner has done all that the run asks for: mark the end in the event file."""
@@ -109,9 +130,10 @@ class RunObserver:
         """Return the run's statuses for `/diagnostics` at ``now`` (wall time) [s]."""
         stale_after = self._settings.diagnostics.stale_after
         judged = [self._with_ledger(status) for status in self._doctor.statuses(now - self._paused)]
-        return [replay_status(self._account, now - self._account_at, stale_after), *judged]
+        written = [self._writers.status(), *judged, *self._disk_status()]
+        return [replay_status(self._account, now - self._account_at, stale_after), *written]
 
-    def progress(self, now: float) -> dict[str, float | int | list[str] | None]:
+    def progress(self, now: float) -> dict[str, float | int | str | list[str] | None]:
         """Return the progress of the run for the live line."""
         total, rate = self._steps.clock.total, self._steps.rate(now)
         updates = self._account.updates if self._account else 0
@@ -123,9 +145,28 @@ class RunObserver:
             "steps_per_second": rate,
             "updates_per_second": self._update_rate.at(now, updates),
             "q_ratio": self._q_ratio,
-            "alarms": [status.name for status in self._doctor.statuses(now - self._paused) if status.level == "ERROR"],
+            "alarms": self._alarms(now),
+            "waits": self._waits(now),
             "seconds_left": (self._settings.run.steps - total) / rate if rate > 0 else None,
         }
+
+    def _alarms(self, now: float) -> list[str]:
+        alarms = [status.name for status in self._alarming(now) if status.level == "ERROR"]
+        if self._account is not None and self._account.strangers:
+            alarms.append(f"{self._account.strangers} messages of strangers refused ({self._account.stranger})")
+        text = self._writers.text()
+        return [*alarms, text] if text else alarms
+
+    def _waits(self, now: float) -> str:
+        """What the learner waits for while no step comes; empty while steps come."""
+        if self.finished or self._step_at is None or now - self._step_at < REPORT_AFTER or self._account is None:
+            return ""
+        return self._account.reason
+
+    def _graph_series(self) -> dict[str, float]:
+        refused = self._refused + (self._account.strangers if self._account else 0)
+        found = sum(map(len, self._writers.found.values()))
+        return {"graph/second_writers": float(found), "graph/strangers": float(refused)}
 
     def flush(self) -> None:
         """Put the event file on disk."""
@@ -136,6 +177,14 @@ class RunObserver:
         """Close the event file."""
         if self._log is not None:
             self._log.close()
+
+    def _alarming(self, now: float) -> list[Status]:
+        return [*self._doctor.statuses(now - self._paused), *self._disk_status()]
+
+    def _disk_status(self) -> list[Status]:
+        """An error while the event file cannot be written."""
+        fault = self._log.fault if self._log is not None else ""
+        return [Status("run: disk", "ERROR", fault, {})] if fault else []
 
     def _with_ledger(self, status: Status) -> Status:
         """Add the check of the reward terms at every step; the doctor's rules see means over many."""

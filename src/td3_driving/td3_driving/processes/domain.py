@@ -8,6 +8,7 @@ and disappears with the process, so there is no stale lock to clean up.
 from __future__ import annotations
 
 import errno
+import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,13 @@ DOMAINS = range(102)
 
 DDS_SETTINGS = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 """Environment variables that configure Fast DDS; the second is the name before Fast DDS 3."""
+OWN_PROFILE = "large_images.xml"
+"""File that :func:`room_for_images` names; what observes may still have settings of its own."""
+FAST_DDS = "rmw_fastrtps"
+LARGE_IMAGE = 250_000
+"""Of larger images the 512 KiB of shared memory that Fast DDS takes by default do not hold two [bytes]."""
+LEAST_FREE = 8 * 64 * 2**20
+"""What the processes of a run may take with that profile [bytes]."""
 FAST_DDS_2 = ("humble", "jazzy")
 """ROS distributions with Fast DDS 2."""
 
@@ -92,12 +100,37 @@ def onlooker(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
         environment: of the process; where Fast DDS is set up already, nothing is changed.
         profile: ``config/dds/onlooker.xml``, for discovery within this machine: there, ROS adds shared memory itself.
     """
-    if any(name in environment for name in DDS_SETTINGS):
+    if any(Path(environment.get(name, OWN_PROFILE)).name != OWN_PROFILE for name in DDS_SETTINGS):
         return {}
     local = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
     if local or environment.get("ROS_LOCALHOST_ONLY") == "1":
         return {DDS_SETTINGS[environment.get("ROS_DISTRO") in FAST_DDS_2]: str(profile)}
     return {DDS_SETTINGS[2]: "UDPv4"}
+
+
+def room_for_images(environment: Mapping[str, str], profile: Path, image_bytes: int, free: int) -> dict[str, str]:
+    """Return environment variables with which images of ``image_bytes`` reach the processes of one machine whole.
+
+    Args:
+        environment: of the run; where Fast DDS is set up already, or is not the middleware, nothing is changed.
+        profile: ``config/dds/large_images.xml``.
+        free: shared memory that is free on this machine [bytes]; where it is scarce, as in many containers, nothing is
+            changed.
+    """
+    if free < LEAST_FREE:
+        return {}
+    others = environment.get("RMW_IMPLEMENTATION") or FAST_DDS
+    if image_bytes <= LARGE_IMAGE or FAST_DDS not in others or any(name in environment for name in DDS_SETTINGS):
+        return {}
+    return {DDS_SETTINGS[environment.get("ROS_DISTRO") in FAST_DDS_2]: str(profile)}
+
+
+def free_shared_memory() -> int:
+    """Return the shared memory that is free on this machine [bytes]."""
+    try:
+        return shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return 0
 
 
 def _claim(number: int) -> socket.socket | None:

@@ -59,8 +59,11 @@ def folder_for(name: str, profile: str, seed: int, now: datetime) -> Path:
     return (path if len(path.parts) > 1 else RUNS / name).absolute()
 
 
-def create(path: Path, settings: Settings, now: datetime) -> RunFolder:
+def create(path: Path, settings: Settings, now: datetime, profile: str = "") -> RunFolder:
     """Make the folder of a new run with its configuration and manifest.
+
+    Args:
+        profile: that the settings come from, for the manifest.
 
     Raises:
         RunFolderError: another run uses it, or it holds something already.
@@ -71,7 +74,7 @@ def create(path: Path, settings: Settings, now: datetime) -> RunFolder:
     if found:
         os.close(lock)
         raise RunFolderError(f"{path} is not empty ({found[0]}, ...); choose another name, or continue it with resume")
-    _describe(path, settings, now)
+    _describe(path, settings, now, profile)
     return RunFolder(path, settings, lock)
 
 
@@ -89,8 +92,26 @@ def resume(path: Path, settings: Settings, now: datetime) -> RunFolder:
     if settings.digest() != earlier.digest():
         raise RunFolderError(f"{path} was made with other settings ({', '.join(changed)}); only its length may change")
     lock = _claim(path)
-    _describe(path, settings, now)
+    _describe(path, settings, now, profile_of(path))
     return RunFolder(path, settings, lock)
+
+
+def mark_lived(path: Path) -> None:
+    """Let ``latest`` beside the run folder ``path`` point to it; called once the run has done a step.
+
+    Raises:
+        OSError: the link cannot be written.
+    """
+    if path.parent.name == RUNS.name:
+        _point(path.parent / "latest", path)
+
+
+def profile_of(path: Path) -> str:
+    """The profile that the run in ``path`` was made with; "" where its manifest does not say."""
+    try:
+        return str(json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("profile", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def earlier_settings(path: Path) -> Settings:
@@ -106,12 +127,13 @@ def earlier_settings(path: Path) -> Settings:
     return load_run(config)
 
 
-def manifest(settings: Settings, now: datetime, environment: Mapping[str, str]) -> dict[str, object]:
+def manifest(settings: Settings, now: datetime, environment: Mapping[str, str], profile: str = "") -> dict[str, object]:
     """Return the facts needed to reproduce a run: versions, commit, command, seed, machine."""
     return {
         "td3_driving": __version__,
         "commit": _commit(),
         "config_hash": settings.digest(),
+        "profile": profile,
         "plugins": plugins_in(settings.flat()),
         "seed": settings.run.seed,
         "started": now.astimezone().isoformat(timespec="seconds"),
@@ -136,12 +158,10 @@ def _claim(path: Path) -> int:
     return lock
 
 
-def _describe(path: Path, settings: Settings, now: datetime) -> None:
+def _describe(path: Path, settings: Settings, now: datetime, profile: str) -> None:
     (path / "config.yaml").write_text(parameter_file(settings), encoding="utf-8")
-    text = json.dumps(manifest(settings, now, os.environ), indent=2)
+    text = json.dumps(manifest(settings, now, os.environ, profile), indent=2)
     (path / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    if path.parent.name == RUNS.name:
-        _point(path.parent / "latest", path)
 
 
 def _point(link: Path, target: Path) -> None:

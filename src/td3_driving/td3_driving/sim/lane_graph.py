@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.sim.roads import Lane, RoadMap
+from td3_driving.sim.road_map import LEVEL, Lane, RoadMap
 
 LATERAL_ACCELERATION = 2.0
 """Lateral acceleration of the traffic in bends [m/s²]."""
@@ -24,6 +24,7 @@ class LaneGraph:
         junction: (L,) bool, whether the lane crosses a junction.
         successors: per lane, where one may go next; a dead end continues at an entry of the map.
         entry_limit: (L,) greatest sensible speed at the start of a lane [m/s].
+        levels: whether lanes lie on different levels.
         conflicts: (L, L) bool, pairs of lanes that must not be used at the same time.
     """
 
@@ -36,6 +37,7 @@ class LaneGraph:
         self._first = np.concatenate(([0], np.cumsum(self._count)[:-1]))
         self._density = (self._count - 1) / self.length
         self._x, self._y, self._heading = roads.sample_x, roads.sample_y, roads.sample_heading
+        self._z, self.levels = roads.sample_z, roads.levels
         self._limit = np.concatenate([_speed_limit(lane) for lane in lanes])
         self.entry_limit = self._limit[self._first]
         self.conflicts = _conflicts(lanes)
@@ -49,6 +51,11 @@ class LaneGraph:
             self._y[sample] + share * (self._y[after] - self._y[sample]),
             self._heading[sample] + share * (self._heading[after] - self._heading[sample]),
         )
+
+    def heights(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """z (N,) [m] at distance ``s`` (N,) [m] along lanes ``lane`` (N,)."""
+        sample, share = self._sample(lane, s)
+        return np.asarray(self._z[sample] + share * (self._z[sample + 1] - self._z[sample]))
 
     def limits(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Greatest sensible speed (N,) [m/s] in view of the bends of the lane."""
@@ -101,4 +108,5 @@ def _in_each_others_way(lanes: tuple[Lane, ...], before: list[set[int]], first: 
     if before[first] & before[second] or first in lanes[second].successors or second in lanes[first].successors:
         return False
     apart = lanes[first].points[:, None, :] - lanes[second].points[None, :, :]
-    return bool((np.hypot(apart[..., 0], apart[..., 1]) < CLEARANCE).any())
+    level = np.abs(lanes[first].z[:, None] - lanes[second].z) < LEVEL
+    return bool(((np.hypot(apart[..., 0], apart[..., 1]) < CLEARANCE) & level).any())

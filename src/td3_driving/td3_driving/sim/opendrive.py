@@ -2,25 +2,30 @@
 """Checks an OpenDRIVE file before ``carla.Map`` reads it, and lists its lanes.
 
 libcarla answers broken input with an exception, an empty topology or the end of the process, depending on where the
-input is broken. So the text is read here first with the standard library, against ASAM OpenDRIVE 1.4 to 1.7.
+input is broken. So the text is read here first with the standard library, against ASAM OpenDRIVE 1.4 to 1.8.
 """
 
 from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Iterator
 
-MAX_BYTES = 64 * 2**20
-"""Largest file read; CARLA's largest town has about 20 MB."""
+from td3_driving.sim.lane_links import LaneKey, forward, lane_pairs, without_direct_junctions
+from td3_driving.sim.map_text import MapError, decoded, parsed, read
+from td3_driving.sim.mending import Note, mend, repeated
+
+__all__ = ["CheckedMap", "LaneSpan", "MapError", "Note", "document", "lane_spans", "read"]
+
 MAX_ROAD = 1e5
 """Longest road that is sampled [m]."""
-
-
-class MapError(ValueError):
-    """A map is missing or cannot be used; the message is one sentence for the user."""
+SHAPES = ("line", "arc", "spiral", "poly3", "paramPoly3")
+"""Shapes of a reference line; another one ends the process of CARLA's parser."""
+NUMBERS = ("s", "x", "y", "hdg", "length", "sOffset", *"abcd", *(f"{power}{axis}" for power in "abcd" for axis in "UV"))
+CURVATURES = ("curvature", "curvStart", "curvEnd")
+PARTS = ("planView", "elevationProfile", "lateralProfile", "lanes")
+"""Parts of a road whose numbers shape it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class LaneSpan:
         kind: lane type, for example ``driving`` or ``sidewalk``.
         start, end: range on the road's reference line [m].
         junction: id of the junction this road belongs to, -1 for none.
+        forward: whether it is driven in the direction of the reference line.
     """
 
     road: int
@@ -41,66 +47,101 @@ class LaneSpan:
     start: float
     end: float
     junction: int
+    forward: bool
+
+    @property
+    def key(self) -> LaneKey:
+        """Road, section and lane."""
+        return self.road, self.section, self.lane
 
 
-def read(path: Path) -> str:
-    """The text of the OpenDRIVE file at ``path``.
+@dataclass(frozen=True, slots=True)
+class CheckedMap:
+    """An OpenDRIVE document that ``carla.Map`` can read.
+
+    Attributes:
+        text: the document; that of the file where nothing had to be changed.
+        spans: all its lanes.
+        pairs: lanes and those that follow them, by its links.
+        notes: on what was changed or left out.
+        offset: what was subtracted from the x and y of the file [m].
+    """
+
+    text: str
+    spans: list[LaneSpan]
+    pairs: set[tuple[LaneKey, LaneKey]]
+    notes: list[Note]
+    offset: tuple[float, float]
+
+
+def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
+    """The OpenDRIVE document ``data``, checked and mended.
+
+    Args:
+        name: tells which map in messages.
+        move: whether far coordinates are moved near the origin.
 
     Raises:
-        MapError: there is no such file, it is empty, too large, or not text.
+        MapError: it is no OpenDRIVE document, has no driving lane, or a road is broken.
     """
-    if not path.is_file():
-        raise MapError(f"map {str(path)!r} does not exist")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_BYTES:
-        raise MapError(f"map {str(path)!r} has {size} bytes, 1 to {MAX_BYTES} are possible")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise MapError(f"map {str(path)!r} is not UTF-8 text") from error
+    text, notes, foreign = (data, [], False) if isinstance(data, str) else decoded(data, name)
+    root, renamed = parsed(text, name)
+    roads = root.findall("road")
+    if not roads:
+        raise MapError(f"map {name!r} has no road")
+    _check_unique([road.get("id", "") for road in roads], name)
+    _check_links(root, roads, name)
+    for road in roads:
+        _check_road(road, name)
+    made = mend(root, move)
+    spans = [span for road in root.findall("road") for span in _spans_of(road, name)]
+    if not any(span.kind == "driving" for span in spans):
+        raise MapError(f"map {name!r} has no driving lane")
+    pairs = lane_pairs(root, {span.key: span.forward for span in spans})
+    if without_direct_junctions(root) or made.changed or renamed or foreign:
+        text = ElementTree.tostring(root, encoding="unicode")
+    return CheckedMap(text, spans, pairs, [*map(Note, notes), *made.notes], made.offset)
 
 
 def lane_spans(text: str, name: str) -> list[LaneSpan]:
     """All lanes of the OpenDRIVE document ``text``, checked.
 
     Raises:
-        MapError: the text is no OpenDRIVE document, has no driving lane, or a road is broken; ``name`` tells which map.
+        MapError: see :func:`document`.
     """
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise MapError(f"map {name!r} is not well-formed XML: {error}") from error
-    if root.tag != "OpenDRIVE":
-        raise MapError(f"map {name!r} is no OpenDRIVE document: its root element is <{root.tag}>")
-    roads = root.findall("road")
-    if not roads:
-        raise MapError(f"map {name!r} has no road")
-    _check_unique([_integer(road, "id", name) for road in roads], name)
-    _check_links(root, roads, name)
-    spans = [span for road in roads for span in _spans_of(road, name)]
-    if not any(span.kind == "driving" for span in spans):
-        raise MapError(f"map {name!r} has no driving lane")
-    return spans
+    return document(text, name).spans
 
 
-def _spans_of(road: ElementTree.Element, name: str) -> Iterator[LaneSpan]:
-    road_id, length = _integer(road, "id", name), _finite(road, "length", name)
+def _check_road(road: ElementTree.Element, name: str) -> None:
+    road_id, length = road.get("id"), _finite(road, "length", name)
     if not 0.0 < length <= MAX_ROAD:
         raise MapError(f"map {name!r}: road {road_id} has length {length} m, up to {MAX_ROAD:g} m are possible")
     _check_plan(road, name)
+    for part in PARTS:
+        for element in road.iter(part):
+            _check_numbers(element, road, name)
     sections = road.findall("lanes/laneSection")
     if not sections:
         raise MapError(f"map {name!r}: road {road_id} has no lane section")
     starts = [_finite(section, "s", name) for section in sections]
     if starts != sorted(starts) or not 0.0 <= starts[0] <= starts[-1] < length:
         raise MapError(f"map {name!r}: the lane sections of road {road_id} start at {starts} on a length of {length} m")
-    junction = _integer(road, "junction", name) if "junction" in road.attrib else -1
-    for index, (section, start, end) in enumerate(zip(sections, starts, [*starts[1:], length])):
+    for section in sections:
         _check_numbering(section, road_id, name)
         for lane in (*section.findall("left/lane"), *section.findall("right/lane")):
             _check_width(lane, road_id, name)
-            kind = lane.get("type", "none")
-            yield LaneSpan(road_id, index, _integer(lane, "id", name), kind, start, end, junction)
+
+
+def _spans_of(road: ElementTree.Element, name: str) -> Iterator[LaneSpan]:
+    road_id, length = _integer(road, "id", name), float(road.get("length", "0"))
+    sections = road.findall("lanes/laneSection")
+    starts = [float(section.get("s", "0")) for section in sections]
+    junction = _integer(road, "junction", name) if road.get("junction") else -1
+    for index, (section, start, end) in enumerate(zip(sections, starts, [*starts[1:], length])):
+        for lane in (*section.findall("left/lane"), *section.findall("right/lane")):
+            kind, number = lane.get("type", "none"), _integer(lane, "id", name)
+            ahead = forward(lane, road.get("rule") == "LHT")
+            yield LaneSpan(road_id, index, number, kind, start, end, junction, ahead)
 
 
 def _check_plan(road: ElementTree.Element, name: str) -> None:
@@ -109,15 +150,27 @@ def _check_plan(road: ElementTree.Element, name: str) -> None:
         raise MapError(f"map {name!r}: road {road.get('id')} has no geometry")
     for geometry in geometries:
         for key in ("s", "x", "y", "hdg", "length"):
-            _finite(geometry, key, name)
+            _finite(geometry, key, name, road)
         if len(geometry) == 0:
             raise MapError(f"map {name!r}: road {road.get('id')} has a geometry without a shape")
-        for key in geometry[0].attrib:
-            if key != "pRange":
-                _finite(geometry[0], key, name)
+        if geometry[0].tag not in SHAPES:
+            raise MapError(
+                f"map {name!r}: road {road.get('id')} has a geometry of the unknown shape <{geometry[0].tag}>"
+            )
+        for key in CURVATURES:
+            if key in geometry[0].attrib:
+                _finite(geometry[0], key, name, road)
 
 
-def _check_numbering(section: ElementTree.Element, road_id: int, name: str) -> None:
+def _check_numbers(part: ElementTree.Element, road: ElementTree.Element, name: str) -> None:
+    """Everything that shapes a road is finite."""
+    for element in part.iter():
+        for key in NUMBERS:
+            if key in element.attrib:
+                _finite(element, key, name, road)
+
+
+def _check_numbering(section: ElementTree.Element, road_id: str | None, name: str) -> None:
     """Lanes count 1, 2 … to the left and -1, -2 … to the right of the one in the centre."""
     for side, sign in (("left", 1), ("right", -1)):
         ids = sorted((_integer(lane, "id", name) for lane in section.findall(f"{side}/lane")), key=abs)
@@ -127,35 +180,32 @@ def _check_numbering(section: ElementTree.Element, road_id: int, name: str) -> N
         raise MapError(f"map {name!r}: a lane section of road {road_id} has no centre lane")
 
 
-def _check_width(lane: ElementTree.Element, road_id: int, name: str) -> None:
-    widths = lane.findall("width")
-    if not widths:
+def _check_width(lane: ElementTree.Element, road_id: str | None, name: str) -> None:
+    if lane.find("width") is None and lane.find("border") is None:
         raise MapError(f"map {name!r}: lane {lane.get('id')} of road {road_id} has no width")
-    for width in widths:
-        for key in ("sOffset", "a", "b", "c", "d"):
-            _finite(width, key, name)
 
 
 def _check_links(root: ElementTree.Element, roads: list[ElementTree.Element], name: str) -> None:
     road_ids = {road.get("id") for road in roads}
     known = {"road": road_ids, "junction": {junction.get("id") for junction in root.findall("junction")}}
     for road in roads:
-        if road.get("junction", "-1") not in known["junction"] | {"-1"}:
+        if road.get("junction", "-1") not in known["junction"] | {"-1", ""}:
             raise MapError(f"map {name!r}: junction {road.get('junction')} of road {road.get('id')} is missing")
         for link in (*road.findall("link/predecessor"), *road.findall("link/successor")):
             kind, target = link.get("elementType", ""), link.get("elementId")
             if target not in known.get(kind, set()):
                 raise MapError(f"map {name!r}: road {road.get('id')} is linked to {kind} {target}, which is missing")
     for connection in root.findall("junction/connection"):
-        for key in ("incomingRoad", "connectingRoad"):
+        beyond = "linkedRoad" if "linkedRoad" in connection.attrib else "connectingRoad"
+        for key in ("incomingRoad", beyond):
             if connection.get(key) not in road_ids:
                 raise MapError(f"map {name!r}: a junction names road {connection.get(key)}, which is missing")
 
 
-def _check_unique(ids: list[int], name: str) -> None:
-    repeated = sorted({road_id for road_id in ids if ids.count(road_id) > 1})
-    if repeated:
-        raise MapError(f"map {name!r} has several roads with id {repeated[0]}")
+def _check_unique(ids: list[str], name: str) -> None:
+    again = repeated(ids)
+    if again:
+        raise MapError(f"map {name!r} has several roads with id {again[0]}")
 
 
 def _integer(element: ElementTree.Element, key: str, name: str) -> int:
@@ -169,12 +219,13 @@ def _integer(element: ElementTree.Element, key: str, name: str) -> int:
     return value
 
 
-def _finite(element: ElementTree.Element, key: str, name: str) -> float:
+def _finite(element: ElementTree.Element, key: str, name: str, road: ElementTree.Element | None = None) -> float:
     raw = element.get(key, "")
+    where = f"<{element.tag} {key}={raw!r}>" + (f" of road {road.get('id')}" if road is not None else "")
     try:
         value = float(raw)
     except ValueError as error:
-        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no number") from error
+        raise MapError(f"map {name!r}: {where} is no number") from error
     if not math.isfinite(value):
-        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is not finite")
+        raise MapError(f"map {name!r}: {where} is not finite")
     return value

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lane routes: from a start to a goal along the driving direction, without lane changes.
 
-A route is an array (N, 4): x, y [m], heading [rad] and lane width [m], about 1 m apart, in the map frame.
+A route is an array (N, 5): x, y [m], heading [rad], lane width [m] and height of the lane [m], about 1 m apart, in
+the map frame.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ SNAP = 5.0
 """Greatest distance of a given start or goal from a lane centre [m]."""
 LENGTHS = (200.0, 400.0)
 """Range of the length of a route drawn from a seed [m]."""
-LEAST_LENGTH = 80.0
-"""A drawn route shorter than this is drawn again [m]."""
+LEAST_LENGTH = 5.0
+"""A map without a drawn route of this length is too short to drive on [m]."""
 ATTEMPTS = 200
 TOWN01_ROUTE = (317.0, -129.0, 92.0, -87.0)
 """Start and goal in Town01 for scenario 0 [m]: (317, 129) and (92, 87) in CARLA's axes."""
 
 
 def plan_route(roads: RoadMap, text: str, scenario: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The route (N, 4) that the setting ``simulator.route`` asks for.
+    """The route (N, 5) that the setting ``simulator.route`` asks for, in the coordinates of the map's file.
 
     Raises:
         RouteError: the text is neither ``auto`` nor four numbers, or there is no such route.
     """
     if text != "auto":
-        return route_between(roads, *parse_route(text))
+        x, y, goal_x, goal_y = parse_route(text)
+        left, down = roads.offset
+        return route_between(roads, x - left, y - down, goal_x - left, goal_y - down)
     if roads.name == "Town01" and scenario == 0:
         return route_between(roads, *TOWN01_ROUTE)
     return random_route(roads, rng)
@@ -57,7 +60,7 @@ def parse_route(text: str) -> tuple[float, float, float, float]:
 
 
 def route_between(roads: RoadMap, x: float, y: float, goal_x: float, goal_y: float) -> NDArray[np.float64]:
-    """The shortest lane route (N, 4) between the lanes nearest to two points [m].
+    """The shortest lane route (N, 5) between the lanes nearest to two points [m].
 
     Raises:
         RouteError: a point is farther than 5 m from every lane, or no lanes lead from the first to the second.
@@ -113,17 +116,18 @@ def _backtrack(came_from: dict[int, int], start: int, goal: int) -> list[int]:
 
 
 def random_route(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A route (N, 4) of 200 to 400 m from anywhere outside junctions, with turns drawn at random; no lane comes twice.
+    """A route (N, 5) of 200 to 400 m from anywhere outside junctions, with turns drawn at random; no lane comes twice.
 
-    Where the network has no such route, the longest of those drawn is returned.
+    Where the network has no such route, the longest of those drawn is returned. A network that is one junction is
+    driven from anywhere in it.
 
     Raises:
-        RouteError: the network has no route of 80 m.
+        RouteError: the network has no route of 5 m.
     """
-    open_lanes = [index for index, lane in enumerate(roads.lanes) if lane.junction < 0]
+    open_lanes = [index for index, lane in enumerate(roads.lanes) if lane.junction < 0] or list(range(len(roads.lanes)))
     lengths = np.array([roads.lanes[index].length for index in open_lanes])
     best: tuple[float, list[int], float, float] = (0.0, [], 0.0, 0.0)
-    for _ in range(ATTEMPTS if len(open_lanes) else 0):
+    for _ in range(ATTEMPTS):
         first = open_lanes[int(rng.choice(len(open_lanes), p=lengths / lengths.sum()))]
         start_s = float(rng.uniform(0.0, roads.lanes[first].length))
         wanted = float(rng.uniform(*LENGTHS))
@@ -156,7 +160,7 @@ def _walk(roads: RoadMap, lane: int, s: float, wanted: float, rng: np.random.Gen
 
 
 def _sample(roads: RoadMap, lanes: list[int], start_s: float, goal_s: float) -> NDArray[np.float64]:
-    """The lanes as one polyline (N, 4), resampled to about 1 m."""
+    """The lanes as one polyline (N, 5), resampled to about 1 m."""
     parts = []
     for position, index in enumerate(lanes):
         low = start_s if position == 0 else 0.0
@@ -170,12 +174,12 @@ def _sample(roads: RoadMap, lanes: list[int], start_s: float, goal_s: float) -> 
     if s[-1] < 1.0:
         raise RouteError(f"the route is {s[-1]:.2f} m long, 1 m is the least")
     wanted = np.linspace(0.0, s[-1], max(2, round(s[-1]) + 1))
-    return np.stack([np.interp(wanted, s, line[:, column]) for column in range(4)], axis=1)
+    return np.stack([np.interp(wanted, s, line[:, column]) for column in range(5)], axis=1)
 
 
 def _piece(lane: Lane, low: float, high: float) -> NDArray[np.float64]:
-    """(n, 4) of one lane between two distances [m] along it."""
+    """(n, 5) of one lane between two distances [m] along it."""
     inside = lane.s[(lane.s > low + 0.01) & (lane.s < high - 0.01)]
     s = np.concatenate(([low], inside, [high]))
-    columns = (lane.points[:, 0], lane.points[:, 1], lane.heading, lane.width)
+    columns = (lane.points[:, 0], lane.points[:, 1], lane.heading, lane.width, lane.z)
     return np.stack([np.interp(s, lane.s, column) for column in columns], axis=1)

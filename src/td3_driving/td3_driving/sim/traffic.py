@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.sim.lane_graph import SLOWING, LaneGraph
-from td3_driving.sim.roads import RoadMap
+from td3_driving.sim.road_map import LEVEL, RoadMap
+from td3_driving.sim.spawning import ANYWHERE, OnRoute, free_places
 from td3_driving.sim.unruly import ORDERLY, Unruly, Whims
 
 ACCELERATION = 1.5
@@ -42,10 +43,6 @@ EXIT_ROOM = 9.0
 """Room needed behind a junction when the traffic there stands [m]."""
 PATIENCE = 8.0
 """Time at a junction after which a vehicle chooses other turns [s]."""
-SPAWN_GAP = 12.0
-"""Least distance between two new vehicles on one lane [m]."""
-EGO_GAP = 20.0
-"""Least distance of a new vehicle from the ego [m]."""
 CLASSES = (
     ("vehicle.audi.a2", 3.70, 1.79, 1.55),
     ("vehicle.lincoln.mkz_2017", 4.90, 1.86, 1.49),
@@ -99,18 +96,22 @@ class Traffic:
         rng: np.random.Generator,
         ego: tuple[float, float],
         behaviour: np.random.Generator | None = None,
+        on_route: OnRoute = ANYWHERE,
+        hard_braking: float = 0.0,
     ) -> None:
         """Replace all vehicles by ``count`` new ones at rest or rolling, at least 20 m from ``ego`` (x, y) [m].
 
         A network that is too short for them all gets as many as fit.
 
         Args:
-            behaviour: how often drivers are unruly.
+            behaviour: draws the acts of unruly drivers.
+            on_route: how many vehicles begin on the route of the ego.
+            hard_braking: how often one of them brakes hard [1/min]; drivers may be more unruly than that.
         """
         self._rng = rng
-        places = self._free_places(count, rng, ego)
+        places = free_places(self.graph, count, rng, ego, on_route)
         self._allocate(len(places))
-        self._whims.renew(len(places), behaviour or np.random.default_rng(0))
+        self._whims.renew(len(places), behaviour or np.random.default_rng(0), hard_braking)
         self.lane[:] = [lane for lane, _ in places]
         self.s[:] = [s for _, s in places]
         self.kind[:] = rng.integers(len(CLASSES), size=len(places))
@@ -122,23 +123,6 @@ class Traffic:
         for vehicle in range(len(places)):
             self._choose_turns(vehicle)
         self._place()
-
-    def _free_places(self, count: int, rng: np.random.Generator, ego: tuple[float, float]) -> list[tuple[int, float]]:
-        graph = self.graph
-        lanes = np.flatnonzero(~graph.junction & (graph.length > SPAWN_GAP))
-        candidates = [(int(lane), float(s)) for lane in lanes for s in np.arange(6.0, graph.length[lane] - 5.0, 2.0)]
-        taken: dict[int, list[float]] = {}
-        chosen: list[tuple[int, float]] = []
-        for index in rng.permutation(len(candidates)):
-            if len(chosen) == count:
-                break
-            lane, s = candidates[index]
-            x, y, _ = graph.poses(np.array([lane]), np.array([s]))
-            clear = np.hypot(x[0] - ego[0], y[0] - ego[1]) >= EGO_GAP
-            if clear and all(abs(s - other) >= SPAWN_GAP for other in taken.get(lane, ())):
-                taken.setdefault(lane, []).append(s)
-                chosen.append((lane, s))
-        return chosen
 
     def _turn(self, lane: int) -> int:
         choices = self.graph.successors[lane]
@@ -263,9 +247,15 @@ class Traffic:
     def _place(self) -> None:
         self.x, self.y, self.yaw = self.graph.poses(self.lane, self.s)
 
-    def near(self, x: float, y: float, radius: float) -> NDArray[np.int64]:
-        """Indices of the vehicles whose centre is within ``radius`` [m] of a point."""
-        return np.flatnonzero((self.x - x) ** 2 + (self.y - y) ** 2 < radius * radius)
+    @property
+    def z(self) -> NDArray[np.float64]:
+        """(N,) height of each vehicle's lane where it is [m]."""
+        return self.graph.heights(self.lane, self.s)
+
+    def near(self, x: float, y: float, radius: float, z: float = 0.0) -> NDArray[np.int64]:
+        """Indices of the vehicles on the level of ``z`` [m] whose centre is within ``radius`` [m] of a point."""
+        close = np.flatnonzero((self.x - x) ** 2 + (self.y - y) ** 2 < radius * radius)
+        return close[np.abs(self.z[close] - z) < LEVEL] if self.graph.levels else close
 
     def boxes(self, which: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float64]:
         """(n, 5) x, y [m], heading [rad], length, width [m] of all vehicles or of those asked for."""

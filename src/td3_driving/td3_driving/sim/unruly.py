@@ -41,9 +41,9 @@ class Whims:
         self._unruly = unruly
         self.renew(0, np.random.default_rng(0))
 
-    def renew(self, count: int, rng: np.random.Generator) -> None:
-        """Begin with ``count`` new vehicles; ``rng`` draws their acts."""
-        self._rng = rng
+    def renew(self, count: int, rng: np.random.Generator, hard_braking: float = 0.0) -> None:
+        """Begin with ``count`` new vehicles that brake hard at least so often [1/min]; ``rng`` draws their acts."""
+        self._rng, self._hard_braking = rng, max(self._unruly.hard_braking, hard_braking)
         self._braking = np.zeros(count)
         self.pushes = np.zeros(count, dtype=bool)
         for vehicle in range(count):
@@ -56,7 +56,7 @@ class Whims:
 
     def braked(self, acceleration: NDArray[np.float64], speed: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
         """Acceleration (N,) [m/s²] of vehicles at ``speed`` [m/s] in the next ``dt`` [s], where some brake hard."""
-        chance = self._unruly.hard_braking / 60.0 * dt
+        chance = self._hard_braking / 60.0 * dt
         if chance <= 0.0:
             return acceleration
         begins = (self._rng.random(len(speed)) < chance) & (self._braking <= 0.0)

@@ -7,7 +7,7 @@ Time goes on across resets: frame ``n`` has the simulated time ``n * fixed_delta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,24 @@ from td3_driving.sim.collision import Box, corners, overlaps
 from td3_driving.sim.frame import Collision, Vehicles, WorldFrame, joined, stamp_ns
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
 from td3_driving.sim.parked import Parked
+from td3_driving.sim.road_map import LEVEL
 from td3_driving.sim.roads import RoadMap, load_map, map_names
 from td3_driving.sim.routes import plan_route, route_between
+from td3_driving.sim.scenarios import scenario_of
+from td3_driving.sim.spawning import OnRoute
 from td3_driving.sim.traffic import Obstacle, Traffic, Unruly
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
 
-__all__ = ["EGO_ID", "SCENARIO_VEHICLES", "Collision", "WorldFrame", "Vehicles", "World", "stamp_ns"]
+__all__ = ["EGO_ID", "Collision", "WorldFrame", "Vehicles", "World", "stamp_ns"]
 
 FIRST_FRAME = 100
 """Frame number before the first tick: neither frames nor time start at zero, as on a CARLA server."""
-SCENARIO_VEHICLES = (20, 50, 100)
 EGO_ID = 24
 FIRST_TRAFFIC_ID = 100
 CONTACT_RANGE = 9.0
 """Centres farther apart than this cannot touch [m]."""
+RAMP = 0.06
+"""What is on the ego's level may lie higher or lower by this for each metre away, as on a ramp."""
 ON_LANE = 1.8
 """A lane whose centre is nearer to the ego than this is occupied by it [m]."""
 
@@ -76,6 +80,7 @@ class World:
         self._number = FIRST_FRAME
         self._velocity = (0.0, 0.0)
         self._occupied: tuple[tuple[int, float], ...] = ()
+        self._z = 0.0
         self._prepared = False
         self.route = self.reset(settings.scenario, seed)
 
@@ -120,33 +125,34 @@ class World:
         """Put the ego at rest at the start of a route, with new traffic; the next tick shows it.
 
         Returns:
-            The route (N, 4): x, y [m], heading [rad], lane width [m], about 1 m apart, in the map frame.
+            The route (N, 5): x, y [m], heading [rad], width and height of the lane [m], about 1 m apart, in the map
+            frame.
 
         Raises:
             RouteError: the route does not exist; the world is as before.
             ValueError: there is no such scenario.
         """
-        if not 0 <= scenario < len(SCENARIO_VEHICLES):
-            raise ValueError(f"scenario {scenario} is outside 0 .. {len(SCENARIO_VEHICLES) - 1}")
+        crowd = scenario_of(scenario)
         route_rng, traffic_rng = episode_generators(scenario, seed)
         ground = self._ground_of(seed)
         self.route = plan_route(ground.roads, self.settings.route, scenario, route_rng)
         self._ground = ground
-        x, y, yaw, _ = (float(value) for value in self.route[0])
+        x, y, yaw, _, self._z = (float(value) for value in self.route[0])
         self.car = Car(x=x, y=y, yaw=math.remainder(yaw, 2.0 * math.pi))
         self.control = Control()
         self._velocity = (0.0, 0.0)
         ground.invasion.forget()
         self._look_around()
         self._prepared = False
-        count = self.settings.vehicles if self.settings.vehicles >= 0 else SCENARIO_VEHICLES[scenario]
+        count = self.settings.vehicles if self.settings.vehicles >= 0 else crowd.vehicles
         parking, behaviour = extras_generators(scenario, seed)
-        ground.traffic.spawn(count, traffic_rng, (x, y), behaviour)
+        on_route = OnRoute(self.route, crowd.on_route)
+        ground.traffic.spawn(count, traffic_rng, (x, y), behaviour, on_route, crowd.hard_braking)
         ground.parked.line_up(self.settings.parked_cars, (x, y), parking)
         return self.route
 
     def reroute(self, x: float, y: float) -> NDArray[np.float64]:
-        """The route (N, 4) from where the ego is to the goal (x, y) [m].
+        """The route (N, 5) from where the ego is to the goal (x, y) [m].
 
         Raises:
             RouteError: there is none; the old one stays.
@@ -167,6 +173,8 @@ class World:
     def teleport(self, x: float, y: float, yaw: float) -> None:
         """Move the ego to a pose in the map frame [m], [rad]; it keeps its speed, as on CARLA."""
         self.car.x, self.car.y, self.car.yaw = x, y, math.remainder(yaw, 2.0 * math.pi)
+        if self.roads.levels and not self.roads.near(x, y, REACH, self._z) and (near := self.roads.near(x, y, REACH)):
+            self._z = self.roads.lanes[near[0][0]].height(near[0][1])
         self._velocity = self._map_velocity()
         self._ground.invasion.forget()
         self._look_around()
@@ -215,7 +223,9 @@ class World:
 
     def _look_around(self) -> tuple[int, ...]:
         """Find the lanes the ego is on; the types of the markings it crossed."""
-        near = self.roads.near(self.car.x, self.car.y, REACH)
+        near = self.roads.near(self.car.x, self.car.y, REACH, self._z)
+        if near and self.roads.levels:
+            self._z = self.roads.lanes[near[0][0]].height(near[0][1])
         self._occupied = tuple((lane, s) for lane, s, offset in near if abs(offset) < ON_LANE)
         return self._ground.invasion.update(near, corners(self._box()))
 
@@ -225,11 +235,11 @@ class World:
     def _collide(self, before: tuple[float, float, float]) -> tuple[Collision, ...]:
         """Handle this tick's contacts: the ego goes back to its last place and stops; touched vehicles stop."""
         traffic, parked = self.traffic, self.parked
-        moving = traffic.near(self.car.x, self.car.y, CONTACT_RANGE)
+        moving = traffic.near(self.car.x, self.car.y, CONTACT_RANGE, self._z)
         if not len(moving) and not parked.ids:
             return ()
         hit = moving[overlaps(self._box(), traffic.boxes(moving))]
-        stood = np.flatnonzero(overlaps(self._box(), parked.boxes))
+        stood = np.flatnonzero(overlaps(self._box(), parked.boxes) & self._on_level(np.array(parked.heights)))
         contacts = [Collision(FIRST_TRAFFIC_ID + car, self._impulse(*traffic.velocity(car))) for car in hit.tolist()]
         contacts += [Collision(parked.ids[car], self._impulse(0.0, 0.0)) for car in stood.tolist()]
         if contacts:
@@ -237,6 +247,10 @@ class World:
             self.car.speed = self.car.yaw_rate = 0.0
             traffic.speed[hit] = 0.0
         return tuple(contacts)
+
+    def _on_level(self, heights: NDArray[np.float64], distance: float | NDArray[np.float64] = 0.0) -> NDArray[np.bool_]:
+        """Whether what is at these heights [m], and so far away [m], is on the ego's level; ramps may lead there."""
+        return np.asarray(np.abs(heights - self._z) < LEVEL + RAMP * distance)
 
     def _impulse(self, other_x: float, other_y: float) -> tuple[float, float]:
         """Of a plastic impact with a car of the same mass and a velocity in the map frame [m/s]: x and y [N s]."""
@@ -267,8 +281,14 @@ class World:
         return self.parked.add(kind, x, y, yaw, np.vstack((self.traffic.boxes(), self._box())))
 
     def _vehicles(self) -> Vehicles:
+        """All but those on another level: the world is drawn and driven flat, and they would stand in the way."""
         traffic, parked = self.traffic, self.parked
         ids = np.arange(FIRST_TRAFFIC_ID, FIRST_TRAFFIC_ID + len(traffic.s))
         moving = (traffic.x, traffic.y, traffic.yaw, traffic.speed.copy(), traffic.acceleration)
         vehicles = Vehicles(ids, *moving, traffic.kind, traffic.length, traffic.width, traffic.height)
-        return vehicles if not parked.ids else joined(vehicles, parked)
+        vehicles = vehicles if not parked.ids else joined(vehicles, parked)
+        if not self.roads.levels:
+            return vehicles
+        heights = np.concatenate((traffic.z, parked.heights))
+        seen = self._on_level(heights, np.hypot(vehicles.x - self.car.x, vehicles.y - self.car.y))
+        return Vehicles(*(getattr(vehicles, column.name)[seen] for column in fields(Vehicles)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from td3_driving.doctor.algorithms import ALGORITHMS
 from td3_driving.doctor.history import History, Row
 
 DEFAULT_GAMMA = 0.99
@@ -27,7 +28,8 @@ def actor_q(history: History, values: dict[str, float]) -> float | None:
 
 def entropy_regularised(history: History) -> bool:
     """Whether losses and values hold an entropy term, as those of SAC do."""
-    return history.has("entropy_coefficient") or history.expect.text("algorithm").lower() == "sac"
+    asked = ALGORITHMS.get(history.expect.text("algorithm").lower())
+    return history.has("entropy_coefficient") or (asked is not None and asked.entropy)
 
 
 def replay_q(history: History, row: Row) -> float | None:

@@ -8,7 +8,7 @@ from typing import Iterable
 
 import numpy as np
 
-from td3_driving.doctor.aliases import TERMS, family
+from td3_driving.doctor.aliases import PENALTIES, TERMS, family
 from td3_driving.doctor.findings import Finding, Severity, Streak, number
 from td3_driving.doctor.history import History, Row
 from td3_driving.doctor.rule import EPISODES, Rule
@@ -31,7 +31,7 @@ class ViolationPays(Rule):
     status = LEDGER
     alert = "reward_pays_violation"
     about = EPISODES
-    reads = ("term_safety",)
+    reads = PENALTIES
     needs: tuple[str, ...] = ()
     OFTEN, SOONER, LEAST_EPISODES, FEWEST = 0.8, 0.6, 40, 5
     ENDINGS = (1.0, 2.0, 3.0)
@@ -43,10 +43,10 @@ class ViolationPays(Rule):
         self.greatest = -math.inf
 
     def feed(self, row: Row) -> None:
-        safety = row.values.get("term_safety")
-        if safety is not None:
-            self.greatest = max(self.greatest, safety)
-            self.paying.update(safety > 0.0, row.step)
+        penalties = [row.values[name] for name in PENALTIES if name in row.values]
+        if penalties:
+            self.greatest = max(self.greatest, *penalties)
+            self.paying.update(max(penalties) > 0.0, row.step)
 
     def violations(self) -> float:
         """Violations per episode: the share of episodes that ended in one, if exit reasons are logged.
@@ -87,19 +87,18 @@ class ViolationPays(Rule):
 
     def _smallest(self) -> float | None:
         """Smallest reward of a step that was seen."""
-        lows = [self.history.get(name).lowest for name in ("step_reward", "batch_reward_min")]
-        known = [low.value for low in lows if low is not None]
-        safety = self.history.get("term_safety").lowest
-        if safety is not None and safety.value < 0:
-            return min([*known, safety.value])
-        return min(known, default=None)
+        rewards, penalties = (
+            [low.value for low in (self.history.get(name).lowest for name in names) if low is not None]
+            for names in (("step_reward", "batch_reward_min"), PENALTIES)
+        )
+        return min([*rewards, *(value for value in penalties if value < 0)], default=None)
 
     def missing(self) -> str:
         if not self.history.has("lane_invasions") and not self.history.has("collisions"):
             return "no series for violations per episode"
         return (
             ""
-            if self._smallest() is not None or self.history.has("term_safety")
+            if self._smallest() is not None or any(map(self.history.has, PENALTIES))
             else "no series for the reward of a step"
         )
 

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 from td3_driving.learning.algorithms.base import Algorithm
+from td3_driving.learning.algorithms.ddpg import DDPG
+from td3_driving.learning.algorithms.sac import SAC
+from td3_driving.learning.algorithms.td3 import TD3
 from td3_driving.learning.networks import Actor
 from td3_driving.plugins import resolve
-from td3_driving.settings import ALGORITHMS, Settings
+from td3_driving.settings import Settings
 
+CLASSES: dict[str, type[Algorithm]] = {"td3": TD3, "ddpg": DDPG, "sac": SAC}
+"""Class of each name in :data:`td3_driving.settings.ALGORITHMS`."""
 NEEDS = ("actor", "unused", "next_value", "critic_loss", "actor_objective", "after_actor_update", "modules")
 """What an algorithm from outside the package must have; :class:`Algorithm` has or asks for all of it."""
 
@@ -18,7 +23,7 @@ def algorithm_of(settings: Settings) -> type[Algorithm]:
     Raises:
         PluginError: there is none of that name.
     """
-    kind: type[Algorithm] = resolve(settings.learning.algorithm, ALGORITHMS, NEEDS, "learning.algorithm")
+    kind: type[Algorithm] = resolve(settings.learning.algorithm, CLASSES, NEEDS, "learning.algorithm")
     return kind
 
 

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Bool
 from td3_driving_msgs.srv import ResetEpisode
 
-from td3_driving.carla.session import Answer, Order, Session
+from td3_driving.carla.session import Answer, Order, Session, ending
 from td3_driving.carla.sightings import Sightings
 from td3_driving.carla.stack import Stack
 from td3_driving.carla.teleport import Pose
@@ -57,7 +57,7 @@ class CarlaNode(Node):
     """Wires a session to the topics of the bridge and to the reset service."""
 
     def __init__(self) -> None:
-        super().__init__("scenario", automatically_declare_parameters_from_overrides=True)
+        super().__init__("carla_episodes", automatically_declare_parameters_from_overrides=True)
         settings, own = load_settings(self, {"run_dir": ""})
         folder = (
             Path(own["run_dir"]) / "carla" if own["run_dir"] else Path(tempfile.mkdtemp(prefix="td3_driving_carla_"))
@@ -84,7 +84,7 @@ class CarlaNode(Node):
         while self.context.ok():
             executor.spin_once(timeout_sec=HOUSEKEEPING)
             if self._session.failure is not None:
-                raise RunEnd(2, str(self._session.failure))
+                raise RunEnd(*ending(self._session.failure))
 
     def _say(self, text: str) -> None:
         self.get_logger().info(text)
@@ -125,8 +125,10 @@ class EpisodeService:
         self._pending: dict[tuple[int, int], ConcurrentFuture[Answer]] = {}
         self._settled_at = 0.0
         # Global arguments rename every node of the process; those of a node come first.
-        rename = ["--ros-args", "-r", "__node:=scenario_episodes"]
-        self._node = Node("scenario_episodes", context=node.context, cli_args=rename, start_parameter_services=False)
+        rename = ["--ros-args", "-r", "__node:=carla_episodes_service"]
+        self._node = Node(
+            "carla_episodes_service", context=node.context, cli_args=rename, start_parameter_services=False
+        )
         group = ReentrantCallbackGroup()
         self._node.create_service(ResetEpisode, topics.RESET_EPISODE, self._on_reset, callback_group=group)
         self._executor = MultiThreadedExecutor(num_threads=ASKERS, context=node.context)
@@ -211,7 +213,7 @@ def _carla() -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the executable ``scenario``."""
+    """Entry point of the executable ``carla_episodes``."""
     leave(run(CarlaNode, arguments))
 
 

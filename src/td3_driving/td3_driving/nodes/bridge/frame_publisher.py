@@ -6,6 +6,7 @@ from __future__ import annotations
 import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -223,7 +224,8 @@ class FramePublisher:
             self._send("tf", self._tf_message(transforms=[transform]))
 
     def _publish_sensors(self, frame: WorldFrame) -> None:
-        for sensor, fill in (("imu", convert.imu), ("gnss", convert.gnss)):
+        position = partial(convert.gnss, offset=self._world.roads.offset)
+        for sensor, fill in (("imu", convert.imu), ("gnss", position)):
             self._publish_mount(frame, sensor)
             if self._heard(f"{EGO}/{sensor}"):
                 self._send(f"{EGO}/{sensor}", fill(frame))

@@ -194,13 +194,17 @@ def imu(frame: WorldFrame) -> Imu:
     return message
 
 
-def gnss(frame: WorldFrame) -> NavSatFix:
-    """The map's origin is at 0 N 0 E, x points east, y north."""
-    ego = frame.ego
+def gnss(frame: WorldFrame, offset: tuple[float, float]) -> NavSatFix:
+    """The origin of the map's file is at 0 N 0 E, x points east, y north.
+
+    Args:
+        offset: what was subtracted from x and y of the file [m].
+    """
+    ego, (left, down) = frame.ego, offset
     return NavSatFix(
         header=header(ego.stamp_ns, f"{VEHICLE_FRAME}/gnss"),
-        latitude=math.degrees(2.0 * math.atan(math.exp(ego.y / EARTH_RADIUS)) - math.pi / 2.0),
-        longitude=math.degrees(ego.x / EARTH_RADIUS),
+        latitude=math.degrees(2.0 * math.atan(math.exp((ego.y + down) / EARTH_RADIUS)) - math.pi / 2.0),
+        longitude=math.degrees((ego.x + left) / EARTH_RADIUS),
         altitude=ego.z,
     )
 

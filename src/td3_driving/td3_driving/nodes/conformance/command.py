@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,8 @@ from rich.console import Console
 
 from td3_driving.conformance.checks import CHECKS, experiments
 from td3_driving.conformance.measures import CheckVerdict
-from td3_driving.nodes.conformance.experiments import record
-from td3_driving.nodes.conformance.probe import Probe
 from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.ros_needs import check_ros, log_variables, spare_log_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +25,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: every point is met; 1: not so; 2: nothing to judge.
     """
     asked = _parser().parse_args(arguments)
+    try:
+        check_ros(os.environ)
+        os.environ.update(log_variables(os.environ, spare_log_folder()))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return _judge(asked)
+
+
+def _judge(asked: argparse.Namespace) -> int:
+    # rclpy ends the process at its import where the middleware is not installed.
+    from td3_driving.nodes.conformance.experiments import record
+    from td3_driving.nodes.conformance.probe import Probe, rivals
+
     checks = [check for check in CHECKS if not asked.check or check.number in asked.check]
+    others = rivals(asked.role, asked.timeout)
+    if others:
+        print(
+            f"error: {' and '.join(others)} commands the vehicle on /carla/{asked.role}/vehicle_control_cmd; end it, or"
+            " choose the ROS domain of another simulator with ROS_DOMAIN_ID",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     probe = Probe(asked.role)
     try:
         recording = record(probe, experiments(checks), asked.timeout)

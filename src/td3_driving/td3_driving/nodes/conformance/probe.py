@@ -28,6 +28,11 @@ IMAGE, ODOMETRY = "E/rgb_front/image", "E/odometry"
 FRAME_TIMEOUT = 3.0
 """Longest wall time for a frame [s]: the bridge goes on after one second without a command."""
 
+UNKNOWN = "NODE_NAME_UNKNOWN"
+"""Part of a node's name as long as ROS does not know it."""
+DISCOVERY = 1.5
+"""Wall time in which a node that commands the vehicle must be discovered [s]."""
+
 
 class Probe:
     """A node with its own context; it records every message in :attr:`stretch`.
@@ -183,3 +188,39 @@ def _others(ends: list[TopicEndpointInfo]) -> list[Endpoint]:
 def _kind(kind: str) -> Any:
     package, folder, name = kind.split("/")
     return getattr(import_module(f"{package}.{folder}"), name)
+
+
+def rivals(role: str, timeout: float) -> list[str]:
+    """Wait until the vehicle is there, at most ``timeout`` [s]; return the nodes that command it.
+
+    A node of its own asks: it says nothing, and the probe later hears all that is latched from the beginning.
+    """
+    context = Context()
+    rclpy.init(args=[], context=context)
+    asking = Node(f"{NAME}_question", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(asking)
+    odometry, command = (f"/carla/{role}/{name}" for name in ("odometry", "vehicle_control_cmd"))
+    try:
+        _spin_until(executor, lambda: asking.count_publishers(odometry) > 0, timeout)
+        # Whoever is discovered after the vehicle is still found; a sound graph costs this time once.
+        _spin_until(executor, lambda: asking.count_publishers(command) > 0, DISCOVERY)
+        # The name of a node is told after its topics.
+        _spin_until(executor, lambda: UNKNOWN not in _publishers(asking, command), DISCOVERY)
+        return sorted("a node without a name" if name == UNKNOWN else name for name in _publishers(asking, command))
+    finally:
+        executor.shutdown()
+        asking.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def _publishers(node: Node, topic: str) -> set[str]:
+    ends = node.get_publishers_info_by_topic(topic)
+    names = ((end.node_namespace.rstrip("/"), end.node_name) for end in ends)
+    return {UNKNOWN if UNKNOWN in name else f"{space}/{name}" for space, name in names}
+
+
+def _spin_until(executor: SingleThreadedExecutor, condition: Callable[[], bool], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.05)

@@ -18,6 +18,9 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
 from td3_driving.plugins import PluginFault
+from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.hangup import hang_up_as_interrupt
+from td3_driving.processes.ros_needs import check_ros, ensure_home, log_variables, spare_log_folder
 
 # rclpy raises these where a signal has ended the context, also between a check and a publication.
 _CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
@@ -63,6 +66,14 @@ def run(
     Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
     """
     signal.signal(signal.SIGINT, _leave_it_to_ros)
+    hang_up_as_interrupt()
+    try:
+        ensure_home()
+        check_ros(os.environ)
+        os.environ.update(log_variables(os.environ, spare_log_folder()))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return BAD_INPUT
     rclpy.init(args=None if arguments is None else list(arguments))
     node = None
     try:

@@ -21,16 +21,22 @@ from visualization_msgs.msg import MarkerArray
 from td3_driving.doctor import messages
 from td3_driving.doctor.live import LiveDoctor
 from td3_driving.driving import decoding, topics
+from td3_driving.driving.cameras import cameras
 from td3_driving.monitor.account import Account
+from td3_driving.monitor.bounds import RunBounds
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
 from td3_driving.nodes.ros import conversions, qos
 from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.ros.markers import marker_array
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.ros.sealed import Trust
+from td3_driving.nodes.training.census import RESETTER, Census
 from td3_driving.settings import SettingsError
 from td3_driving.view.scene import Scene
 
+LOOK = 0.5
+"""Wall time between two looks at the publishers of the run [s]."""
 ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
 
 
@@ -39,29 +45,52 @@ class DiagnosticsNode(Node):
 
     def __init__(self) -> None:
         super().__init__("diagnostics", automatically_declare_parameters_from_overrides=True)
-        settings, own = load_settings(self, {"run_dir": ""})
+        settings, own = load_settings(self, {"run_dir": "", "resetter": RESETTER})
         if not own["run_dir"]:
             raise SettingsError("parameter run_dir is needed: the folder of the run")
-        log = EventLog(Path(own["run_dir"])) if settings.diagnostics.tensorboard else None
-        self._observer = RunObserver(settings, LiveDoctor(settings.flat(), settings.diagnostics.stale_after), log)
+        self._trust = Trust(self, settings, own["run_dir"])
+        log = EventLog(Path(own["run_dir"]), self._say) if settings.diagnostics.tensorboard else None
+        self._bounds = RunBounds(settings)
+        more = [topics.image_of(place.name) for place in cameras(settings.observation)[1:]]
+        self._census = Census(self, settings.run.num_actors, more, own["resetter"])
+        doctor = LiveDoctor(settings.flat(), settings.diagnostics.stale_after)
+        self._observer = RunObserver(settings, doctor, log, self._census.writers)
         self._order = ORDERS[settings.diagnostics.on_critical]
         self._alarmed = False
+        self._sent_order = b""
         self._scene = Scene()
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
         self._markers = self.create_publisher(MarkerArray, topics.MARKERS, qos.MARKERS)
-        self._guard = self.create_publisher(Guard, topics.GUARD, qos.WEIGHTS)
-        self.create_subscription(LearnerStatus, topics.LEARNER_STATUS, self._on_learner_status, qos.STATUS)
-        self.create_subscription(RewardTerms, topics.REWARD, self._on_reward, qos.REWARD)
-        self.create_subscription(EpisodeSummary, topics.EPISODE, self._on_episode, qos.EPISODE)
-        self.create_subscription(EvaluationSummary, topics.EVALUATION, self._on_evaluation, qos.EPISODE)
+        self._guard = self._trust.sealed_publisher(Guard, topics.GUARD, qos.WEIGHTS)
+        self._trust.sealed_subscription(LearnerStatus, topics.LEARNER_STATUS, self._on_learner_status, qos.STATUS)
+        self._trust.sealed_subscription(RewardTerms, topics.REWARD, self._on_reward, qos.REWARD)
+        self._trust.sealed_subscription(EpisodeSummary, topics.EPISODE, self._on_episode, qos.EPISODE)
+        self._trust.sealed_subscription(EvaluationSummary, topics.EVALUATION, self._on_evaluation, qos.EPISODE)
         self.create_subscription(PathMessage, topics.ROUTE, self._on_route, qos.BRIDGE_LATCHED_ONE)
         self._odometry: Subscription | None = None
         self.create_service(Trigger, topics.RESET_ALARMS, self._on_reset_alarms)
         self.create_timer(1.0, self._publish_diagnostics)
         self.create_timer(0.5, self._print_progress)
         self.create_timer(0.2, self._publish_markers)
+        self.create_timer(LOOK, self._look)
+
+    def _look(self) -> None:
+        for sentence in self._census.look(time.monotonic()):
+            self.get_logger().error(f"{sentence}, which belongs to another node of the run")
+        self._observer.on_graph(self._trust.strangers.total)
+        self._watch_guard()
+
+    def _refused(self, fault: str) -> bool:
+        if fault:
+            self.get_logger().error(f"message refused: {fault}", throttle_duration_sec=2.0)
+        return bool(fault)
+
+    def _say(self, sentence: str) -> None:
+        self.get_logger().error(sentence)
 
     def _on_learner_status(self, message: LearnerStatus) -> None:
+        if self._refused(self._bounds.status_fault(message)):
+            return
         account = Account(*(getattr(message, name) for name in Account.__dataclass_fields__))
         self._observer.on_account(account, time.monotonic())
         values = messages.learner_values(message)
@@ -73,15 +102,21 @@ class DiagnosticsNode(Node):
         self._watch_guard()
 
     def _on_reward(self, message: RewardTerms) -> None:
+        if self._refused(self._bounds.step_fault(message)):
+            return
         self._observer.on_step(messages.scored_step(message), time.monotonic())
         self._scene.reward = message.total
         self._scene.action = float(message.action[0]), float(message.action[1])
 
     def _on_episode(self, message: EpisodeSummary) -> None:
+        if self._refused(self._bounds.episode_fault(message)):
+            return
         values = messages.episode_values(message)
         self._observer.on_episode(EpisodePoint(message.actor_id, message.step, message.episode_return, values))
 
     def _on_evaluation(self, message: EvaluationSummary) -> None:
+        if self._refused(self._bounds.evaluation_fault(message)):
+            return
         now = time.monotonic()
         values = messages.evaluation_values(message)
         if values:
@@ -97,6 +132,7 @@ class DiagnosticsNode(Node):
 
     def _on_reset_alarms(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._observer.doctor.reset()
+        self._census.writers.reset()
         self._alarmed = False
         self._publish_guard(Guard.GO, "")
         response.success, response.message = True, "alarms reset"
@@ -104,7 +140,7 @@ class DiagnosticsNode(Node):
 
     def _watch_guard(self) -> None:
         """Publish a critical alarm and the guard's order at once, without waiting for the next second."""
-        critical = self._observer.doctor.critical
+        critical = self._observer.doctor.critical or bool(self._census.writers.found)
         if critical == self._alarmed:
             return
         self._alarmed = critical
@@ -117,13 +153,19 @@ class DiagnosticsNode(Node):
     def _publish_guard(self, order: int, reason: str) -> None:
         message = Guard(order=order, reason=reason)
         message.header.stamp = self.get_clock().now().to_msg()
-        self._guard.publish(message)
+        self._sent_order = self._guard.publish(message)
+
+    def _repeat_order(self) -> None:
+        """Send the last order again: a policy keeps one in its queue, so a stranger's may push it out."""
+        if self._sent_order:
+            self._guard.again(self._sent_order)
 
     def _publish_diagnostics(self) -> None:
         statuses = self._observer.statuses(time.monotonic())
         message = DiagnosticArray(status=[conversions.diagnostic_status(s, "td3_driving") for s in statuses])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+        self._repeat_order()
         self._observer.flush()
         if self._observer.finished and self.count_publishers(topics.REWARD) == 0:
             raise RunEnd(0)

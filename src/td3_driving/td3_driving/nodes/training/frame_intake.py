@@ -21,6 +21,7 @@ from sensor_msgs.msg import Image
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.cameras import cameras
 from td3_driving.driving.drivers import NOBODY, Neighbours
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import without
 from td3_driving.driving.observation import ObservationError, camera_frame, one_frame
 from td3_driving.driving.synchroniser import FrameParts, missed_at_start
@@ -157,7 +158,7 @@ class FrameIntake:
 
     def _on_image(self, part: str, message: Image) -> None:
         try:
-            frame = camera_frame(decoding.image_array(message), message.encoding, self._settings)
+            frame = camera_frame(*picture(message), self._settings)
         except ObservationError as error:
             self._on_fault(f"unusable camera image: {error}")
             return

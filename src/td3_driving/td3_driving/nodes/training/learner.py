@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,21 +17,25 @@ from td3_driving.driving.state_vector import state_dim
 from td3_driving.in_process.ranking_check import ranking_check
 from td3_driving.learning.checkpoint import CheckpointError
 from td3_driving.learning.preflight import PreflightError, preflight
-from td3_driving.learning.replay_store import ReplayError
+from td3_driving.learning.replay_files import ReplayError
 from td3_driving.learning.series import LogPoint
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.ending import await_arrival
 from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.record_keeper import RecordKeeper
 from td3_driving.nodes.training.weights_messages import weights_message
+from td3_driving.runs.run_folder import mark_lived
 from td3_driving.settings import SettingsError
 
 SLICE = 16
 """Updates between two checks of the clock: a long burst must not silence the heartbeat."""
 HEARTBEAT = 1.0
 """Wall time between two statuses without news [s]."""
+LAST_SPACE = 60.0
+"""Wall time that a finished run waits for space for its last checkpoint [s]."""
 WEIGHTS_PERIOD = 0.5
 """Wall time between two publications of weights in mode async [s]."""
 
@@ -43,20 +48,25 @@ class LearnerNode(Node):
         settings, own = load_settings(self, {"run_dir": ""})
         if not own["run_dir"]:
             raise SettingsError("parameter run_dir is needed: the folder of the run")
+        self._trust = Trust(self, settings, own["run_dir"])
         dimension = state_dim(settings.observation)
         for result in preflight(settings, dimension, extra=(lambda: ranking_check(settings),)):
             self.get_logger().info(f"preflight: {result.name}: passed ({result.proves})")
-        self._trainer = Trainer(settings, Path(own["run_dir"]), dimension)
+        self._run = Path(own["run_dir"]).absolute()
+        self._trainer = Trainer(settings, self._run, dimension)
+        self._tell_news()
         self._strict = settings.pacing.mode == "strict"
         self._learning_starts = settings.pacing.learning_starts
         self._failure = ""
-        self._saved = False
-        self._published_version = -1
+        self._saved = self._lived = False
+        self._published_version = self._inserted_at_beat = -1
+        self._sent_weights = b""
+        self._full_since: float | None = None
         self._heartbeat_at = self._weights_at = 0.0
-        self._weights = self.create_publisher(PolicyWeights, topics.POLICY_WEIGHTS, qos.WEIGHTS)
-        self._status = self.create_publisher(LearnerStatus, topics.LEARNER_STATUS, qos.STATUS)
-        self.create_subscription(Experience, topics.REPLAY, self._on_experience, qos.REPLAY)
-        self._record_keeper = RecordKeeper(self, [self._status])
+        self._weights = self._trust.sealed_publisher(PolicyWeights, topics.POLICY_WEIGHTS, qos.WEIGHTS)
+        self._status = self._trust.sealed_publisher(LearnerStatus, topics.LEARNER_STATUS, qos.STATUS)
+        self._trust.sealed_subscription(Experience, topics.REPLAY, self._on_experience, qos.REPLAY)
+        self._record_keeper = RecordKeeper(self, [self._status.plain])
         self.create_timer(HEARTBEAT, self._beat)
         self.create_timer(0.01, self._start)
         self.get_logger().info(
@@ -84,6 +94,8 @@ class LearnerNode(Node):
         except Diverged as error:
             self._fail(error)
             return
+        if outcome.inserted and not self._lived:
+            self._mark_lived()
         if outcome.reason:
             self.get_logger().warning(
                 f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0
@@ -103,11 +115,35 @@ class LearnerNode(Node):
         if self._weights_due():
             self._publish_weights()
         if self._trainer.finished and not self._saved:
-            self._trainer.save()
-            self._saved = True
+            self._save_the_last()
+        self._publish_log_points()
+        self._tell_news()
+
+    def _save_the_last(self) -> None:
+        """Write the checkpoint that ends the run; while the disk is full, every heartbeat tries again.
+
+        Raises:
+            RunEnd: there was no space for :data:`LAST_SPACE`.
+        """
+        self._saved = self._trainer.keep()
+        if self._saved:
             self._publish_log_points()
             self._heartbeat()
-        self._publish_log_points()
+            return
+        now = time.monotonic()
+        self._full_since = now if self._full_since is None else self._full_since
+        if now - self._full_since > LAST_SPACE:
+            raise RunEnd(1, f"the run is done and its last checkpoint is not kept: {self._trainer.disk_fault}")
+
+    def _mark_lived(self) -> None:
+        """Let ``latest`` point to this run; where the disk is full, with the next step."""
+        with suppress(OSError):
+            mark_lived(self._run)
+            self._lived = True
+
+    def _tell_news(self) -> None:
+        while sentence := self._trainer.pop_news():
+            self.get_logger().error(sentence)
 
     def _fail(self, error: Diverged) -> None:
         self._failure = str(error)
@@ -123,13 +159,23 @@ class LearnerNode(Node):
     def _publish_weights(self) -> None:
         snapshot = self._trainer.trained_weights()
         self._published_version, self._weights_at = snapshot.version, time.monotonic()
-        self._weights.publish(weights_message(snapshot, self.get_clock().now().nanoseconds))
+        message = weights_message(snapshot, self.get_clock().now().nanoseconds)
+        self._sent_weights = self._weights.publish(message)
+
+    def _repeat_weights(self) -> None:
+        """Send the weights again where no step came since the last heartbeat.
+
+        A policy keeps one message of weights in its queue, so anybody's message may push out the one it waits for.
+        """
+        before, self._inserted_at_beat = self._inserted_at_beat, self._trainer.inserted
+        if self._sent_weights and before == self._trainer.inserted and not self._trainer.pending:
+            self._weights.again(self._sent_weights)
 
     def _publish_frozen_weights(self) -> None:
         """Publish frozen weights once on a latched topic; most encoders have none."""
         snapshot = self._trainer.frozen_weights
         if snapshot is not None:
-            publisher = self.create_publisher(PolicyWeights, topics.FROZEN_WEIGHTS, qos.WEIGHTS)
+            publisher = self._trust.sealed_publisher(PolicyWeights, topics.FROZEN_WEIGHTS, qos.WEIGHTS)
             publisher.publish(weights_message(snapshot, self.get_clock().now().nanoseconds))
 
     def _publish_log_points(self) -> None:
@@ -138,6 +184,9 @@ class LearnerNode(Node):
 
     def _beat(self) -> None:
         self._heartbeat()
+        self._repeat_weights()
+        if self._full_since is not None and not self._saved:
+            self._work()
         if self._saved and self.count_publishers(topics.REPLAY) == 0:
             raise RunEnd(0)
 
@@ -149,7 +198,7 @@ class LearnerNode(Node):
         trainer, counters = self._trainer, self._trainer.counters
         message = LearnerStatus(
             state=self._state(),
-            reason=self._failure or self._waits_for(),
+            reason=self._failure or self._trainer.disk_fault or self._waits_for(),
             config_hash=trainer.config_hash,
             log_point=point is not None,
             received=counters.received,
@@ -165,7 +214,13 @@ class LearnerNode(Node):
             policy_updates=trainer.agent.policy_updates,
             tags=[] if point is None else list(point.values),
             values=[] if point is None else list(point.values.values()),
+            strangers=self._trust.strangers.total,
+            stranger=self._trust.strangers.last,
         )
+        for actor, session, expected in trainer.intake.expected():
+            message.stream_actors.append(actor)
+            message.stream_sessions.append(session)
+            message.stream_expected.append(expected)
         message.header.stamp = self.get_clock().now().to_msg()
         return message
 
@@ -191,7 +246,8 @@ class LearnerNode(Node):
     def close(self) -> None:
         """Save a checkpoint, so that the run can be continued."""
         if not self._saved and self._trainer.updates > 0 and not self._failure:
-            self._trainer.save()
+            self._trainer.keep()
+            self._tell_news()
         if self.context.ok():
             await_arrival(*self.publishers)
 

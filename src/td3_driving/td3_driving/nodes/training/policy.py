@@ -9,9 +9,8 @@ from typing import Any, NoReturn
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from td3_driving_msgs.msg import Guard, LearnerStatus
+from td3_driving_msgs.msg import LearnerStatus
 
-from td3_driving.driving import topics
 from td3_driving.driving.action import to_command
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.observation import ObservationError
@@ -21,20 +20,25 @@ from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.waiting import Waiting
 from td3_driving.learning.acting import POLICY, others_told
 from td3_driving.learning.process import prepare_process
+from td3_driving.monitor.bounds import RunBounds
 from td3_driving.monitor.frames import frame_status
-from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.ending import await_arrival
 from td3_driving.nodes.ros.entry import RunEnd, leave, run
 from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.ros.sealed import Trust
+from td3_driving.nodes.training.census import RESETTER, SecondWriter
 from td3_driving.nodes.training.frame_intake import FrameIntake, SensorFrame
+from td3_driving.nodes.training.healing import Healing
 from td3_driving.nodes.training.only_evaluation import PARAMETERS
+from td3_driving.nodes.training.orders import Orders
 from td3_driving.nodes.training.policy_evaluation import make_evaluations, source_of
 from td3_driving.nodes.training.policy_outputs import PolicyOutputs
 from td3_driving.nodes.training.reset_calls import EpisodeStart, ResetCalls
 from td3_driving.nodes.training.weights_intake import WeightsIntake
+from td3_driving.sim.scenarios import training_scenario
 
-OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": POLICY, "run_dir": ""}
+OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": POLICY, "run_dir": "", "resetter": RESETTER}
 """Parameters of this node beside the settings and those of an evaluation."""
 HOUSEKEEPING = 0.1
 """Wall time between two checks of timers, services and the learner's status while frames keep coming [s]."""
@@ -43,8 +47,6 @@ OVERDUE = 0.3
 FAULT_LIMIT = 20
 """Consecutive faults without a good step after which the run ends."""
 ROLLED_ON = "the simulator went on unanswered; make updates take less time, or set pacing.mode=async"
-STOPPED_BY_GUARD = 3
-"""Exit code when the guard ended the run."""
 
 
 class PolicyNode(Node):
@@ -56,6 +58,7 @@ class PolicyNode(Node):
         self._index: int = own["actor_index"]
         self._actor_id: str = own["actor_id"]
         self._learned = own["driver"] == POLICY and not own["evaluate"]
+        self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned)
         # One observation at a time gives further threads nothing to do but to spin.
         prepare_process(threads=1)
         self._action_source = source_of(self.settings, own)
@@ -66,23 +69,23 @@ class PolicyNode(Node):
         self._pending_collided = self._rolled_on = False
         self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
         self._faults = self._faults_in_a_row = 0
-        self._paused_by = ""
-        self._learner_state, self._learner_updates = LearnerStatus.WAITING, 0
         self._last_sent: Scored | None = None
-        self._evaluations = make_evaluations(self, self.settings, self._action_source, own)
+        self._evaluations = make_evaluations(self, self._trust, self.settings, self._action_source, own)
         self._wire(own)
 
     def _wire(self, own: dict[str, Any]) -> None:
-        self._out = PolicyOutputs(self, self._actor_id, learning=self._learned)
+        self._out = PolicyOutputs(self, self._actor_id, self._trust, learning=self._learned)
         self._reset = ResetCalls(self, self._on_reset)
+        self._healing = Healing(self, self._pilot.identity, self._out.again)
+        self._orders = Orders(self, RunBounds(self.settings), self._proceed, self._healing.heed)
+        self._second = SecondWriter(self, own["resetter"])
         others = not own["evaluate"] and others_told(self.settings, own["driver"])
         self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others)
         fast = self._frames.subscriptions
         if self._learned:
-            weights = WeightsIntake(self, self._action_source, self.settings.digest(), self._proceed)
+            weights = WeightsIntake(self, self._trust, self._action_source, self.settings.digest(), self._proceed)
             fast.append(weights.subscription)
-            self.create_subscription(LearnerStatus, topics.LEARNER_STATUS, self._on_learner_status, qos.STATUS)
-            self.create_subscription(Guard, topics.GUARD, self._on_guard, qos.WEIGHTS)
+            self._orders.listen(self._trust)
         self._fast = FastWait(self.context, fast, [])
         self.create_timer(0.1, self._watch)
         self.create_timer(1.0, self._publish_diagnostics)
@@ -95,17 +98,6 @@ class PolicyNode(Node):
             busy = self._frames.driving and self._fast.once(HOUSEKEEPING)
             if self._house.due(busy):
                 executor.spin_once(timeout_sec=0.0 if self._frames.driving else HOUSEKEEPING)
-
-    def _on_learner_status(self, message: LearnerStatus) -> None:
-        self._learner_state, self._learner_updates = message.state, message.updates
-        if message.state == LearnerStatus.FAILED:
-            raise RunEnd(1, f"the learner failed: {message.reason}")
-
-    def _on_guard(self, message: Guard) -> None:
-        if message.order == Guard.STOP:
-            raise RunEnd(STOPPED_BY_GUARD, f"the guard stopped the run: {message.reason}")
-        self._paused_by = message.reason if message.order == Guard.PAUSE else ""
-        self._proceed()
 
     def _on_frame(self, sensor_frame: SensorFrame) -> None:
         try:
@@ -138,12 +130,12 @@ class PolicyNode(Node):
 
     def _proceed(self) -> None:
         """Score and answer the pending frame as far as the pacing allows; a step over unanswered frames is dropped."""
-        if self._pending is None or self._paused_by:
+        if self._pending is None or self._orders.paused_by:
             return
         if not self._ready(self._action_source.before_publishing(self._pilot.steps)):
             return
-        if self._rolled_on:
-            return self._fault(ROLLED_ON)
+        if self._rolled_on or self._second.name():
+            return self._fault(self._second.name() or ROLLED_ON)
         time_step = self._pending
         scored = self._pilot.score(
             time_step, self._pending_collided, last=self._pilot.steps + 1 >= self._action_source.steps
@@ -179,7 +171,7 @@ class PolicyNode(Node):
     def _publish(self, scored: Scored) -> None:
         self._faults_in_a_row = 0
         self._last_sent = scored
-        self._out.step(scored, self._pilot.reward.bounds, self._total_steps)
+        self._healing.keep(self._out.step(scored, self._pilot.reward.bounds, self._total_steps))
 
     @property
     def _total_steps(self) -> int:
@@ -199,6 +191,8 @@ class PolicyNode(Node):
     def _ask_for_reset(self) -> None:
         self._pending, self._rolled_on = None, False
         self._frames.forget()
+        if self._second.name():
+            return self._waiting.begin(self._second.name(), time.monotonic())
         tour = self._evaluations.tour
         scenario, seed = self._next_episode if tour is None else tour.next_route
         self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
@@ -207,7 +201,8 @@ class PolicyNode(Node):
     def _next_episode(self) -> tuple[int, int]:
         """Return scenario and seed of the training's next episode."""
         first, episode = self._action_source.first_step, self._pilot.episodes
-        return self.settings.simulator.scenario, episode_seed(self.settings.run.seed, self._index, first, episode)
+        seed = episode_seed(self.settings.run.seed, self._index, first, episode)
+        return training_scenario(self.settings.simulator, seed), seed
 
     def _on_reset(self, start: EpisodeStart) -> None:
         if self._evaluations.tour is not None:
@@ -237,8 +232,8 @@ class PolicyNode(Node):
 
     def _watch(self) -> None:
         now = time.monotonic()
-        if self._paused_by:
-            reason = f"paused until td3/reset_alarms is called: {self._paused_by}"
+        if self._orders.paused_by:
+            reason = f"paused until td3/reset_alarms is called: {self._orders.paused_by}"
             self.get_logger().warning(reason, throttle_duration_sec=10.0)
             return
         if self._pilot.steps >= self._action_source.steps and self._evaluations.tour is None:
@@ -255,6 +250,7 @@ class PolicyNode(Node):
 
     def _watch_reset(self, now: float) -> None:
         missing = self._action_source.before_first_step() or self._out.record_keeper.missing(now)
+        missing = missing or self._second.name()
         if not missing and self._reset.ready:
             missing = self._frames.before_first_frame(now)
         if missing:
@@ -264,8 +260,8 @@ class PolicyNode(Node):
 
     def _watch_end(self, now: float) -> None:
         missing = "the learner to finish its updates"
-        if not self._learned or self._learner_state == LearnerStatus.FINISHED:
-            missing = self._evaluations.at_the_end(self._total_steps, self._learner_updates)
+        if not self._learned or self._orders.learner_state == LearnerStatus.FINISHED:
+            missing = self._evaluations.at_the_end(self._total_steps, self._orders.learner_updates)
         if self._evaluations.tour is not None:
             self._ask_for_reset()
         elif missing:

@@ -15,6 +15,7 @@ from td3_driving.driving.drivers import parked
 from td3_driving.evaluation.during_training import EvaluationOutcome, Evaluations, TrainingEvaluations
 from td3_driving.learning.acting import ActionSource, DriverActionSource, LearnedActionSource, make_action_source
 from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.only_evaluation import OnlyEvaluation
 from td3_driving.settings import Settings
 
@@ -23,7 +24,8 @@ class PublishedEvaluations(TrainingEvaluations):
     """Evaluates at every interval of the training and once with the last weights; publishes the results.
 
     Args:
-        node: whose publisher and log are used.
+        node: whose clock and log are used.
+        trust: seals the results.
         actor: its id and its number; only actor number 0 evaluates.
         run_directory: "" keeps neither results nor the best policy.
     """
@@ -31,6 +33,7 @@ class PublishedEvaluations(TrainingEvaluations):
     def __init__(
         self,
         node: Node,
+        trust: Trust,
         settings: Settings,
         action_source: LearnedActionSource,
         actor: tuple[str, int],
@@ -43,7 +46,7 @@ class PublishedEvaluations(TrainingEvaluations):
         self._actors = settings.run.num_actors
         self._steps = 0
         self._evaluated = -1
-        self._publisher = node.create_publisher(EvaluationSummary, topics.EVALUATION, qos.EPISODE)
+        self._publisher = trust.sealed_publisher(EvaluationSummary, topics.EVALUATION, qos.EPISODE)
 
     def after_episode(self, steps: int) -> None:
         self.resumed_at(self._action_source.first_step * self._actors)
@@ -92,7 +95,7 @@ def source_of(settings: Settings, own: Mapping[str, Any]) -> ActionSource:
 
 
 def make_evaluations(
-    node: Node, settings: Settings, action_source: ActionSource, own: Mapping[str, Any]
+    node: Node, trust: Trust, settings: Settings, action_source: ActionSource, own: Mapping[str, Any]
 ) -> Evaluations:
     """Make the policy node's evaluations; ``own`` holds its parameters beside the settings.
 
@@ -103,7 +106,7 @@ def make_evaluations(
         return OnlyEvaluation(settings, own)
     if isinstance(action_source, LearnedActionSource):
         actor = own["actor_id"], own["actor_index"]
-        return PublishedEvaluations(node, settings, action_source, actor, own["run_dir"])
+        return PublishedEvaluations(node, trust, settings, action_source, actor, own["run_dir"])
     return Evaluations()
 
 

@@ -15,6 +15,7 @@ from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.pilot import Pilot, Scored
 from td3_driving.driving.route import Route
 from td3_driving.nodes.ros import conversions, qos
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.record_keeper import RecordKeeper
 
 
@@ -24,33 +25,40 @@ class PolicyOutputs:
     Args:
         node: whose publishers these are.
         actor_id: the hardware id of the diagnostic status.
+        trust: seals what the learner and the diagnostics believe.
         learning: whether steps go to a learner; a scripted driver has none.
 
     Attributes:
         record_keeper: tells whether the record of a learning run would miss a message published now.
     """
 
-    def __init__(self, node: Node, actor_id: str, learning: bool) -> None:
+    def __init__(self, node: Node, actor_id: str, trust: Trust, learning: bool) -> None:
         self._node = node
         self._actor_id = actor_id
         self._learning = learning
-        self._replay = node.create_publisher(Experience, topics.REPLAY, qos.REPLAY)
-        self._reward = node.create_publisher(RewardTerms, topics.REWARD, qos.REWARD)
+        self._replay = trust.sealed_publisher(Experience, topics.REPLAY, qos.REPLAY)
+        self._reward = trust.sealed_publisher(RewardTerms, topics.REWARD, qos.REWARD)
         self._start = node.create_publisher(EpisodeStart, topics.EPISODE_START, qos.EPISODE_START)
-        self._episode = node.create_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
+        self._episode = trust.sealed_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._control = node.create_publisher(CarlaEgoVehicleControl, topics.COMMAND, qos.BRIDGE)
         self._diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
-        self.record_keeper = RecordKeeper(node, (self._reward, self._episode) if learning else ())
+        self.record_keeper = RecordKeeper(node, (self._reward.plain, self._episode.plain) if learning else ())
 
     def command(self, command: Command, stamp_ns: int) -> None:
         """Answer the frame of ``stamp_ns`` (simulated time) with ``command``."""
         self._control.publish(conversions.control_message(command, stamp_ns))
 
-    def step(self, scored: Scored, bounds: tuple[float, float], total_steps: int) -> None:
-        """Publish a finished step for the learner, and its reward terms."""
+    def step(self, scored: Scored, bounds: tuple[float, float], total_steps: int) -> bytes:
+        """Publish a finished step for the learner, and its reward terms; returns what the learner got."""
+        sent = b""
         if self._learning:
-            self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
+            sent = self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
         self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
+        return sent
+
+    def again(self, sent: bytes) -> None:
+        """Send a step once more."""
+        self._replay.again(sent)
 
     def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
         """Publish the start of ``pilot``'s episode on ``route``; this session has ``session_steps`` steps."""

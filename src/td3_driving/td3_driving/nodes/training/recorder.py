@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.ros.optional_messages import message
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.runs.disk import reason
 from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import SettingsError
 
@@ -52,8 +53,13 @@ class RecorderNode(Node):
         self.get_logger().info(f"recording {len(topics)} topics into {folder}")
 
     def _writer(self, name: str) -> Callable[[Any], None]:
-        write = self._bag.write
-        return lambda data: write(name, time.time_ns(), bytes(data))
+        def write(data: Any) -> None:
+            try:
+                self._bag.write(name, time.time_ns(), bytes(data))
+            except OSError as error:
+                raise RunEnd(1, f"the bag ends here, it cannot be written: {reason(error)}") from error
+
+        return write
 
     def _look(self) -> None:
         """End one check after the policies have ended, so that their last messages arrive."""
@@ -68,8 +74,9 @@ class RecorderNode(Node):
         spin(self)
 
     def close(self) -> None:
-        """Finish the bag; without its index it is unreadable."""
-        self._held.close()
+        """Finish the bag; without its index, for which a full disk has no space, it is unreadable."""
+        with suppress(OSError):
+            self._held.close()
 
 
 def free_folder(run_directory: Path) -> Path:

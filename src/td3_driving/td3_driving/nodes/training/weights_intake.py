@@ -9,10 +9,11 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from td3_driving_msgs.msg import PolicyWeights
 
-from td3_driving.driving import topics
+from td3_driving.driving import decoding, topics
 from td3_driving.learning.acting import ActionSource, LearnedActionSource
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.entry import RunEnd
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.weights_messages import policy_snapshot
 
 OTHER_CONFIGURATION = "the learner runs with another configuration than this policy; start both from one config.yaml"
@@ -22,6 +23,7 @@ class WeightsIntake:
     """Passes weights to the action source: trained ones as they come, the encoder's frozen ones once.
 
     Args:
+        trust: whose weights are believed.
         config_hash: of this policy.
         proceed: called after new weights came.
 
@@ -29,23 +31,44 @@ class WeightsIntake:
         subscription: to the trained weights.
     """
 
-    def __init__(self, node: Node, action_source: ActionSource, config_hash: str, proceed: Callable[[], None]) -> None:
+    def __init__(
+        self, node: Node, trust: Trust, action_source: ActionSource, config_hash: str, proceed: Callable[[], None]
+    ) -> None:
         self._node, self._action_source, self._config_hash, self._proceed = node, action_source, config_hash, proceed
-        self.subscription: Subscription = node.create_subscription(
-            PolicyWeights, topics.POLICY_WEIGHTS, lambda message: self._take(message, action_source.offer), qos.WEIGHTS
+        self._newest = (-1, -1)
+        self.subscription: Subscription = trust.sealed_subscription(
+            PolicyWeights, topics.POLICY_WEIGHTS, self._take_trained, qos.WEIGHTS
         )
         if isinstance(action_source, LearnedActionSource) and action_source.frozen:
             take = action_source.offer_frozen
-            node.create_subscription(
+            trust.sealed_subscription(
                 PolicyWeights, topics.FROZEN_WEIGHTS, lambda message: self._take(message, take), qos.WEIGHTS
             )
 
-    def _take(self, message: PolicyWeights, take: Callable[..., None]) -> None:
+    def _take_trained(self, message: PolicyWeights) -> None:
+        """Take weights, unless they are a repetition of earlier ones.
+
+        A learner that was started anew goes back to the version of its checkpoint, at a later time.
+        """
+        newest, made = (message.version, decoding.nanoseconds(message.header.stamp)), self._newest
+        if newest[0] < made[0] and newest[1] < made[1]:
+            self._refuse(f"version {newest[0]} was sent before version {made[0]}")
+            return
+        if self._take(message, self._action_source.offer):
+            self._newest = newest
+
+    def _take(self, message: PolicyWeights, take: Callable[..., None]) -> bool:
         if message.config_hash != self._config_hash:
             raise RunEnd(2, OTHER_CONFIGURATION)
         try:
             take(policy_snapshot(message))
         except ValueError as error:
-            self._node.get_logger().error(f"weights refused, going on with those in use: {error}")
-            return
+            self._refuse(str(error))
+            return False
         self._proceed()
+        return True
+
+    def _refuse(self, reason: str) -> None:
+        self._node.get_logger().error(
+            f"weights refused, going on with those in use: {reason}", throttle_duration_sec=2.0
+        )

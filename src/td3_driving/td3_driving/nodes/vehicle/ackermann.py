@@ -26,12 +26,12 @@ class AckermannVehicle:
         MissingPackageError: ackermann_msgs is not installed.
     """
 
-    needs_control_mode = False
+    mode_topic = ""
 
     def __init__(self, node: Node, settings: GateSettings, on_mode: OnMode) -> None:
         self._settings = settings
         self._stamped = message("ackermann_msgs", "AckermannDriveStamped")
-        self.publisher = node.create_publisher(self._stamped, topics.ACKERMANN_COMMAND, qos.BRIDGE)
+        self.publisher = node.create_publisher(self._stamped, topics.ACKERMANN_COMMAND, qos.VEHICLE_COMMAND)
 
     def publish(self, output: GateOutput, stamp_ns: int) -> None:
         """Send a command; the acceleration is a magnitude."""

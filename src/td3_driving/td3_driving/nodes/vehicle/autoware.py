@@ -26,17 +26,21 @@ class AutowareVehicle:
         MissingPackageError: one of the two packages is not installed.
     """
 
-    needs_control_mode = True
-
     def __init__(self, node: Node, settings: GateSettings, on_mode: OnMode) -> None:
         self._settings, self._on_mode = settings, on_mode
         self._control = message("autoware_control_msgs", "Control")
         self._report = message("autoware_vehicle_msgs", "ControlModeReport")
-        self.publisher = node.create_publisher(self._control, topics.AUTOWARE_COMMAND, qos.BRIDGE)
-        node.create_subscription(self._report, MODE_TOPIC, self._on_report, qos.BRIDGE)
+        self.publisher = node.create_publisher(self._control, topics.AUTOWARE_COMMAND, qos.VEHICLE_COMMAND)
+        # A report is heard from every publisher, and from a latched one also if it came before the gate.
+        heard = node.create_subscription(self._report, MODE_TOPIC, self._on_report, qos.NEWEST)
+        node.create_subscription(self._report, MODE_TOPIC, self._on_latched_report, qos.BRIDGE_LATCHED_ONE)
+        self.mode_topic: str = heard.topic_name
 
     def _on_report(self, report: Any) -> None:
-        self._on_mode(report.mode == self._report.AUTONOMOUS)
+        self._on_mode(report.mode == self._report.AUTONOMOUS, False)
+
+    def _on_latched_report(self, report: Any) -> None:
+        self._on_mode(report.mode == self._report.AUTONOMOUS, True)
 
     def publish(self, output: GateOutput, stamp_ns: int) -> None:
         """Send a command; every part carries the stamp."""

@@ -21,7 +21,7 @@ class CarlaVehicle:
         MissingPackageError: carla_msgs is not installed.
     """
 
-    needs_control_mode = False
+    mode_topic = ""
 
     def __init__(self, node: Node, settings: GateSettings, on_mode: OnMode) -> None:
         self.publisher = node.create_publisher(

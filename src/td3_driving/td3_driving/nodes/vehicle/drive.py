@@ -20,7 +20,7 @@ from nav_msgs.msg import Path as PathMessage
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from td3_driving_msgs.msg import PolicyTick
 
 from td3_driving.deploy.bundle import public_key
@@ -34,10 +34,12 @@ from td3_driving.deploy.shadow import DriverInCharge
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.action import FULL_STOP
 from td3_driving.driving.decoding import action_of
+from td3_driving.driving.image_formats import picture
 from td3_driving.driving.observation import ObservationError
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes.ros import conversions, qos
+from td3_driving.nodes.ros.camera_topic import CameraTopic
 from td3_driving.nodes.ros.ending import Ending, await_arrival
 from td3_driving.nodes.ros.entry import RunEnd, leave, run
 from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
@@ -84,9 +86,10 @@ class DriveNode(LifecycleNode):
         self._tick = self.create_publisher(PolicyTick, topics.POLICY_TICK, qos.STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
         sensor = qos.BRIDGE if self.settings.sensor_qos == "reliable" else qos_profile_sensor_data
-        fast = [
+        self._camera = CameraTopic(self, Image, topics.IMAGE, self._on_image, sensor)
+        fast = self._served = [
             self.create_subscription(PathMessage, topics.ROUTE, self._on_route, qos.BRIDGE_LATCHED),
-            self.create_subscription(Image, topics.IMAGE, self._on_image, sensor),
+            self._camera.subscription,
             self.create_subscription(Odometry, topics.ODOMETRY, self._on_odometry, sensor),
         ]
         if self.settings.shadow:
@@ -191,11 +194,11 @@ class DriveNode(LifecycleNode):
             self._driver.restart()
             self._on_frame(*self._unanswered)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         if self._driver is None or not self._driving:
             return
         try:
-            timed_frame = self._driver.look(decoding.image_array(message), message.encoding)
+            timed_frame = self._driver.look(*picture(message))
         except ObservationError as error:
             self._refuse(f"unusable camera image: {error}")
             return
@@ -279,6 +282,9 @@ class DriveNode(LifecycleNode):
             self._publish_diagnostics(self._driver, now)
 
     def _publish_diagnostics(self, driver: DeployedDriver, now: float) -> None:
+        for problem in self._camera.type_problems(self._served):
+            self._report.reason = problem
+            self.get_logger().error(problem, throttle_duration_sec=5.0)
         statuses = self._report.statuses(driver, self._sync.counts, self._driving, now)
         message = DiagnosticArray(status=[conversions.diagnostic_status(status, HARDWARE) for status in statuses])
         message.header.stamp = self.get_clock().now().to_msg()

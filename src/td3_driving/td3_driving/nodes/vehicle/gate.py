@@ -18,7 +18,7 @@ from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from td3_driving_msgs.msg import GateStatus, PolicyTick
@@ -31,6 +31,7 @@ from td3_driving.deploy.limits import gate_settings
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.action import Command
 from td3_driving.nodes.ros import conversions, qos
+from td3_driving.nodes.ros.camera_topic import CameraTopic, foreign_type
 from td3_driving.nodes.ros.ending import Ending, await_arrival
 from td3_driving.nodes.ros.entry import leave, run
 from td3_driving.nodes.ros.fast_wait import FastWait
@@ -66,7 +67,7 @@ class GateNode(Node):
         self._interface: str = own["interface"]
         self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._vehicle: VehicleInterface = INTERFACES[self._interface](self, settings, self._on_control_mode)
-        self._gate = Gate(settings, self._vehicle.needs_control_mode)
+        self._gate = Gate(settings, bool(self._vehicle.mode_topic))
         self._report = GateReport(self._gate)
         self._timings: OrderedDict[int, tuple[float, float]] = OrderedDict()
         self._mode: Mode | None = None
@@ -81,15 +82,17 @@ class GateNode(Node):
         self._status = self.create_publisher(GateStatus, topics.GATE_STATUS, qos.STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
         subscribe = self.create_subscription
+        self._odometry = subscribe(Odometry, topics.ODOMETRY, self._on_odometry, qos_profile_sensor_data)
+        self._camera = CameraTopic(self, Image, topics.IMAGE, self._on_image, qos_profile_sensor_data)
         # The order is the order of service: persons, then sensors, then values derived from sensors.
         # An override is heard from every publisher, and from a latched one also if it came before the gate.
         # Best effort receives from reliable and from best-effort sensors.
-        heard = [
+        heard = self._heard = [
             subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE),
             subscribe(Bool, "manual/override", self._on_override, qos.BRIDGE_LATCHED_ONE),
             subscribe(CarlaEgoVehicleControl, "manual/command", self._on_manual, qos.BRIDGE),
-            subscribe(Odometry, topics.ODOMETRY, self._on_odometry, qos_profile_sensor_data),
-            subscribe(Image, topics.IMAGE, self._on_image, qos_profile_sensor_data),
+            self._odometry,
+            self._camera.subscription,
             subscribe(CarlaEgoVehicleControl, topics.POLICY_COMMAND, self._on_command, qos.BRIDGE),
             subscribe(PolicyTick, topics.POLICY_TICK, self._on_policy_tick, qos.STATUS),
         ]
@@ -97,7 +100,7 @@ class GateNode(Node):
             self.create_service(Trigger, topics.GATE_RESET, self._on_reset),
             self.create_service(Trigger, topics.GATE_STOP, self._on_stop),
         ]
-        self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(1.0, self._report_on_inputs, clock=Clock(clock_type=ClockType.STEADY_TIME))
         return FastWait(self.context, heard, asked)
 
     def _now(self) -> Instant:
@@ -121,7 +124,7 @@ class GateNode(Node):
         while len(self._timings) > TICKS_KEPT:
             self._timings.popitem(last=False)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         fingerprint = zlib.crc32(memoryview(message.data))
         self._gate.on_camera(decoding.nanoseconds(message.header.stamp), fingerprint, self._now())
 
@@ -137,8 +140,8 @@ class GateNode(Node):
         self._gate.set_override(message.data)
         self._tick(self._now())
 
-    def _on_control_mode(self, autonomous: bool) -> None:
-        self._gate.on_control_mode(autonomous, self._now())
+    def _on_control_mode(self, autonomous: bool, latched: bool) -> None:
+        self._gate.on_control_mode(autonomous, self._now(), latched)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.message = self._gate.reset(self._now())
@@ -156,6 +159,8 @@ class GateNode(Node):
 
     def _on_timer(self) -> None:
         self._gate.writers = self.count_publishers(self._vehicle.publisher.topic_name)
+        if self._vehicle.mode_topic:
+            self._gate.control_mode.reporters = self.count_publishers(self._vehicle.mode_topic)
         self._tick(self._now())
 
     def _tick(self, at: Instant) -> None:
@@ -208,6 +213,11 @@ class GateNode(Node):
         message.age_ms = (at.clock_ns - stamp_ns) * 1e-6
         message.observation_ms, message.inference_ms = self._timings.get(stamp_ns, NOT_KNOWN)
         message.gate_ms = (time.monotonic() - self._command_arrived) * 1e3
+
+    def _report_on_inputs(self) -> None:
+        self._gate.camera.hint = self._camera.adapt(self._heard)
+        self._gate.odometry.hint = foreign_type(self, self._odometry)
+        self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
         statuses = self._report.statuses(self._now())

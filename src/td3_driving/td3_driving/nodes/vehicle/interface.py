@@ -17,17 +17,17 @@ class VehicleInterface(Protocol):
 
     Attributes:
         publisher: of the vehicle's command; it must be the only one.
-        needs_control_mode: whether the vehicle reports its control mode.
+        mode_topic: full name of the topic on which the vehicle reports its control mode; "" for none.
     """
 
     publisher: Any
-    needs_control_mode: bool
+    mode_topic: str
 
     def publish(self, output: GateOutput, stamp_ns: int) -> None:
         """Send an output that carries a command, stamped ``stamp_ns`` [ns]."""
         ...
 
 
-OnMode = Callable[[bool], None]
-"""Called with whether the vehicle is in autonomous mode."""
+OnMode = Callable[[bool, bool], None]
+"""Called with whether the vehicle is in autonomous mode, and whether its report came latched."""
 Maker = Callable[[Node, GateSettings, OnMode], VehicleInterface]

@@ -13,7 +13,7 @@ from shape_msgs.msg import SolidPrimitive
 from std_msgs.msg import Header
 from td3_driving_msgs.msg import GateStatus
 
-from td3_driving.driving import decoding
+from td3_driving.driving.image_formats import picture
 from td3_driving.view.camera_model import CameraModel, rotation_matrix
 from td3_driving.view.odom_frame import Transform
 from td3_driving.view.scene import GateState
@@ -49,10 +49,10 @@ def bgr_image(sent: Image) -> np.ndarray:
     Raises:
         ObservationError: unknown encoding, or sizes that do not fit the data.
     """
-    pixels = decoding.image_array(sent)
-    if sent.encoding == "mono8":
+    pixels, encoding = picture(sent)
+    if encoding == "mono8":
         return np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
-    return pixels[:, :, 2::-1] if sent.encoding.startswith("rgb") else pixels[:, :, :3]
+    return pixels[:, :, 2::-1] if encoding.startswith("rgb") else pixels[:, :, :3]
 
 
 def gate_of(sent: GateStatus) -> GateState:

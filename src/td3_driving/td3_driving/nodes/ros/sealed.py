@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers that seal what they send, and subscriptions that hand on only what the run itself has sealed.
+
+The seal covers the serialised bytes, so a stranger's message is dropped before it is deserialised.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.subscription import Subscription
+
+from td3_driving.driving import topics
+from td3_driving.settings import Settings
+from td3_driving.trust.seal import Belief, Seal
+from td3_driving.trust.strangers import Strangers
+from td3_driving.trust.token import VARIABLE, TokenError, find_token
+
+ROLES = {
+    topics.REPLAY: "replay",
+    topics.POLICY_WEIGHTS: "weights",
+    topics.FROZEN_WEIGHTS: "frozen weights",
+    topics.LEARNER_STATUS: "status",
+    topics.REWARD: "reward",
+    topics.EPISODE: "episode",
+    topics.EVALUATION: "evaluation",
+    topics.GUARD: "guard",
+}
+"""Topics whose messages are sealed, and what their seals say that they are."""
+SENDERS = {
+    topics.REPLAY: ("policy",),
+    topics.REWARD: ("policy",),
+    topics.EPISODE: ("policy",),
+    topics.EVALUATION: ("policy",),
+    topics.POLICY_WEIGHTS: ("learner",),
+    topics.FROZEN_WEIGHTS: ("learner",),
+    topics.LEARNER_STATUS: ("learner",),
+    topics.GUARD: ("diagnostics",),
+}
+"""Names of the nodes that publish them."""
+DRAINED = 1000
+"""Messages that are taken at one go after a stranger's: a flood must not push the genuine ones out of the queue."""
+LOOK_PERIOD = 1.0
+"""Wall time between two looks at the graph for the name of a stranger [s]."""
+OPEN = (
+    "security.open is true: this node believes unsigned messages of everybody who shares its ROS domain; "
+    "use it on a network of your own alone"
+)
+
+
+class SealedPublisher:
+    """Publishes messages with the seal of the run.
+
+    Attributes:
+        plain: the publisher behind it.
+    """
+
+    def __init__(self, plain: Publisher[Any], seal: Seal) -> None:
+        self.plain, self._seal = plain, seal
+
+    def publish(self, message: Any) -> bytes:
+        """Seal and publish ``message``; returns the bytes, which :meth:`again` takes."""
+        data = self._seal.sealed(serialize_message(message))
+        self.again(data)
+        return data
+
+    def again(self, data: bytes) -> None:
+        """Publish the bytes of a sealed message."""
+        self.plain.publish(data)
+
+
+class Trust:
+    """Whom a node believes.
+
+    Args:
+        node: whose publishers and subscriptions these are.
+        run_directory: folder of the run, "" where the node has none.
+        needed: whether the node must know the run's messages from others'.
+
+    Attributes:
+        strangers: the account of what was not believed.
+
+    Raises:
+        TokenError: there is no token, and ``security.open`` is false.
+    """
+
+    def __init__(self, node: Node, settings: Settings, run_directory: str, needed: bool = True) -> None:
+        self._node = node
+        self._open = settings.security.open
+        self._token = find_token(Path(run_directory) if run_directory else None, os.environ)
+        self.strangers = Strangers()
+        self._named: dict[str, tuple[float, str]] = {}
+        if self._token is None and needed and not self._open:
+            raise TokenError(
+                f"no token of a run: set the parameter run_dir, or name a copy of RUN/token in {VARIABLE}; "
+                "with security.open=true none is needed"
+            )
+        if self._open:
+            node.get_logger().warning(OPEN)
+
+    def sealed_publisher(self, kind: type[Any], topic: str, profile: QoSProfile) -> SealedPublisher:
+        """A publisher of messages ``kind`` on ``topic``, one of :data:`ROLES`."""
+        return SealedPublisher(self._node.create_publisher(kind, topic, profile), Seal(self._token, ROLES[topic]))
+
+    def sealed_subscription(
+        self, kind: type[Any], topic: str, callback: Callable[[Any], object], profile: QoSProfile
+    ) -> Subscription:
+        """A subscription that calls ``callback`` with the believed messages on ``topic``, one of :data:`ROLES`."""
+        seal = Seal(self._token, ROLES[topic])
+
+        def take(data: bytes) -> None:
+            if not self._hand_on(seal, data, kind, callback, topic):
+                self._drain(subscription, lambda more: self._hand_on(seal, more, kind, callback, topic))
+
+        subscription: Subscription = self._node.create_subscription(kind, topic, take, profile, raw=True)
+        return subscription
+
+    def _hand_on(self, seal: Seal, data: bytes, kind: type[Any], callback: Callable[[Any], object], topic: str) -> bool:
+        """Pass a message on if it is believed; returns whether it was."""
+        belief = seal.judge(data)
+        believed = belief is Belief.GENUINE or (self._open and (belief is Belief.UNSIGNED or self._token is None))
+        if not believed:
+            self._refuse(topic, belief)
+            return False
+        try:
+            message = deserialize_message(data, kind)
+        except (RuntimeError, ValueError):
+            self._refuse(topic, Belief.FALSE)
+            return False
+        callback(message)
+        return True
+
+    @staticmethod
+    def _drain(subscription: Subscription, hand_on: Callable[[bytes], bool]) -> None:
+        for _ in range(DRAINED):
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, True)
+            if taken is None:
+                return
+            hand_on(taken[0])
+
+    def _refuse(self, topic: str, belief: Belief) -> None:
+        sender = self._sender(topic)
+        self.strangers.note(sender)
+        self._node.get_logger().error(
+            f"{topic}: {belief.value} message refused, {self.strangers.total} so far; sent by {sender}",
+            throttle_duration_sec=2.0,
+        )
+
+    def _sender(self, topic: str) -> str:
+        """Who in the graph publishes on ``topic`` besides its owner; ROS does not say whose a message is."""
+        now = time.monotonic()
+        looked_at, name = self._named.get(topic, (-LOOK_PERIOD, ""))
+        if now - looked_at >= LOOK_PERIOD:
+            name = strangers_on(self._node, topic) or name or f"a publisher of {topic} that has left"
+            self._named[topic] = (now, name)
+        return name
+
+
+def strangers_on(node: Node, topic: str) -> str:
+    """Publishers of a sealed topic that have not the name of its owner, with their GUIDs.
+
+    Where there are none, those whose name stands twice; empty where every name is an owner's and stands once.
+    """
+    known = node.get_publishers_info_by_topic(topic)
+    others = [endpoint for endpoint in known if endpoint.node_name not in SENDERS[topic]]
+    if not others:
+        names = [(endpoint.node_namespace, endpoint.node_name) for endpoint in known]
+        others = [endpoint for endpoint, name in zip(known, names) if names.count(name) > 1]
+    return ", ".join(sorted(endpoint_name(endpoint) for endpoint in others)[:3])
+
+
+def endpoint_name(endpoint: Any) -> str:
+    """``/namespace/node (GUID 01.0f…)``."""
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name} (GUID {guid_of(endpoint)})"
+
+
+def guid_of(endpoint: Any) -> str:
+    """The GUID of a DDS endpoint, 16 bytes in hexadecimal."""
+    return ".".join(f"{byte:02x}" for byte in endpoint.endpoint_gid[:16])

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from td3_driving.monitor.writers import LEASE, NAMELESS, NO_NAME, Writer, Writers
+
+GUARD, IMAGE, WORLD = "/td3/guard", "/image", "/carla/control"
+OWNERS = {GUARD: ["/diagnostics"], IMAGE: None, WORLD: ()}
+DIAGNOSTICS, STRANGER = Writer("/diagnostics", "01"), Writer("/stranger", "02")
+
+
+def test_owners_alone_are_no_news() -> None:
+    writers = Writers(OWNERS)
+    assert writers.see(GUARD, [DIAGNOSTICS], 0.0) == writers.see(IMAGE, [Writer("/bridge", "03")], 0.0) == []
+    assert writers.see(WORLD, [], 0.0) == []
+    assert (writers.status().level, writers.text()) == ("OK", "")
+
+
+def test_a_stranger_is_named_once_and_stays_known_after_it_left() -> None:
+    writers = Writers(OWNERS)
+    assert writers.see(GUARD, [DIAGNOSTICS, STRANGER], 0.0) == ["/stranger (GUID 02)"]
+    assert writers.see(GUARD, [DIAGNOSTICS, STRANGER], 1.0) == writers.see(GUARD, [DIAGNOSTICS], 2.0) == []
+    assert writers.see(WORLD, [STRANGER], 2.0) == ["/stranger (GUID 02)"]
+    assert writers.status().level == "ERROR"
+    assert writers.text() == (
+        "/stranger (GUID 02) published on /carla/control; /stranger (GUID 02) published on /td3/guard"
+    )
+    writers.reset()
+    assert writers.text() == ""
+    assert writers.see(GUARD, [STRANGER], 3.0) == ["/stranger (GUID 02)"]
+
+
+def test_whoever_is_there_first_owns_a_topic_without_named_owners() -> None:
+    writers = Writers(OWNERS)
+    writers.see(IMAGE, [], 0.0)
+    writers.see(IMAGE, [Writer("/bridge", "03")], 1.0)
+    assert writers.see(IMAGE, [STRANGER, Writer("/bridge", "03")], 2.0) == ["/stranger (GUID 02)"]
+
+
+def test_a_node_that_was_started_anew_may_be_seen_twice_for_a_while() -> None:
+    writers, again = Writers(OWNERS), Writer("/diagnostics", "09")
+    writers.see(GUARD, [DIAGNOSTICS], 0.0)
+    assert writers.see(GUARD, [DIAGNOSTICS, again], 1.0) == []
+    assert writers.see(GUARD, [again], 20.0) == writers.see(GUARD, [again], 200.0) == []
+    assert writers.see(GUARD, [again, DIAGNOSTICS], 300.0) == []
+    assert writers.see(GUARD, [again, DIAGNOSTICS], 301.0 + LEASE) == ["/diagnostics (GUID 01)"]
+
+
+def test_a_publisher_whose_name_has_not_come_yet_is_no_stranger() -> None:
+    writers, early = Writers(OWNERS), Writer(f"_NODE_NAMESPACE_UNKNOWN_/{NO_NAME}", "01")
+    assert writers.see(GUARD, [early], 0.0) == writers.see(GUARD, [DIAGNOSTICS], 0.5) == []
+    assert writers.see(IMAGE, [early], 0.0) == writers.see(IMAGE, [Writer("/bridge", "01")], 0.5) == []
+    assert writers.see(IMAGE, [Writer("/bridge", "01"), STRANGER], 1.0) == ["/stranger (GUID 02)"]
+    assert writers.see(GUARD, [DIAGNOSTICS], 2 * NAMELESS) == []
+
+
+def test_a_publisher_that_stays_without_a_name_or_leaves_without_one_is_a_stranger() -> None:
+    writers, nameless = Writers(OWNERS), Writer(f"_NODE_NAMESPACE_UNKNOWN_/{NO_NAME}", "05")
+    assert writers.see(WORLD, [nameless], 0.0) == []
+    assert writers.see(WORLD, [nameless], NAMELESS) == [f"{nameless.node} (GUID 05)"]
+    assert writers.see(GUARD, [nameless], 0.0) == []
+    assert writers.see(GUARD, [], 0.5) == [f"{NO_NAME} (GUID 05)"]
+    assert writers.see(GUARD, [], 1.0) == []

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stranger in the domain of a run: nothing that it sends is believed, and the run says that it was there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from ..run_harness import Ear, Run
+from ..stranger import EGO, Stranger
+
+STEPS = 250
+FLOOD = 3000
+SETTINGS: dict[str, object] = {"run.steps": STEPS, "pacing.learning_starts": 60, "exploration.random_steps": 40}
+
+
+def errors_of(ear: Ear, name: str) -> list[str]:
+    return [status.message for status in ear.errors if status.name == name]
+
+
+def test_forged_messages_are_refused_counted_and_named(tmp_path: Path, domain_id: int) -> None:
+    """Forged before and while the learner learns; the memory gets every genuine step, and nothing else."""
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS) as run:
+        with Stranger(domain_id) as stranger:
+            run.until(lambda: ear.step >= 5, "5 steps", ear)
+            stranger.overhear()
+            sent = stranger.forge_steps(flood=20) + stranger.forge_weights()
+            stranger.forge_news()
+            run.until(lambda: ear.step >= 80, "80 steps", ear)
+            sent += stranger.forge_steps(flood=FLOOD)
+            run.until(lambda: bool(errors_of(ear, "graph: writers")), "the stranger on /diagnostics", ear)
+        assert run.wait(ear) == 0, run.output[-4000:]
+        report, series = json.loads((run.folder / "report.json").read_text()), run.series()
+    last = ear.accounts[-1]
+    assert (last.inserted, last.rejected) == (STEPS, 0)
+    assert series["graph/strangers"][-1][1] >= last.strangers
+    assert last.received == last.inserted + last.duplicate + last.rejected
+    assert 0 < last.strangers <= sent
+    assert last.stranger.startswith(("/stranger (GUID ", "a publisher of td3/replay that has left"))
+    assert any("/stranger (GUID " in text and "/td3/guard" in text for text in errors_of(ear, "graph: writers"))
+    assert "/stranger (GUID " in run.output and "paused until" not in run.output and "Traceback" not in run.output
+    assert report["verdict"] == "NO-GO" and report["causes"][0]["cause"] == "foreign_writer"
+    assert series["graph/second_writers"][-1][1] >= 3.0
+
+
+def test_who_else_drives_is_named_and_nothing_is_learned_from_it(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {**SETTINGS, "run.steps": 200}) as run:
+        with Stranger(domain_id) as stranger:
+            run.until(lambda: ear.step >= 5, "5 steps", ear)
+            brakes = stranger.brake(50)
+            run.until(lambda: "episode cut: /stranger (GUID " in run.output, "the episode's end", ear)
+            ear.listen(1.0)
+            held = ear.step
+            ear.listen(2.0)
+            assert ear.step == held, "no step is taken while another drives"
+            stranger.leave(brakes)
+            run.until(lambda: ear.step > held, "a step after it left", ear)
+            world = stranger.hold_the_world()
+            run.until(
+                lambda: any("/carla/control" in text for text in errors_of(ear, "graph: writers")),
+                "the stranger by name",
+                ear,
+            )
+            stranger.let_the_world_go(world)
+            wheel = stranger.take_the_wheel()
+            run.until(
+                lambda: any("override" in text for text in errors_of(ear, "graph: writers")),
+                "the stranger by name",
+                ear,
+            )
+            stranger.leave(wheel)
+        assert run.wait(ear) == 0, run.output[-4000:]
+        report, series = json.loads((run.folder / "report.json").read_text()), run.series()
+    named = errors_of(ear, "graph: writers")[-1]
+    assert f"published on {EGO}/vehicle_control_cmd" in named, "the alarm stays"
+    assert ear.statuses["graph: writers"].level == DiagnosticStatus.ERROR
+    assert ear.accounts[-1].inserted == 200 and ear.accounts[-1].rejected == 0
+    assert "Traceback" not in run.output
+    assert report["verdict"] == "NO-GO" and report["causes"][0]["cause"] == "foreign_writer"
+    assert series["graph/second_writers"][-1][1] >= 3.0

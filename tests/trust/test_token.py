@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from td3_driving.trust.token import VARIABLE, TokenError, find_token, read_token, renew_token, shared_token
+
+
+def test_the_owner_alone_may_read_a_token(tmp_path: Path) -> None:
+    path = renew_token(tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(read_token(path)) == 32
+    assert [entry.name for entry in tmp_path.iterdir()] == ["token"]
+
+
+def test_a_new_start_has_another_token(tmp_path: Path) -> None:
+    first = read_token(renew_token(tmp_path))
+    assert read_token(renew_token(tmp_path)) != first
+
+
+def test_processes_that_start_together_share_one(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with ThreadPoolExecutor(16) as pool:
+        tokens = set(pool.map(lambda _: shared_token(folder), range(64)))
+    assert len(tokens) == 1
+    assert [entry.name for entry in folder.iterdir()] == ["token"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
+def test_a_token_that_others_may_know_is_refused(tmp_path: Path, mode: int) -> None:
+    path = renew_token(tmp_path)
+    path.chmod(mode)
+    with pytest.raises(TokenError, match=f"has mode {mode:03o}.*needed is 600"):
+        read_token(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"abc", b"g" * 64, b"a" * 63, b"a" * 65, b"\xff" * 64, b"\n" * 10_000])
+def test_what_is_no_token_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = renew_token(tmp_path)
+    path.write_bytes(text)
+    with pytest.raises(TokenError, match="does not hold 64 hexadecimal digits"):
+        read_token(path)
+
+
+def test_the_environment_names_a_copy_for_an_actor_elsewhere(tmp_path: Path) -> None:
+    copy = renew_token(tmp_path / "..").rename(tmp_path / "copy")
+    assert find_token(None, {VARIABLE: str(copy)}) == read_token(copy)
+    assert find_token(tmp_path / "run", {VARIABLE: str(copy)}) == read_token(copy)
+    assert find_token(None, {}) is None
+    with pytest.raises(TokenError, match="No such file"):
+        find_token(None, {VARIABLE: str(tmp_path / "absent")})
