@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ..carla.fake_stack import until
 from .carla_host import Host
 
 SECONDS = int(os.environ.get("TD3_DRIVING_TRAFFIC", "30"))
@@ -52,4 +53,4 @@ def test_vehicles_of_the_traffic_manager_stay_on_the_road_and_touch_nobody(town:
 @pytest.mark.slow
 def test_the_registration_goes_with_the_client(town: Host, tmp_path: Path) -> None:
     driven(town, 1, tmp_path)
-    assert town.ask("len(simulation.managers)") == 0
+    until(lambda: town.ask("len(simulation.managers)") == 0, "end of the registration")
