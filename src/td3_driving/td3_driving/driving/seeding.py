@@ -43,6 +43,11 @@ def extras_generators(scenario: int, seed: int) -> tuple[np.random.Generator, np
     return parking, behaviour
 
 
+def practice_generator(seed: int) -> np.random.Generator:
+    """Generator of the draw that makes an episode practice; the seed is that of the episode."""
+    return np.random.default_rng([seed, 6])
+
+
 def localisation_generator(seed: int) -> np.random.Generator:
     """Generator of the error that positions have in an episode; the seed is that of the episode."""
     return np.random.default_rng([seed, 2])

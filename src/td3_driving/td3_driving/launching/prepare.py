@@ -13,7 +13,7 @@ from pathlib import Path
 from td3_driving.carla.errors import CarlaError
 from td3_driving.carla.server import check_startable
 from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
-from td3_driving.launching.resuming import profile_name, require_same_run
+from td3_driving.launching.resuming import profile_name, require_enough_steps
 from td3_driving.processes.domain import (
     OWN_PROFILE,
     claim_domain,
@@ -134,7 +134,7 @@ def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
         path = run_folder.folder_for(request.run_directory or "latest", "", 0, now).resolve()
         earlier = run_folder.earlier_settings(path)
         settings = override(earlier, request.assignments)
-        require_same_run(path, request.profile, earlier, settings)
+        require_enough_steps(path, earlier, settings)
         return settings, path
     profile = load_profile(profile_path(request.new_profile))
     profile = override(profile, blind(request, profile))

@@ -7,26 +7,20 @@ import json
 from pathlib import Path
 
 from td3_driving.learning.replay_files import steps_in
-from td3_driving.runs.run_folder import RunFolderError, profile_of
+from td3_driving.runs.run_folder import RunFolderError
 from td3_driving.settings import Settings
 
 
-def require_same_run(path: Path, profile: str, earlier: Settings, settings: Settings) -> None:
-    """Refuse to continue the run in ``path`` under another profile, or for fewer steps than it has done.
+def require_enough_steps(path: Path, earlier: Settings, settings: Settings) -> None:
+    """Refuse to continue the run in ``path`` for fewer steps than it has done.
 
     Args:
-        profile: the one that the user named; "" for none.
         earlier: the configuration of the run.
         settings: the one to continue with.
 
     Raises:
         RunFolderError: one sentence with both values.
     """
-    made_with, wanted = profile_of(path), profile_name(profile)
-    if wanted and made_with and wanted != made_with:
-        raise RunFolderError(
-            f"{path} was made with profile {made_with}, and {wanted} is asked for; leave the profile out to continue it"
-        )
     # A run may end a few steps beyond what it was asked for.
     done, asked = min(steps_done(path), earlier.run.steps), settings.run.steps
     if asked < done:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from td3_driving.driving.seeding import practice_generator
 from td3_driving.settings import SimulatorSettings
 
 
@@ -46,5 +45,5 @@ def training_scenario(settings: SimulatorSettings, seed: int) -> int:
 
     Which episodes are practice depends on the seed alone, so that every node of a run draws the same.
     """
-    draw = np.random.default_rng([seed, 6]).random()
+    draw = practice_generator(seed).random()
     return PRACTICE if draw < settings.practice else settings.scenario
