@@ -9,11 +9,12 @@ SEED ?=
 PROFILE ?=
 RUN ?=
 OPTIONS ?=
+VIEW ?=
 PYTEST ?=
 export GPU PYTHON RUN
 
 # A variable that nothing reads would be passed over in silence.
-VARIABLES := STEPS SEED PROFILE RUN OPTIONS PYTEST GPU PYTHON UPGRADE
+VARIABLES := STEPS SEED PROFILE RUN OPTIONS VIEW PYTEST GPU PYTHON UPGRADE
 FOREIGN := SHELL MAKEFLAGS PIP_% ROS_% RMW_% FASTDDS_% FASTRTPS_% CARLA_% PYTHON% OMP_% TORCH_% TD3_% HYPOTHESIS_%
 GIVEN := $(strip $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name))))
 UNKNOWN := $(filter-out $(VARIABLES) $(FOREIGN),$(GIVEN))
@@ -25,7 +26,7 @@ endif
 
 help:
 	@echo "make train      set up, train on the embedded simulator, judge the run"
-	@echo "                STEPS=2000 SEED=1 PROFILE=quick RUN=name OPTIONS='--set learning.gamma=0.95'"
+	@echo "                STEPS=2000 SEED=1 PROFILE=quick RUN=name VIEW=1 OPTIONS='--set learning.gamma=0.95'"
 	@echo "make test       set up and run all tests (PYTEST='-k replay')"
 	@echo "make test-long  the proofs that take hours; writes tests/long/runs.md"
 	@echo "make coverage   all tests, and which lines and branches of src they run"
@@ -41,7 +42,8 @@ build:
 
 train: build
 	@tools/env.sh td3-driving train $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run "$$RUN") $(OPTIONS)
+		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run "$$RUN") \
+		$(if $(filter-out 0,$(VIEW)),--view) $(OPTIONS)
 
 test: build
 	@tools/env.sh python -m pytest -n auto --maxprocesses 4 $(PYTEST)
@@ -67,7 +69,7 @@ constraints: build
 	@tools/env.sh python -m pip install --quiet --disable-pip-version-check uv
 	@tools/env.sh uv pip compile --quiet --universal --python-version 3.10 --no-annotate $(if $(UPGRADE),--upgrade) \
 		--custom-compile-command 'make constraints' \
-		requirements/ros.txt requirements/runtime.txt requirements/dev.txt -o requirements/constraints.txt
+		requirements/ros.txt requirements/runtime.txt requirements/dev.txt requirements/live.txt -o requirements/constraints.txt
 
 docs: build
 	@tools/env.sh python -m tools.reference

@@ -7,12 +7,21 @@ that alone commands the vehicle.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, RegisterEventHandler, TimerAction
+from launch.actions import (
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
@@ -21,6 +30,7 @@ from launch_ros.actions import Node
 from td3_driving.launching.course import describe
 from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
 from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.launching.vehicle_inputs import require_sound
 from td3_driving.processes.exit_codes import BAD_INPUT
 
 SWITCH = ("false", "true", "False", "True")
@@ -40,6 +50,7 @@ ARGUMENTS = {
     "odometry_topic": ("", None, "nav_msgs/Odometry, pose in the map; empty: the usual topic of the interface"),
     "route_topic": ("", None, "nav_msgs/Path along the lane centre; empty: carla/ego_vehicle/waypoints"),
     "command_topic": ("", None, "where the vehicle takes commands; empty: the usual topic of the interface"),
+    "view": ("false", SWITCH, "show the drive on a live page in the browser"),
     "log_level": ("info", ("debug", "info", "warn", "error", "fatal"), "least severity that the nodes log"),
 }
 """Name of each argument: its default (None: it must be given), its choices, its meaning."""
@@ -60,7 +71,9 @@ def _argument(name: str) -> DeclareLaunchArgument:
 
 def _deploy(context: LaunchContext) -> list[Action]:
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    return [action for spec in deployment(options_of(values)) for action in process(spec, values)]
+    options = options_of(values)
+    room = [SetEnvironmentVariable(name, value) for name, value in require_sound(options, os.environ).items()]
+    return [*room, *(action for spec in deployment(options) for action in process(spec, values))]
 
 
 def options_of(values: dict[str, str]) -> DeployOptions:
@@ -75,12 +88,19 @@ def options_of(values: dict[str, str]) -> DeployOptions:
         public_key=values["public_key"],
         params_file=values["params_file"],
         namespace=values["namespace"],
-        threads=int(values["threads"]),
+        threads=_number(values, "threads", int),
         sensor_qos=values["sensor_qos"],
-        sync_tolerance=float(values["sync_tolerance"]),
+        sync_tolerance=_number(values, "sync_tolerance", float),
         topics={role: values[f"{role}_topic"] for role in ROLES},
-        **{name: values[name].lower() == "true" for name in ("shadow", "autostart", "use_sim_time")},
+        **{name: values[name].lower() == "true" for name in ("shadow", "autostart", "use_sim_time", "view")},
     )
+
+
+def _number(values: dict[str, str], name: str, kind: type[Any]) -> Any:
+    try:
+        return kind(values[name])
+    except ValueError as error:
+        raise ValueError(f"{name}: {values[name]!r} is no number") from error
 
 
 def process(spec: ProcessSpec, values: dict[str, str]) -> list[Action]:
@@ -104,6 +124,8 @@ def _exited(spec: ProcessSpec, values: dict[str, str]) -> Callable[[ProcessExite
         if context.is_shutdown:
             return []
         reason = f"{spec.name} ended ({describe(event.returncode)})"
+        if spec.on_exit == "optional":
+            return [LogInfo(msg=f"{reason}; the drive goes on without it")]
         if spec.on_exit != "respawn" or event.returncode == BAD_INPUT:
             return [OpaqueFunction(function=_fail, args=[reason])]
         if event.returncode == 0:

@@ -35,6 +35,7 @@ ARGUMENTS = {
     "ending": ("leaderboard", ("leaderboard", "violation"), "where a route ends"),
     "camera": (SEEN, None, f"frames: some of {','.join(ABLATIONS)}"),
     "checkpoint": ("auto", None, "best, latest, a folder in checkpoints/, or auto: the best, else the latest"),
+    "view": ("false", ("false", "true"), "show the drives on a live page in the browser"),
     "json": ("", None, "file for the results in the CARLA leaderboard's layout"),
 }
 """Name of each argument: its default, its choices, its meaning."""
@@ -70,6 +71,7 @@ def _request(values: dict[str, str]) -> Evaluation:
         camera=tuple(word.strip() for word in values["camera"].split(",")),
         checkpoint=values["checkpoint"],
         results=values["json"],
+        view=values["view"] == "true",
     )
 
 
@@ -89,6 +91,8 @@ def _ended(spec: ProcessSpec) -> Callable[[ProcessExited, LaunchContext], list[A
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action]:
         if context.is_shutdown:
+            return []
+        if spec.on_exit == "optional":
             return []
         if spec.on_exit == "main" and event.returncode == 0:
             return [Shutdown(reason="the evaluation is over")]

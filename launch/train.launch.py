@@ -58,6 +58,7 @@ ARGUMENTS = {
     "run_dir": ("", None, "name below runs/, or a path; empty: profile, time and seed"),
     "resume": ("false", SWITCH, "continue the run in run_dir (empty: the latest)"),
     "rviz": ("false", SWITCH, "open RViz"),
+    "view": ("false", SWITCH, "show the run on a live page in the browser"),
     "record": ("false", SWITCH, "record the run's topics into a bag in its folder"),
     "tensorboard": ("false", SWITCH, "serve TensorBoard during the run"),
     **launch_arguments(),
@@ -96,7 +97,7 @@ def _request(values: dict[str, str]) -> RunRequest:
         assignments=(*(f"{key}={values[name]}" for key, name in direct.items() if values[name]), *assignments(values)),
         run_directory=values["run_dir"],
         simulator=values["simulator"],
-        **{name: values[name].lower() == "true" for name in ("resume", "rviz", "record", "tensorboard")},
+        **{name: values[name].lower() == "true" for name in ("resume", "rviz", "record", "tensorboard", "view")},
     )
 
 

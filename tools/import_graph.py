@@ -32,7 +32,7 @@ LAYERS = (
     (SETTINGS, "doctor", "processes", "trust"),
     ("driving", "runs"),
     ("conformance", "deploy", "learning", "monitor", "sim", "view"),
-    ("bags", "carla", "carla_server", "evaluation", "export", "in_process"),
+    ("bags", "carla", "carla_server", "evaluation", "export", "in_process", "live", "loggers"),
     ("nodes.ros",),
     ("nodes.bridge", "nodes.conformance", "nodes.training", "nodes.vehicle", "nodes.view"),
     ("launching",),

@@ -21,6 +21,7 @@ NODES = {
     "gate": "vehicle.gate",
     "drive": "vehicle.drive",
     "visualizer": "view.visualizer",
+    "live": "view.live",
 }
 
 
@@ -73,6 +74,7 @@ setup(
             *(f"{name} = {PACKAGE}.nodes.{module}:main" for name, module in NODES.items()),
             f"final_drives = {PACKAGE}.evaluation.final_drives:main",
             f"doctor = {PACKAGE}.doctor.cli:main",
+            f"loggers = {PACKAGE}.loggers.cli:main",
         ]
     },
 )

@@ -13,10 +13,10 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -24,6 +24,8 @@ import torch
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
+from numpy.typing import NDArray
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -56,7 +58,7 @@ TIMEOUT = 60.0
 SWAPS = 5
 
 
-class Vehicle(Node):  # type: ignore[misc]
+class Vehicle(Node):
     """Drives straight on along a route that never ends, whatever it is told; keeps the ages that the gate reports."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -74,8 +76,8 @@ class Vehicle(Node):  # type: ignore[misc]
         self.sent: list[int] = []
         self.answered: dict[int, float] = {}
         self.create_subscription(PolicyTick, "policy/tick", self._on_tick, qos.STATUS)
-        self._reset = self.create_client(Trigger, "gate/reset")
-        self.swap = self.create_client(SwapBundle, "drive/swap_bundle")
+        self._reset: Client[Any, Any] = self.create_client(Trigger, "gate/reset")
+        self.swap: Client[Any, Any] = self.create_client(SwapBundle, "drive/swap_bundle")
         pictures = np.random.default_rng(0).integers(0, 256, (16, height * width * 4), dtype=np.uint8)
         self._pictures = [picture.tobytes() for picture in pictures]
         self._image = Image(height=height, width=width, encoding="bgra8", step=4 * width)
@@ -141,7 +143,7 @@ def stolen() -> int:
     return int(Path("/proc/stat").read_text().split()[8])
 
 
-def undisturbed(vehicle: Vehicle) -> np.ndarray:
+def undisturbed(vehicle: Vehicle) -> NDArray[np.float64]:
     """Ages of the commands in those seconds in which nothing was stolen [ms]."""
     ages, seconds = np.array(vehicle.ages), vehicle.seconds
     quiet = [ages[a[0] : b[0]] for a, b in zip(seconds, seconds[1:]) if a[1] == b[1]]
@@ -263,4 +265,4 @@ def tell(vehicle: Vehicle, memory: dict[str, list[float]], asked: argparse.Names
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -48,7 +48,7 @@ EGO = "carla/ego_vehicle"
 DOMAIN = "97"
 
 
-class Server(Node):  # type: ignore[misc]
+class Server(Node):
     """Publishes the next frame as soon as the command for the last one has come."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Server(Node):  # type: ignore[misc]
         self.send()
 
 
-class Client(Node):  # type: ignore[misc]
+class Client(Node):
     """Answers each complete frame with a command; image and odometry come in any order."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ def ping_pong() -> float:
     return COUNTED / (server.times[WARM_UP + COUNTED - 1] - server.times[WARM_UP - 1])
 
 
-class Listener(Node):  # type: ignore[misc]
+class Listener(Node):
     """Notes when episodes ended."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Listener(Node):  # type: ignore[misc]
         self.marks.append((time.perf_counter(), message.step))
 
 
-class Camera(Node):  # type: ignore[misc]
+class Camera(Node):
     """A vehicle with a camera at 20 Hz that drives straight on; notes how long each command took."""
 
     def __init__(self) -> None:

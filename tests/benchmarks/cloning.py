@@ -13,9 +13,9 @@ from pathlib import Path
 
 from td3_driving.learning.agent import LearningAgent
 from td3_driving.learning.algorithms.base import Report
+from td3_driving.learning.batch import Batch
 from td3_driving.learning.gradients import clip_and_measure
 from td3_driving.learning.imitation import imitation_loss
-from td3_driving.learning.replay import Batch
 from td3_driving.learning.trainer import Trainer
 from td3_driving.settings import Settings
 
@@ -32,7 +32,7 @@ class Cloning(LearningAgent):
         action = self.actor(inputs.now.frames, inputs.now.states)
         loss = imitation_loss(action, inputs.teacher)
         self.actor_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
         self.actor_optimizer.step()
         self.updates += 1

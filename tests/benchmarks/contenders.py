@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from course import Course, Job, Outcome
 from td3_driving.evaluation.learned import LearnedAgent
 from td3_driving.in_process.run import InProcessRun
 from td3_driving.learning.trainer import Trainer
+from td3_driving.settings import Settings
 
 OURS = ("td3", "ddpg", "sac")
 CLONES = ("cloning", "dagger")
@@ -52,7 +54,8 @@ def train(job: Job) -> Outcome:
 
 
 def _train_ours(course: Course) -> None:
-    job, make_trainer = course.job, Trainer
+    job = course.job
+    make_trainer: Callable[[Settings, Path, int], Trainer] = Trainer
     settings = replace(job.settings, learning=replace(job.settings.learning, algorithm=_algorithm(job.contender)))
     if job.contender in CLONES:
         settings, make_trainer = cloning_settings(settings, job.contender, job.tuning), clone_trainer

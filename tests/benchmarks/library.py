@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from course import Course
 from gymnasium.spaces import Box
+from numpy.typing import NDArray
 from sb3_contrib import TQC, CrossQ
 from stable_baselines3 import SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -44,10 +45,10 @@ NATURE_ROWS = 36
 LIBRARY_FEATURES = 256
 """Width of that encoder's output beside a state."""
 PUBLISHED_NOISE = 0.1
-"""Of TD3 (Fujimoto et al. 2018, section 6.1); the library's default is none, with which nothing is explored."""
+"""Noise of TD3 (Fujimoto et al. 2018, section 6.1); the library's default is none, with which nothing is explored."""
 
 
-def packed(stack: np.ndarray, state: np.ndarray) -> np.ndarray:
+def packed(stack: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Frames uint8 and state float32 as one vector of bytes."""
     return np.concatenate([stack.reshape(-1), state.astype(np.float32).view(np.uint8)])
 
@@ -74,20 +75,20 @@ class PackedEnv(DrivingEnv):
         self._exploration = Exploration(settings.exploration, actor_seed(self._seed, 0))
         self._teacher = make_teacher(settings)
 
-    def _choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def _choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         if self._exploration.is_random(self._steps):
             shown = None if self._teacher is None else self._teacher.act(situation)
             self._action, _ = self._exploration.action(self._steps, shown)
         self._steps += 1
         return self._action, 0
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:  # type: ignore[override]
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[NDArray[np.uint8], dict[str, Any]]:  # type: ignore[override]
         drawn = episode_seed(self._seed, 0, 0, self._episodes)
         self._episodes += 1
         seen, info = super().reset(seed=seed, options={"episode_seed": drawn})
         return packed(seen["frames"], seen["state"]), info
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:  # type: ignore[override]
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:  # type: ignore[override]
         seen, reward, terminated, truncated, info = super().step(action)
         return packed(seen["frames"], seen["state"]), reward, terminated, truncated, info | {"driven": self._action}
 
@@ -131,7 +132,7 @@ class FadingNoise(ActionNoise):
         self._generator = np.random.default_rng(actor_seed(settings.run.seed, 0))
         self._step = 0
 
-    def __call__(self) -> np.ndarray:
+    def __call__(self) -> NDArray[np.float32]:
         deviation = self._exploration.noise_std(self._step)
         self._step += 1
         return self._generator.normal(0.0, deviation, ACTION_DIM).astype(np.float32)
@@ -149,10 +150,10 @@ class LibraryAgent:
         """A new episode."""
         self._builder.start(route, seed)
 
-    def decide(self, view: View) -> np.ndarray:
+    def decide(self, view: View) -> NDArray[np.float32]:
         """The deterministic action."""
-        assert view.grey is not None
-        seen = self._builder.see(view.grey, view.vehicle).observation
+        assert view.frame is not None
+        seen = self._builder.see(view.frame, view.vehicle).observation
         action, _ = self._model.predict(packed(seen.stack, seen.state), deterministic=True)
         self._builder.last_action = np.asarray(action, dtype=np.float32)
         return self._builder.last_action

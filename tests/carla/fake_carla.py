@@ -22,6 +22,8 @@ from .fake_blueprints import Blueprint, Library
 TIME_OUT = "time-out of 1000ms while waiting for the simulator, make sure the simulator is ready and connected"
 BIND_ERROR = "trying to create rpc server for traffic manager; but the system failed to create because of bind error."
 
+SLOW = "rpc::timeout: Timeout of 2000ms while calling RPC function 'set_synchronous_mode'"
+
 
 @dataclass
 class Actor:
@@ -134,7 +136,13 @@ class Manager:
 
     def set_synchronous_mode(self, value: bool) -> None:
         self._server.touch("tm.set_synchronous_mode", value)
+        if self._server.busy:
+            self._server.busy -= 1
+            raise RuntimeError(SLOW)
         self.synchronous = value
+
+    def shut_down(self) -> None:
+        self._server.touch("tm.shut_down")
 
     def set_random_device_seed(self, seed: int) -> None:
         self._server.touch("tm.set_random_device_seed", seed)
@@ -196,6 +204,7 @@ class FakeServer:
         frozen: calls hang until :meth:`thaw`.
         slow_load: a map load times out in the client, and happens nevertheless.
         refused: so many of the next spawns fail.
+        busy: so many orders to the traffic manager are not answered in time.
         unregistered: so many times the bridge's traffic manager is not known yet to a client that asks for it.
         calls: names of all calls, with an argument that matters.
     """
@@ -204,7 +213,7 @@ class FakeServer:
         self.towns = {"Town01": map_name, "Town02": map_name, "Town10HD": map_name}
         self.client_version = self.server_version = "0.9.16"
         self.dead = self.slow_load = False
-        self.refused = self.unregistered = 0
+        self.refused = self.unregistered = self.busy = 0
         self.calls: list[tuple[str, Any]] = []
         self.actors: dict[int, Actor] = {}
         self.weather: Any = None

@@ -51,7 +51,7 @@ signal.sigwait([signal.SIGINT, signal.SIGTERM])
 STAND_IN = """#!/bin/sh
 echo "$@" >> {log}
 echo $$ > {pid}
-exec {python} -m td3_driving.carla_server.cli --port {port} --map straight
+exec {python} -m td3_driving.carla_server.cli --port {port} --map {map}
 """
 SLEEPER = """#!/bin/sh
 echo "$@" >> {log}
@@ -180,9 +180,11 @@ class Installation:
 
     Args:
         genuine: the client is the real one, and the server ``td3-driving carla-server``, not a scripted one.
+        shown: the map that such a server shows at the start: a name, or a file.
     """
 
-    def __init__(self, home: Path, genuine: bool = False, **changes: Any) -> None:
+    def __init__(self, home: Path, genuine: bool = False, shown: str = "straight", **changes: Any) -> None:
+        self._map = shown
         self.home, self.port, self.manager_port = home, free_port(), free_port()
         self.fake = FakeServer()
         self.said: list[str] = []
@@ -200,7 +202,13 @@ class Installation:
             "AMENT_PREFIX_PATH": str(home / "ws"),
             "CARLA_ROOT": str(home / "carla"),
         }
-        flat = {**SMALL, "carla.port": self.port, **{key.replace("__", "."): value for key, value in changes.items()}}
+        where = {"carla.host": "127.0.0.1", "carla.town": Path(shown).stem} if genuine else {}
+        flat = {
+            **SMALL,
+            **where,
+            "carla.port": self.port,
+            **{key.replace("__", "."): value for key, value in changes.items()},
+        }
         self.settings, self.audit = tracked(from_flat(flat))
         self.sightings = Sightings()
         self.bridge = FakeBridge(self, self.sightings)
@@ -222,7 +230,7 @@ class Installation:
     def _write(self, name: str, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True)
         names = {"pid": str(self.home / f"{name}.pid"), "log": str(self.home / f"{name}.starts")}
-        path.write_text(text.format(python=sys.executable, port=self.port, **names))
+        path.write_text(text.format(python=sys.executable, port=self.port, map=self._map, **names))
         path.chmod(0o755)
 
     def pid(self, name: str) -> int:

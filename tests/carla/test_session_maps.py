@@ -21,10 +21,19 @@ ABOVE = raised(road(2, 200.0, (100.0, -100.0, math.pi / 2.0)), 'a="6" b="0" c="0
 
 
 def on_map(make: Make, tmp_path: Path, text: str, **settings: Any) -> Any:
-    """A session on a server whose Town02 is ``text``."""
+    """A session on ``carla-server`` with the genuine client, whose map Town02 is ``text``."""
     path = tmp_path / "Town02.xodr"
     path.write_text(text, encoding="utf-8")
-    one = make(simulator__vehicles=0, **settings)
+    one = make(genuine=True, shown=str(path), simulator__vehicles=0, **settings)
+    one.start()
+    return one
+
+
+def on_scripted_map(make: Make, tmp_path: Path, text: str) -> Any:
+    """The same on a scripted server, which also shows what ``carla-server`` refuses."""
+    path = tmp_path / "Town02.xodr"
+    path.write_text(text, encoding="utf-8")
+    one = make(simulator__vehicles=0)
     one.fake.towns["Town02"] = str(path)
     one.start()
     return one
@@ -47,7 +56,7 @@ def test_a_map_without_road_marks_is_driven(make: Make, tmp_path: Path) -> None:
 
 def test_a_refused_map_is_bad_input(make: Make, tmp_path: Path) -> None:
     narrow = WIDTH.replace("3.5", "1.0")
-    one = on_map(make, tmp_path, document(road(1, right=(lane(-1, narrow),))))
+    one = on_scripted_map(make, tmp_path, document(road(1, right=(lane(-1, narrow),))))
     assert "no lane that is 2 m wide" in one.failure()
     assert ending(one.session.failure)[0] == 2
 
@@ -59,6 +68,6 @@ def test_an_unexpected_error_ends_the_session_and_says_so(
         raise AttributeError("no such thing")
 
     monkeypatch.setattr(stack, "load_map", broken)
-    one = on_map(make, tmp_path, document(road(1)))
+    one = on_scripted_map(make, tmp_path, document(road(1)))
     assert "no such thing" in one.failure()
     assert ending(one.session.failure) == (1, "the CARLA session ended unexpectedly: AttributeError: no such thing")

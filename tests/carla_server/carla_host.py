@@ -91,3 +91,14 @@ class Ear:
         """Stop, and take the sensor away."""
         self.sensor.stop()
         self.sensor.destroy()
+
+
+def of(host: Host, actor: Any, name: str) -> Any:
+    """An attribute of an actor, as the world has it."""
+    return host.ask(f"episode.actors[{actor.id}].{name}")
+
+
+def settled(host: Host, world: Any) -> None:
+    """Calls that the client does not wait for have been carried out when a later one is answered."""
+    world.get_settings()
+    assert host.ask("1") == 1

@@ -5,22 +5,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .carla_host import Ear, Host
+from .lit_town import lit_town
+
+if TYPE_CHECKING:
+    from .raw_client import Raw
 
 pytest.importorskip("msgpack", reason="the library msgpack is not installed")
 carla = pytest.importorskip("carla", reason="the CARLA client is not installed")
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    """A server with the town, the curves and the straight road."""
-    running = Host("town", "curves", "straight")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A server with the town, the curves, the straight road, and the town with lights."""
+    running = Host("town", "curves", "straight", str(lit_town(tmp_path_factory.mktemp("maps"))))
     yield running
     running.close()
+
+
+@pytest.fixture(autouse=True)
+def operations_are_carried_out(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The operations that a test is marked with, by their names on the wire, come to the server while it runs."""
+    names = [str(name) for mark in request.node.iter_markers("operations") for name in mark.args]
+    if not names:
+        yield
+        return
+    host: Host = request.getfixturevalue("host")
+    before = dict(host.ask("served"))
+    yield
+    after = dict(host.ask("served"))
+    missing = [name for name in names if after.get(name, 0) <= before.get(name, 0)]
+    assert not missing, f"the server was not asked for {', '.join(missing)}"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +76,22 @@ def spawned(world: Any) -> Callable[..., Any]:
         return actor
 
     return spawn
+
+
+@pytest.fixture
+def car(spawned: Callable[..., Any]) -> Any:
+    """A car at the origin that looks along x."""
+    return spawned("vehicle.tesla.model3", carla.Transform())
+
+
+@pytest.fixture
+def raw(host: Host) -> Iterator[Raw]:
+    """A client by hand, which behaves; for calls that the Python library has no function for."""
+    from .raw_client import Raw  # It needs msgpack, without which the tests are skipped.
+
+    made = Raw(host.port)
+    yield made
+    made.close()
 
 
 @pytest.fixture

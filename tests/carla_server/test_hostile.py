@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -27,14 +26,6 @@ MESSAGES = int(os.environ.get("TD3_DRIVING_FUZZ", "3000"))
 """Malformed messages; 100,000 take some minutes."""
 GROWTH = 300 * 2**20
 """What the server may need beyond what it needed before [bytes]."""
-
-
-@pytest.fixture
-def raw(host: Host) -> Iterator[Raw]:
-    """A client that behaves."""
-    made = Raw(host.port)
-    yield made
-    made.close()
 
 
 @pytest.mark.slow

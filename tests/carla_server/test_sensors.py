@@ -207,6 +207,28 @@ def test_lidar_points_lie_on_what_is_there(world: Any, spawned: Spawn, listen: L
         assert abs(inside[0]) < extent.x + 0.01 and abs(inside[1]) < extent.y + 0.01
 
 
+def test_lidar_sees_the_ground_around_the_only_thing_in_reach(world: Any, spawned: Spawn, listen: Listen) -> None:
+    """Far from the town."""
+    other = spawned("vehicle.tesla.model3", carla.Transform(carla.Location(-906.0, 900.0, 0.0)))
+    pose, level = (
+        carla.Transform(carla.Location(-900.0, 900.0, 2.0)),
+        {"range": 9.0, "lower_fov": -60.0, "upper_fov": 0.0},
+    )
+    ear = listen(spawned("sensor.lidar.ray_cast_semantic", pose, None, points_per_second=20000, **level))
+    points = [point for _ in range(3) for point in ear.of(world.tick())]
+    assert {point.object_idx for point in points} == {0, other.id}
+    assert {point.object_tag for point in points} == {10, 14}
+
+
+def test_a_sensor_that_fails_stops_nobody(host: Host, world: Any, spawned: Spawn, listen: Listen) -> None:
+    broken = listen(spawned("sensor.other.imu", carla.Transform()))
+    whole = listen(spawned("sensor.other.gnss", carla.Transform()))
+    world.tick()
+    host.ask(f"setattr(episode.actors[{broken.sensor.id}], 'attributes', None)")
+    frame = world.tick()
+    assert whole.of(frame).frame == frame
+
+
 def test_lidar_drops_the_share_of_beams_it_is_told_to(world: Any, spawned: Spawn, listen: Listen) -> None:
     pose = carla.Transform(carla.Location(0.0, 0.0, 2.0))
     level = {"upper_fov": -20.0, "lower_fov": -40.0, "points_per_second": 100000, "atmosphere_attenuation_rate": 0.0}
@@ -215,6 +237,18 @@ def test_lidar_drops_the_share_of_beams_it_is_told_to(world: Any, spawned: Spawn
     frame = world.tick()
     assert len(whole.of(frame)) == pytest.approx(5000, abs=32)
     assert len(half.of(frame)) == pytest.approx(2500, abs=300)
+
+
+@pytest.mark.parametrize("kind", ["sensor.lidar.ray_cast", "sensor.other.radar", "sensor.other.gnss"])
+def test_equal_seeds_give_equal_noise(world: Any, spawned: Spawn, listen: Listen, kind: str) -> None:
+    """Also for sensors that begin at different times; another seed gives other noise."""
+    noise = {"noise_lat_stddev": 1e-3, "noise_seed": 7} if kind.endswith("gnss") else {"noise_seed": 7}
+    pose, heard = carla.Transform(carla.Location(z=2.0)), []
+    for seed in (7, 7, 8):
+        ear = listen(spawned(kind, pose, None, **{**noise, "noise_seed": seed}))
+        heard.append([ear.of(world.tick()) for _ in range(3)][-1])
+    read = [data.latitude if kind.endswith("gnss") else bytes(data.raw_data) for data in heard]
+    assert read[0] == read[1] != read[2]
 
 
 def test_radar_sees_how_fast_the_way_closes(world: Any, spawned: Spawn, listen: Listen, pair: tuple[Any, Any]) -> None:

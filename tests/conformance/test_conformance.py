@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance checks pass on the embedded simulator, and each fails where its point is broken.
+"""The conformance checks pass on the embedded simulator, and each finds the fault that it is for.
 
-Real processes over real DDS: the simulator, and a simulator with a fault for each point. To save time a broken
+Real processes over real DDS: the simulator, and a simulator with a fault for each check. To save time a broken
 simulator only repeats the experiment in which its fault shows; the rest of the recording is the sound simulator's.
 """
 
@@ -41,12 +41,18 @@ from ..nodes.bridge_harness import start, stop
 from .broken_simulator import FAULTS
 
 SHORT_DRIVE = tuple((name, max(frames // 3, 6), command) for name, frames, command in conformance_experiments.DRIVE)
-SHOWS_IN = {7: "drive", 9: "drive", 10: "teleport", 11: "pause", 12: "hold", 16: "spawn", 17: "drive", 18: "tolerate"}
-"""Experiment in which the fault of a point shows, beside the drive."""
+SHOWS_IN = {
+    "teleport": "teleport",
+    "pause": "pause",
+    "command-wait": "hold",
+    "spawning": "spawn",
+    "clients": "tolerate",
+}
+"""Experiment in which the fault of a check shows; of the others, the drive."""
 
 
-def failed(recording: Recording) -> list[int]:
-    return [check.number for check in CHECKS if not check.verdict(recording).passed]
+def failed(recording: Recording) -> list[str]:
+    return [name for name, check in CHECKS.items() if not check.verdict(recording).passed]
 
 
 def bad(verdict: CheckVerdict) -> str:
@@ -95,9 +101,9 @@ def short_drive(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_embedded_simulator_is_as_the_bridge(recording: Recording) -> None:
-    verdicts = [check.verdict(recording) for check in CHECKS]
-    assert [verdict.number for verdict in verdicts] == list(range(1, 19))
-    assert [(verdict.number, bad(verdict)) for verdict in verdicts if not verdict.passed] == []
+    verdicts = [check.verdict(recording) for check in CHECKS.values()]
+    assert [verdict.id for verdict in verdicts] == list(FAULTS), "a check without a simulator that breaks it"
+    assert [(verdict.id, bad(verdict)) for verdict in verdicts if not verdict.passed] == []
 
 
 def test_the_breakable_simulator_is_sound_while_it_is_not_broken(recording: Recording, patient: Patient) -> None:
@@ -106,30 +112,29 @@ def test_the_breakable_simulator_is_sound_while_it_is_not_broken(recording: Reco
     assert failed(again) == []
 
 
-@pytest.mark.parametrize("number", range(1, 19), ids=lambda number: f"{number}: {FAULTS[number - 1]}")
-def test_each_point_fails_on_a_simulator_that_breaks_it(recording: Recording, patient: Patient, number: int) -> None:
-    verdict = CHECKS[number - 1].verdict(with_fault(recording, patient, number))
+@pytest.mark.parametrize("name", FAULTS, ids=lambda name: f"{name}: {FAULTS[name]}")
+def test_each_check_fails_on_a_simulator_that_breaks_it(recording: Recording, patient: Patient, name: str) -> None:
+    verdict = CHECKS[name].verdict(with_fault(recording, patient, name))
     assert not verdict.passed, "; ".join(map(str, verdict.evidence))
 
 
-def with_fault(recording: Recording, patient: Patient, number: int) -> Recording:
-    """The recording with the stretch that a point is judged by taken from the broken simulator."""
-    check = CHECKS[number - 1]
+def with_fault(recording: Recording, patient: Patient, name: str) -> Recording:
+    """The recording with the stretch that a check is judged by taken from the broken simulator."""
     broken = replace(recording, stretches=dict(recording.stretches))
-    patient.suffer(FAULTS[number - 1])
-    if number == 1:
+    patient.suffer(FAULTS[name])
+    if name == "interfaces":
         patient.probe.listen_for(0.5)
         broken.graph = patient.probe.graph()
-    elif number == 14:
+    elif name == "vehicle-and-map":
         late = Probe("ego_vehicle", patient.domain)
         joined = join(late, HANG)
         late.close()
         assert joined is not None
         broken.stretches["join"] = joined
     else:
-        name = SHOWS_IN.get(number, "drive")
-        assert name in experiments([check])
-        broken.stretches[name] = run_experiment(name, patient.probe)
+        experiment = SHOWS_IN.get(name, "drive")
+        assert experiment in experiments([CHECKS[name]])
+        broken.stretches[experiment] = run_experiment(experiment, patient.probe)
     patient.recover()
     return broken
 
@@ -139,16 +144,16 @@ def test_the_command_says_what_it_found(
 ) -> None:
     monkeypatch.setitem(os.environ, "ROS_DOMAIN_ID", str(sound))
     report = tmp_path / "report.json"
-    assert conformance.main(["--check", "14", "--json", str(report)]) == 0
-    assert "1 of 1 points are as on the CARLA bridge" in capsys.readouterr().out
+    assert conformance.main(["--check", "vehicle-and-map", "--json", str(report)]) == 0
+    assert "1 of 1 checks found what the CARLA bridge does" in capsys.readouterr().out
     (verdict,) = json.loads(report.read_text())
-    assert (verdict["number"], verdict["passed"], len(verdict["evidence"])) == (14, True, 11)
+    assert (verdict["check"], verdict["passed"], len(verdict["evidence"])) == ("vehicle-and-map", True, 11)
     assert conformance.main(["--role", "hero", "--timeout", "1"]) == 2
     assert capsys.readouterr().err.startswith("error: no frames on /carla/hero within 1 s")
 
 
 def test_nothing_is_no_evidence() -> None:
-    assert failed(Recording()) == list(range(1, 19))
+    assert failed(Recording()) == list(CHECKS)
 
 
 def test_a_bridge_without_a_route_is_told_so() -> None:
@@ -181,7 +186,7 @@ def test_a_vehicle_that_somebody_drives_is_left_alone(
     heard: list[CarlaEgoVehicleControl] = []
     subscription = driver.create_subscription(CarlaEgoVehicleControl, topic, heard.append, qos.RECORDER)
     try:
-        assert conformance.main(["--check", "14"]) == 2
+        assert conformance.main(["--check", "vehicle-and-map"]) == 2
         error = capsys.readouterr().err
         assert error.startswith(
             "error: /of/another/somebody commands the vehicle on /carla/ego_vehicle/vehicle_control"

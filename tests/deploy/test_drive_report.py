@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from td3_driving.deploy.drive_report import DriveReport
 from td3_driving.deploy.driver import DeployedDriver
@@ -58,3 +59,29 @@ def test_report_warns_of_a_run_that_the_doctor_advises_against() -> None:
     report = DriveReport(threads=1, shadow=True)
     status = report.statuses(DeployedDriver(Loaded(bundle, LOADED.runtime)), FrameCounts(), True, 0.0)[0]
     assert (status.level, status.values["run doctor"]) == ("WARN", "NO-GO")
+
+
+@pytest.mark.parametrize(
+    ("camera", "answer", "cause"),
+    [
+        ((256, 144, 90.0), 0.002, "the sender left them out"),
+        ((1280, 720, 90.0), 0.002, "images of 3.7 MB are too large for the shared memory"),
+        ((1280, 720, 90.0), 0.08, "an answer took 80 ms, and frames come every 50 ms"),
+    ],
+)
+def test_lost_frames_are_named_with_what_lets_them_get_lost(
+    camera: tuple[int, int, float], answer: float, cause: str
+) -> None:
+    driver = DeployedDriver(LOADED, clock=lambda: 0.0)
+    driver.take_route(STRAIGHT)
+    decision = replace(driver.decide(timed_frame(), state_at(0)), observation_s=answer, inference_s=0.0)
+    report = DriveReport(threads=1, shadow=False)
+    report.note(decision, now=0.0)
+    bundle = replace(LOADED.bundle, contract=replace(LOADED.bundle.contract, camera=camera))
+    counts = FrameCounts(matched=10, lost=3)
+    driver = DeployedDriver(Loaded(bundle, LOADED.runtime))
+    status = report.statuses(driver, counts, True, 0.0)[2]
+    assert status.level == "WARN"
+    assert status.message.startswith("3 frame(s) lost, the clock went back 0 time(s); ") and cause in status.message
+    whole = report.statuses(driver, FrameCounts(matched=10), True, 0.0)[2]
+    assert whole.message == "every frame complete"

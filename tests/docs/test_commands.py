@@ -70,7 +70,8 @@ RUN_BY = {
     "td3-driving deploy": ("tests/nodes/vehicle/test_deploy_vehicle.py", "deploy"),
     "td3-doctor": ("tests/doctor/test_wheel.py", "doctor.cli"),
     "td3_driving": ("tests/doctor/test_wheel.py", "tag_table"),
-    "docs/make_observation.py": ("tests/learning/test_one_contract.py", "make_observation"),
+    "td3-driving enclaves": ("tests/trust/test_keystore.py", "main("),
+    "td3-driving view": ("tests/launching/test_view.py", "view.main"),
     "tools": ("tests/docs/test_site.py", "tools.reference"),
 }
 """Where a command is run that no tutorial runs: a file, and what stands in it."""

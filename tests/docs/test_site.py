@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.reference.guide_tables import PLACE, TABLES, guides, renewed
+
 from ..shared.patience import HANG
 from .blocks import DOCS, ROOT
 
@@ -93,3 +95,24 @@ def test_reference_is_that_of_the_code() -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert answer.returncode == 0, answer.stderr
+
+
+def test_each_table_of_the_code_stands_in_one_guide() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in guides()]
+    assert sorted(name for page in pages for name in PLACE.findall(page)) == sorted(TABLES)
+    assert len(pages) == 4
+
+
+@pytest.mark.parametrize(
+    ("page", "said", "wrong"),
+    [
+        ("conformance.md", "A frame waits one second", "A frame waits two seconds"),
+        ("deployment.md", "| no image | 150 ms | 300 ms |", "| no image | 100 ms | 300 ms |"),
+        ("evaluation.md", "stands with the brake on", "stands"),
+        ("observation.md", "yaw rate, left positive", "yaw"),
+    ],
+)
+def test_a_table_that_differs_from_the_code_is_renewed(page: str, said: str, wrong: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert said in text
+    assert renewed(text.replace(said, wrong)) == text

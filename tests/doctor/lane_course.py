@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.examine import examine
@@ -50,13 +51,13 @@ class Lane:
     def reset(self) -> None:
         self.offset, self.speed, self.age = float(self.rng.uniform(-0.3, 0.3)), 0.4, 0
 
-    def observe(self) -> tuple[np.ndarray, np.ndarray]:
+    def observe(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         frame = np.zeros((SIZE, SIZE), np.uint8)
         column = int(np.clip((self.offset + 1.2) / 2.4 * SIZE, 0, SIZE - 4))
         frame[:, column : column + 4] = 255
         return frame, np.array([self.offset, self.speed], np.float32)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float64], bool, bool]:
         """``(terms of the reward, terminated, truncated)``."""
         self.age += 1
         if not self.dead:
@@ -73,7 +74,7 @@ class Lane:
         return terms, left, not left and self.age >= EPISODE_STEPS
 
 
-def named(terms: np.ndarray) -> dict[str, float]:
+def named(terms: NDArray[np.float64]) -> dict[str, float]:
     """With the names that the package gives its terms."""
     return dict(zip((term.name for term in TERMS), terms.tolist()))
 
@@ -97,7 +98,9 @@ class Course:
     def make_doctor(self) -> LiveDoctor:
         return LiveDoctor(self.settings.flat())
 
-    def action(self, trainer: Trainer, step: int, frame: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def action(
+        self, trainer: Trainer, step: int, frame: NDArray[np.uint8], state: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         if step <= self.settings.exploration.random_steps:
             return np.asarray(self.rng.uniform(-1.0, 1.0, 2), np.float32)
         with torch.no_grad():
@@ -106,14 +109,16 @@ class Course:
             wanted = actor(images, torch.from_numpy(state)[None])[0].numpy()
         return np.asarray(np.clip(wanted + self.rng.normal(0.0, 0.1, 2), -1.0, 1.0), np.float32)
 
-    def reward(self, terms: np.ndarray) -> np.ndarray:
+    def reward(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
         """The terms as the learner gets them."""
         return terms
 
-    def logged_total(self, terms: np.ndarray) -> float:
+    def logged_total(self, terms: NDArray[np.float64]) -> float:
         return float(terms.sum())
 
-    def _privileged(self, state: np.ndarray, final: np.ndarray | None) -> list[np.ndarray | None]:
+    def _privileged(
+        self, state: NDArray[np.float32], final: NDArray[np.float32] | None
+    ) -> list[NDArray[np.float32] | None]:
         """What a privileged critic knows of a step and of the end of an episode: the state, and nothing else."""
         vectors = [
             None if seen is None else np.zeros(privileged_dim(self.settings), np.float32) for seen in (state, final)

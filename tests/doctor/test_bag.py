@@ -20,7 +20,7 @@ rosbag2 = pytest.importorskip("rosbags.rosbag2")
 typesys = pytest.importorskip("rosbags.typesys")
 
 MESSAGES = Path(__file__).resolve().parents[2] / "src/td3_driving_msgs/msg"
-NAMES = ("RewardTerms", "EpisodeSummary", "EvaluationSummary", "LearnerStatus")
+NAMES = ("RewardTerms", "EpisodeSummary", "EvaluationSummary", "LearnerStatus", "Refusals")
 
 
 @pytest.fixture

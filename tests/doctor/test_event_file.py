@@ -5,12 +5,13 @@ import random
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from td3_driving.doctor.errors import Unusable
-from td3_driving.doctor.event_file import masked_crc32c, read_scalars
+from td3_driving.doctor.event_file import _checked, masked_crc32c, read_scalars
 from td3_driving.doctor.examine import examine
 from td3_driving.doctor.report_json import as_mapping
 from td3_driving.doctor.scalars import ReadReport, Scalar
@@ -82,6 +83,34 @@ def test_random_bytes_are_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(Unusable):
         read(path)
+
+
+def test_every_flipped_byte_is_said_and_no_value_of_it_is_believed(tmp_path, encode, file_version):
+    samples = [Scalar("tag", step, float(step), 2.0) for step in range(4)]
+    records = [encode["scalar"](sample) for sample in samples]
+    whole = file_version + b"".join(records)
+    path = tmp_path / "events.out.tfevents.1"
+    for place in range(len(file_version), len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        found, report = read(path)
+        hit, offset = divmod(place - len(file_version), len(records[0]))
+        # Behind a damaged length nothing is read; a damaged payload costs itself alone.
+        assert found == samples[:hit] + (samples[hit + 1 :] if offset >= 12 else []), place
+        assert report.damage or report.wrong, place
+
+
+def test_checksums_side_by_side_are_those_of_each(encode):
+    rng = np.random.default_rng(0)
+    pieces = [rng.bytes(int(size)) for size in rng.integers(0, 300, 200)]
+    crcs = [masked_crc32c(piece) for piece in pieces]
+    wrong = set(rng.choice(200, 20, replace=False).tolist())
+    ends = [struct.pack("<I", crc ^ (number in wrong)) for number, crc in enumerate(crcs)]
+    lengths = np.array([len(piece) for piece in pieces])
+    starts = np.concatenate([[0], np.cumsum(lengths + 4)[:-1]])
+    right = _checked(b"".join(piece + end for piece, end in zip(pieces, ends)), starts, lengths)
+    assert set(np.flatnonzero(~right).tolist()) == wrong
 
 
 @REUSE

@@ -3,28 +3,35 @@
 
 from __future__ import annotations
 
+import io
 import json
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from td3_driving.doctor.diagnosis import Source, Verdict, conclude
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.examine import examine
+from td3_driving.doctor.report_html import html_report
+from td3_driving.doctor.report_json import json_report
+from td3_driving.doctor.report_markdown import markdown_report
+from td3_driving.doctor.report_terminal import print_brief
 from td3_driving.doctor.rules.camera import FILE, LARGEST, camera_note, final_samples
 from td3_driving.doctor.scalars import Scalar
-from td3_driving.doctor.summary import headline, next_steps
+from td3_driving.doctor.summary import driven, headline, next_steps, verdict_line
 
 from .rule_harness import found, severities
 
 
-def record(answer: str, seen: float = 100.0, blind: float = 99.9) -> dict[str, Any]:
+def record(answer: str, seen: float = 100.0, blind: float = 99.9, **more: float) -> dict[str, Any]:
     need = {"answer": answer, "interval": [99.0, 100.0], "driving_scores": {"seen": seen, "black": blind}}
     if answer == "not asked":
         need = {"answer": answer}
     metrics = {"driving_score": seen, "success_rate": 80.0}
-    return {"step": 8000, "finished": 900.0, "metrics": metrics, "needs_its_camera": need}
+    return {"step": 8000, "finished": 900.0, "metrics": metrics, "needs_its_camera": need, **more}
 
 
 def write(folder: Path, content: dict[str, Any] | str) -> Path:
@@ -105,6 +112,41 @@ def test_drives_that_cannot_tell_are_not_judged(examined, healthy, tmp_path, ans
     engine = examined(with_record(healthy, tmp_path, answer), **ASKED)
     assert found(engine, "camera-ignored") == [] and camera_note(engine.findings()) == ""
     assert "evaluation.final_routes" in engine.rule("camera-ignored").missing()
+
+
+@pytest.mark.parametrize(
+    ("answer", "scores", "said"),
+    [
+        (
+            "yes",
+            {"blind": 3.1, "routes": 5},
+            "score 100.0 over 5 routes; needs its camera: yes (score 3.1 with a black",
+        ),
+        ("no", {"routes": 1}, "score 100.0 over 1 route; needs its camera: no (score 99.9 with a black one)."),
+        ("unclear", {"seen": 2.0}, "Drives: success 80 %, score 2.0; needs its camera: not known."),
+    ],
+)
+def test_training_and_driving_are_told_apart(examined, healthy, tmp_path, answer, scores, said) -> None:
+    diagnosis = conclude(examined(with_record(healthy, tmp_path, answer, **scores), **ASKED), Source("run", "run"))
+    assert verdict_line(diagnosis) == "GO: training healthy"
+    assert said in driven(diagnosis)
+    console = Console(width=200, file=io.StringIO())
+    print_brief(diagnosis, console)
+    first = console.file.getvalue().splitlines()
+    assert first[0].startswith("╭─ GO: training healthy ─") and driven(diagnosis) in first[2]
+    page, text = html_report(diagnosis), markdown_report(diagnosis)
+    assert "<strong>GO: training healthy</strong>" in page and escape(driven(diagnosis)) in page
+    assert f"**GO: training healthy.** {headline(diagnosis)} {driven(diagnosis)}" in text
+    report = json.loads(json_report(diagnosis))
+    assert report["training"] == "healthy" and f"Drives: {report['drives']}" == driven(diagnosis)
+
+
+def test_what_was_not_driven_is_not_told(examined, healthy) -> None:
+    ours = conclude(examined(healthy(), **ASKED), Source("run", "run"))
+    assert driven(ours) == ("Drives: not measured; the verdict is on the training alone." if ours.history.ours else "")
+    foreign = conclude(examined({"rollout/ep_rew_mean": [(1, 1.0)]}), Source("run", "run"))
+    assert driven(foreign) == "" and json.loads(json_report(foreign))["drives"] is None
+    assert verdict_line(foreign) == "INSUFFICIENT: training not judged"
 
 
 def test_no_drives_at_all(examined, healthy) -> None:

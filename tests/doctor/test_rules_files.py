@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
+from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.examine import examine
 from td3_driving.learning.checkpoint import CheckpointError
 from td3_driving.learning.preflight import made_up_experience
 from td3_driving.learning.replay_files import ReplayError
 from td3_driving.learning.trainer import Trainer
 from td3_driving.monitor.event_log import EventLog
+from td3_driving.runs.checksums import sealed
 from td3_driving.settings import from_flat
 
 from .lane_course import STEPS, Course
@@ -82,7 +84,7 @@ class ContinuedCourse(Course):
             self._steps(trainer, self.make_doctor(), log)
         else:
             self._go_on(trainer, log)
-            log.scalar("run/finished", 1.0, last)
+            log.scalars({"run/finished": 1.0}, last)
         trainer.save()
         log.close()
 
@@ -180,6 +182,37 @@ def test_an_event_file_cut_to_5_kb_is_said_and_no_go(course: ContinuedCourse, tm
     assert diagnosis.verdict is Verdict.INSUFFICIENT
     assert "cut short" in "; ".join(diagnosis.insufficient)
     assert "learning_not_started" not in [cause.cause for cause in diagnosis.causes]
+
+
+@pytest.mark.parametrize("part", ["payload", "length"])
+def test_a_flipped_byte_in_an_event_file_is_said_and_no_go(course: ContinuedCourse, tmp_path: Path, part: str) -> None:
+    """In the first file, whose run went on and ended in order: a tag or a value would be another one unseen."""
+    course.drive(tmp_path)
+    path = min(tmp_path.glob("events.out.tfevents.*"))
+    data = path.read_bytes()
+    # A tag stands inside a payload; 12 bytes of length and checksum come before the first one.
+    flip(tmp_path, path.name, [data.rindex(b"agent/total_iterations") + 3 if part == "payload" else 0])
+    if part == "length":
+        with pytest.raises(Unusable):
+            examine(path)
+        return
+    diagnosis = examine(tmp_path)
+    assert diagnosis.verdict is not Verdict.GO
+    (finding,) = [finding for finding in diagnosis.findings if finding.rule == "damaged-files"]
+    assert f"1 record(s) of {path} with a wrong checksum were left out" in finding.evidence
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "evaluation.json"])
+def test_a_changed_small_file_is_said_and_no_go(course: ContinuedCourse, tmp_path: Path, name: str) -> None:
+    course.drive(tmp_path)
+    with sealed(tmp_path, name):
+        (tmp_path / name).write_text("{}")
+    assert not [finding for finding in examine(tmp_path).findings if finding.rule == "damaged-files"]
+    (tmp_path / name).write_text("{ ")
+    diagnosis = examine(tmp_path)
+    assert diagnosis.verdict is not Verdict.GO
+    (finding,) = [finding for finding in diagnosis.findings if finding.rule == "damaged-files"]
+    assert finding.evidence == f"{tmp_path / name} is not as the run wrote it: its SHA-256 is not that in SHA256SUMS"
 
 
 def test_the_same_course_with_whole_files_has_no_such_finding(course: ContinuedCourse, tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def test_a_route_that_meets_itself_is_searched_near_the_last_place() -> None:
     assert there_and_back.locate(vehicle(20.0, 0.9), near=81.0).s == pytest.approx(81.0)
 
 
-@pytest.mark.parametrize("points", [[], [(1.0, 1.0)], [(1.0, 1.0), (1.0, 1.0)], [(0.0, 0.0), (math.nan, 1.0)]])
+@pytest.mark.parametrize(
+    "points", [[], [(1.0, 1.0)], [(1.0, 1.0), (1.0, 1.0)], [(0.0, 0.0), (math.nan, 1.0)], [(0.0, 0.0), (2e6, 0.0)]]
+)
 def test_unusable_routes_are_refused(points: list[tuple[float, float]]) -> None:
     with pytest.raises(RouteError):
         Route(np.array(points, dtype=float).reshape(-1, 2))

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
-from PIL import Image
 
 from td3_driving.cli import main
 from td3_driving.driving.state_vector import state_dim
@@ -17,8 +17,11 @@ from td3_driving.settings import Settings
 FAST = ("--map", "straight", "--routes", "1", "--ending", "violation", "--set", "episode.max_steps=60")
 
 
+KINDS = {"json": "json", "html": "html", "film": "mp4"}
+
+
 def test_tables_json_page_and_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "html", "gif")}
+    files = {kind: tmp_path / f"out.{ending}" for kind, ending in KINDS.items()}
     words = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
     small = (
         "--set",
@@ -37,9 +40,11 @@ def test_tables_json_page_and_film(tmp_path: Path, capsys: pytest.CaptureFixture
     assert scores[0] > scores[1] == 0.0
     page = files["html"].read_text()
     assert page.startswith("<!DOCTYPE html>") and "CARLA leaderboard 2.1" in page and "figure-0-0" in page
-    film = Image.open(files["gif"])
-    assert film.size == (64 + 36, 36)
-    assert film.n_frames == 15, "60 frames of 0.05 s, a picture every 0.2 s"
+    film = cv2.VideoCapture(str(files["film"]))
+    size = [film.get(value) for value in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+    assert size == [12 * 64 + 432, 12 * 36], "the image in twelve times its size, and the map as high as it"
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 30, "60 frames of 0.05 s, a picture every 0.1 s"
+    assert film.get(cv2.CAP_PROP_FPS) == 10.0
 
 
 def test_delay_and_loss_are_columns_and_repeat_themselves(tmp_path: Path) -> None:

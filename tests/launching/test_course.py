@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from td3_driving.launching.course import RESPAWN_WINDOW, RESPAWNS, Course, End, Restart, Say, Stop, describe
-from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
 
 SPECS = [
     ProcessSpec("learner", "learner", on_exit="respawn", drain=30.0),
@@ -15,6 +17,7 @@ SPECS = [
     ProcessSpec("policy_1", "policy", on_exit="main"),
     ProcessSpec("viewer", "viewer", arguments=(), on_exit="optional"),
 ]
+SIMULATOR = [spec for spec in processes(RunOptions(Path("run"))) if spec.name == "simulator"]
 
 
 def test_run_ends_in_order_when_the_last_main_process_has_ended() -> None:
@@ -76,6 +79,16 @@ def test_optional_process_may_go() -> None:
 def test_what_comes_after_the_run_answers_by_its_code_unless_it_was_killed(code: int, said: list[Say]) -> None:
     course = Course([ProcessSpec("final", "final_drives", arguments=(), on_exit="last")])
     assert course.exited("final", code, 0.0) == [*said, End(0, "")]
+
+
+def test_a_simulator_that_ends_in_good_order_before_the_run_is_started_again() -> None:
+    course = Course([ProcessSpec("policy", "policy", on_exit="main"), *SIMULATOR])
+    assert course.exited("simulator", 0, 0.0) == [
+        Say("simulator died (exit code 0); start 1 of 5 anew"),
+        Restart("simulator"),
+    ]
+    assert course.exited("policy", 0, 1.0) == [Stop("simulator", 0.0)]
+    assert course.exited("simulator", 0, 2.0) == [End(0, "")]
 
 
 def test_finished_respawn_process_stays_finished() -> None:

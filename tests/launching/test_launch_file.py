@@ -68,7 +68,7 @@ def test_every_argument_is_described_and_closed_where_it_can_be(launch_file: Any
     choices = {argument.arguments[0]: argument.named["choices"] for argument in declared}
     assert choices["simulator"] == SIMULATORS
     assert {"simulator", "profile", "params_file", "steps", "seed", "num_actors", "run_dir", "resume"} <= set(choices)
-    assert {"rviz", "record", "tensorboard"} <= {name for name, closed in choices.items() if closed}
+    assert {"rviz", "record", "tensorboard", "view"} <= {name for name, closed in choices.items() if closed}
 
 
 def test_arguments_become_the_request(launch_file: Any) -> None:

@@ -33,6 +33,13 @@ def test_search_finds_names_and_meanings(capsys: pytest.CaptureFixture[str]) -> 
     assert found == ["pacing.learning_starts = 1000   (1 .. 1000000000)"]
 
 
+def test_words_without_the_option_are_searched_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["settings", "discount"]) == 0
+    alone = capsys.readouterr().out
+    assert cli.main(["settings", "--search", "discount"]) == 0
+    assert capsys.readouterr().out == alone and "learning.gamma = " in alone
+
+
 def test_nothing_found_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["settings", "--search", "gama"]) == 2
     captured = capsys.readouterr()

@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--set", "run.steps=500"], "error: run.steps 500 is not above pacing.learning_starts 500"),
         (["--resume", "--profile", "town"], "--profile cannot be given with it"),
         (["--profile", "none-such"], "unknown profile 'none-such'"),
-        (["--resume", "--run", "nothing"], "no run to resume"),
+        (["--resume", "--run", "nothing"], "holds no run (no config.yaml)"),
         (["--simulator", "carla", "--num-actors", "2"], "2 actors need simulator embedded"),
     ],
 )
@@ -52,6 +52,14 @@ def test_bad_requests(arguments: list[str], message: str, home: Path, capsys: py
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/run", "/dev/null/run"])
+def test_a_run_folder_that_cannot_be_made_is_named(place: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--run", place]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: run folder {place} cannot be written: ") and error.count("\n") == 1
+    assert "Errno" not in error
 
 
 def test_run_folder_that_is_a_file(home: Path) -> None:

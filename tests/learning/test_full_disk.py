@@ -39,11 +39,11 @@ def points(folder: Path) -> list[int]:
 def test_an_event_file_keeps_its_points_until_there_is_space(disk: Path) -> None:
     said: list[str] = []
     log = EventLog(disk, said.append)
-    log.scalar("a", 1.0, 1)
+    log.scalars({"a": 1.0}, 1)
     log.flush()
     fill(disk)
     for step in range(2, 600):
-        log.scalar("a", float(step), step)
+        log.scalars({"a": float(step)}, step)
         log.flush()
     assert len(said) == 1 and "the event file cannot be written: No space left on device" in said[0]
     assert log.fault == said[0]
@@ -62,7 +62,7 @@ def test_points_beyond_what_memory_holds_are_counted(disk: Path, monkeypatch: py
     log = EventLog(disk, lambda _: None)
     fill(disk)
     for step in range(400):
-        log.scalar("a", 1.0, step)
+        log.scalars({"a": 1.0}, step)
         log.flush()
     empty(disk)
     log.close()

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from td3_driving.learning.agent import make_agent
+from td3_driving.learning.batch import Batch
 from td3_driving.learning.imitation import imitation_loss, imitation_weight
-from td3_driving.learning.replay import Batch
 from td3_driving.settings import LearningSettings, Settings
 
 Make = Callable[..., Settings]

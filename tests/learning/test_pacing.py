@@ -32,6 +32,13 @@ def test_updates_are_the_ratio_at_multiples(settings: PacingSettings, bursts: in
     assert due * settings.train_freq == (steps - settings.learning_starts) * settings.gradient_steps
 
 
+@given(LIMITS, st.integers(1, 1000))
+def test_an_update_is_due_from_its_step_on(settings: PacingSettings, update: int) -> None:
+    limiter = RateLimiter(settings)
+    step = limiter.inserted_at(update)
+    assert limiter.updates_due(step - 1) < update <= limiter.updates_due(step)
+
+
 @given(LIMITS, st.integers(0, 10_000))
 def test_the_policy_never_waits_for_what_the_learner_does_not_owe(settings: PacingSettings, step: int) -> None:
     limiter = RateLimiter(settings)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from td3_driving.learning.agent import LearningAgent, make_agent
+from td3_driving.learning.batch import Batch
 from td3_driving.learning.gradients import clip_and_measure, global_norm
-from td3_driving.learning.replay import Batch
 from td3_driving.learning.return_bound import return_bound
 from td3_driving.settings import Settings
 

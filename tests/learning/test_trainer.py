@@ -122,6 +122,30 @@ def test_a_killed_run_catches_up_on_the_updates(small: Make, tmp_path: Path) -> 
     assert again.updates == 12
 
 
+@pytest.mark.parametrize("period", [3, 4, 8, 10**9])
+@pytest.mark.parametrize("algorithm", ["td3", "sac"])
+def test_a_killed_run_comes_to_the_weights_of_one_that_was_not(
+    small: Make, tmp_path: Path, algorithm: str, period: int
+) -> None:
+    """Killed twice, up to 12 steps and 4 updates behind its checkpoint, or before it had one."""
+    settings = small(
+        replay__on_disk=True,
+        learning__algorithm=algorithm,
+        learning__reward_scaling=True,
+        pacing__checkpoint_period=period,
+    )
+    experiences = course(settings, 60)
+    straight, killed = Trainer(settings, tmp_path / "straight", STATE_DIM), tmp_path / "killed"
+    run(straight, experiences)
+    for start, end in ((0, 38), (38, 53), (53, 60)):
+        last = Trainer(settings, killed, STATE_DIM)
+        while last.run_due(max_updates=1):
+            pass
+        run(last, experiences[start:end])
+    assert last.updates == straight.updates == 16
+    assert last.weights() == straight.weights()
+
+
 def test_a_checkpoint_without_its_memory_is_refused(small: Make, tmp_path: Path) -> None:
     trainer = Trainer(small(), tmp_path, STATE_DIM)
     run(trainer, course(small(), 30))

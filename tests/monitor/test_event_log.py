@@ -22,7 +22,7 @@ def test_scalars_texts_and_layout_are_read_back(tmp_path: Path) -> None:
     log.text("config", "learning.gamma: 0.99")
     for step in (100, 200):
         log.scalars({"train/q1_value": step / 7.0, "train/actor_loss": math.nan}, step)
-    log.scalar("run/finished", 1.0, 200)
+    log.scalars({"run/finished": 1.0}, 200)
     log.close()
     events = read(tmp_path)
     assert [(e.step, round(e.value, 4)) for e in events.Scalars("train/q1_value")] == [(100, 14.2857), (200, 28.5714)]
@@ -38,6 +38,6 @@ def test_scalars_texts_and_layout_are_read_back(tmp_path: Path) -> None:
 def test_a_continued_run_adds_a_file_and_keeps_the_first(tmp_path: Path) -> None:
     for step in (1, 2):
         log = EventLog(tmp_path)
-        log.scalar("a", float(step), step)
+        log.scalars({"a": float(step)}, step)
         log.close()
     assert [e.step for e in read(tmp_path).Scalars("a")] == [1, 2]

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the observer of a run writes, feeds and says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from td3_driving.doctor.live import LiveDoctor
+from td3_driving.doctor.run import find_run
 from td3_driving.doctor.status import Status
 from td3_driving.doctor.steps import Step
 from td3_driving.monitor.account import Account
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.monitor.observer import EpisodePoint, RunObserver
+from td3_driving.monitor.writers import Writers
 from td3_driving.settings import RunSettings, Settings
 
 SETTINGS = Settings(run=RunSettings(steps=10, log_period=5))
@@ -114,3 +117,26 @@ def test_an_evaluation_is_written_at_the_step_it_began_at(tmp_path: Path) -> Non
     events.Reload()
     assert [(event.step, event.value) for event in events.Scalars("eval/driving_score")] == [(8, 50.0)]
     assert [event.value for event in events.Scalars("eval/best")] == [1.0]
+
+
+def test_who_was_refused_and_what_is_lost_for_good_stand_in_progress_statuses_and_file(tmp_path: Path) -> None:
+    writers = Writers({"/carla/control": ()})
+    observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), EventLog(tmp_path), writers)
+    assert not observer.on_graph(0, "")
+    assert writers.note("/carla/control", "/x (GUID 01)")
+    assert observer.on_graph(7, "/y (GUID 02)") and not observer.on_graph(7, "/y (GUID 02)"), "news once"
+    observer.on_account(replace(ACCOUNT, strangers=3, stranger="/z (GUID 03)", gone=2), now=1.0)
+    assert observer.refused == (10, "/y (GUID 02)")
+    alarms = observer.progress(1.0)["alarms"]
+    assert isinstance(alarms, list) and alarms[-3:] == [
+        "10 messages of strangers refused (/y (GUID 02))",
+        "2 steps lost for good",
+        "/x (GUID 01) published on /carla/control",
+    ]
+    levels = {status.name: status.level for status in observer.statuses(1.0)}
+    assert levels["graph: strangers"] == levels["graph: writers"] == "ERROR"
+    observer.close()
+    report = find_run(tmp_path)
+    list(report.samples())
+    (text,) = [texts["graph/who"] for texts in (part.texts for part in report.reports)]
+    assert text.startswith("/x (GUID 01) published on /carla/control; messages without the seal")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from td3_driving.monitor.writers import LEASE, NAMELESS, NO_NAME, Writer, Writers
+from td3_driving.monitor.writers import LEASE, MOST_FOUND, NAMELESS, NO_NAME, Writer, Writers
 
 GUARD, IMAGE, WORLD = "/td3/guard", "/image", "/carla/control"
 OWNERS = {GUARD: ["/diagnostics"], IMAGE: None, WORLD: ()}
@@ -60,3 +60,16 @@ def test_a_publisher_that_stays_without_a_name_or_leaves_without_one_is_a_strang
     assert writers.see(GUARD, [nameless], 0.0) == []
     assert writers.see(GUARD, [], 0.5) == [f"{NO_NAME} (GUID 05)"]
     assert writers.see(GUARD, [], 1.0) == []
+
+
+def test_what_another_node_found_is_added_once_by_its_guid() -> None:
+    writers = Writers(OWNERS)
+    writers.see(WORLD, [STRANGER], 0.0)
+    assert not writers.note(WORLD, "/stranger (GUID 02)") and not writers.note(WORLD, "a publisher (GUID 02)")
+    assert writers.note(WORLD, "/policy (GUID 03)") and writers.note(GUARD, "/policy (GUID 03)")
+    assert writers.found == {WORLD: ["/stranger (GUID 02)", "/policy (GUID 03)"], GUARD: ["/policy (GUID 03)"]}
+
+
+def test_another_node_cannot_fill_the_memory() -> None:
+    writers = Writers(OWNERS)
+    assert sum(writers.note(WORLD, f"x (GUID {number:04x}.)") for number in range(10 * MOST_FOUND)) == MOST_FOUND

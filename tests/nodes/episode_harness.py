@@ -12,6 +12,7 @@ import numpy as np
 from carla_msgs.msg import CarlaEgoVehicleControl
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
+from numpy.typing import NDArray
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from td3_driving_msgs.msg import PolicyTick
@@ -62,7 +63,7 @@ EVERYTHING_LATCHED = QoSProfile(
 
 def training_policy_drives(
     settings: Settings, weights: bytes, seed: int, frames: int
-) -> tuple[np.ndarray, EpisodeRecord]:
+) -> tuple[NDArray[np.float32], EpisodeRecord]:
     """One episode of the policy as training runs it, without exploration.
 
     Returns:
@@ -70,9 +71,9 @@ def training_policy_drives(
     """
     policy = ActorPolicy(settings, state_dim(settings.observation))
     version = policy.load(weights)
-    actions: list[np.ndarray] = []
+    actions: list[NDArray[np.float32]] = []
 
-    def choose(observation: Observation, _: Situation) -> tuple[np.ndarray, int]:
+    def choose(observation: Observation, _: Situation) -> tuple[NDArray[np.float32], int]:
         actions.append(policy.act(observation.stack, observation.state))
         return actions[-1], version
 
@@ -239,7 +240,9 @@ class Episode:
         return episode if len(episode) >= self._frames else []
 
 
-def training_acts_on(drive: Drive, settings: Settings, weights: bytes, seed: int) -> tuple[list[str], np.ndarray]:
+def training_acts_on(
+    drive: Drive, settings: Settings, weights: bytes, seed: int
+) -> tuple[list[str], NDArray[np.float32]]:
     """What the classes of training make of the frames that the node heard, with the node's actions as their last ones.
 
     Returns:
@@ -250,16 +253,16 @@ def training_acts_on(drive: Drive, settings: Settings, weights: bytes, seed: int
     policy.load(weights)
     done = {nanoseconds(tick.sensor_stamp): np.array((tick.steer, tick.drive), np.float32) for tick in drive.ticks}
     seen: list[str] = []
-    actions: list[np.ndarray] = []
+    actions: list[NDArray[np.float32]] = []
 
-    def choose(observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def choose(observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         seen.append(fingerprint(observation))
         actions.append(policy.act(observation.stack, observation.state))
         return done[situation.vehicle.stamp_ns], 0
 
     pilot = Pilot(replace(settings, localisation=exact), "test", 0, choose)
     pilot.start(Route(route_points(drive.messages[ROUTE][-1])), 0, seed)
-    sync: Synchroniser[np.ndarray, VehicleState] = Synchroniser(round(settings.simulator.fixed_delta * 1e9))
+    sync: Synchroniser[NDArray[np.uint8], VehicleState] = Synchroniser(round(settings.simulator.fixed_delta * 1e9))
     odometry = {nanoseconds(m.header.stamp): vehicle_state(m) for m in drive.messages[drive.odometry]}
     for message in drive.of_episode(IMAGE):
         stamp = nanoseconds(message.header.stamp)

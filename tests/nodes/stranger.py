@@ -12,14 +12,17 @@ import rclpy
 import torch
 from carla_msgs.msg import CarlaControl, CarlaEgoVehicleControl
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyWeights
 
 from td3_driving.learning.weights import sha256_of, to_bytes
 from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.senders import guid_of
 
 from ..shared.patience import HANG
 
@@ -33,10 +36,10 @@ class Stranger:
         experience, weights: the newest genuine messages.
     """
 
-    def __init__(self, domain: int) -> None:
+    def __init__(self, domain: int, name: str = "stranger") -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context, domain_id=domain)
-        self.node = Node("stranger", context=self._context)
+        self.node = Node(name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self.experience = Experience()
@@ -57,11 +60,11 @@ class Stranger:
             assert time.monotonic() < deadline, "nothing was heard"
             self._executor.spin_once(timeout_sec=0.1)
 
-    def writer(self, kind: type[Any], topic: str, profile: Any) -> Publisher[Any]:
-        """A publisher that has found its subscribers."""
+    def writer(self, kind: type[Any], topic: str, profile: Any, listeners: int = 1) -> Publisher[Any]:
+        """A publisher that has found so many subscribers."""
         publisher = self.node.create_publisher(kind, topic, profile)
         deadline = time.monotonic() + HANG
-        while not publisher.get_subscription_count():
+        while publisher.get_subscription_count() < listeners:
             assert time.monotonic() < deadline, f"nobody listens to {topic}"
             self._executor.spin_once(timeout_sec=0.05)
         return publisher
@@ -128,6 +131,22 @@ class Stranger:
         writer.publish(Bool(data=True))
         writer.publish(Bool(data=False))
         return writer
+
+    def show_images(self, count: int) -> Publisher[Any]:
+        """Black images of another time, for the policy's camera."""
+        writer = self.writer(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
+        for _ in range(count):
+            writer.publish(Image(width=64, height=36, step=256, encoding="bgra8", data=bytes(64 * 36 * 4)))
+        return writer
+
+    def pass_by(self, kind: type[Any], topic: str, profile: Any, message: Any) -> str:
+        """Publish one message to policy and simulator and leave at once; the GUID of its publisher."""
+        writer = self.writer(kind, topic, profile, listeners=2)
+        mine = [end for end in self.node.get_publishers_info_by_topic(topic) if end.node_name == self.node.get_name()]
+        writer.publish(message)
+        assert writer.wait_for_all_acked(Duration(seconds=HANG)), "it has arrived"
+        self.leave(writer)
+        return guid_of(mine[-1])
 
     def leave(self, writer: Publisher[Any]) -> None:
         """End a publisher."""

@@ -41,6 +41,13 @@ def test_a_variable_like_no_other_is_refused_with_all() -> None:
     assert "unknown variable XYZZY; there are STEPS, SEED, " in make("train", "XYZZY=1").stderr
 
 
-@pytest.mark.parametrize("variable", ["STEPS=9", "GPU=1", "PIP_EXTRA_INDEX_URL=x", "ROS_DOMAIN_ID=3", "UPGRADE=1"])
+@pytest.mark.parametrize(
+    "variable", ["VIEW=1", "STEPS=9", "GPU=1", "PIP_EXTRA_INDEX_URL=x", "ROS_DOMAIN_ID=3", "UPGRADE=1"]
+)
 def test_known_variables_are_taken(variable: str) -> None:
     assert make("train", variable).returncode == 0
+
+
+def test_the_live_page_is_shown_where_it_is_asked_for() -> None:
+    assert "--view" in make("train", "VIEW=1").stdout
+    assert "--view" not in make("train").stdout + make("train", "VIEW=0").stdout

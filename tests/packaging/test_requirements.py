@@ -27,15 +27,19 @@ else:
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "src" / "td3_driving" / "td3_driving"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FILES = ("ros.txt", "runtime.txt", "dev.txt")
+FILES = ("ros.txt", "runtime.txt", "dev.txt", "live.txt")
 PYTHONS = ("3.10", "3.11", "3.12")
-IMPORTED_AS = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL"}
+IMPORTED_AS = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL", "rerun-sdk": "rerun"} | {
+    "mlflow-skinny": "mlflow"
+}
 """Import names that differ from the names of the packages."""
 OF_ROS = re.compile(
     r"rclpy|rcl_interfaces|launch|launch_ros|ament_index_python|builtin_interfaces|rosidl_\w+|.*_(msgs|srvs)$"
 )
 OF_ANOTHER_PROGRAM = {"stable_baselines3"}
 """Imported by the doctor's callback alone, which runs inside the program that has it."""
+OF_USERS = {"wandb", "mlflow", "live"}
+"""Loggers that some users have, and the live page; each is an extra of its own, and none is in ``all``."""
 OF_DEVELOPERS = {"scenariogeneration"}
 """Imported by the script that writes the maps anew."""
 BY_ANOTHER_PACKAGE = {"google": "tensorboard", "backports": "rosbags", "lz4": "rosbags", "direct": "panda3d"}
@@ -88,12 +92,12 @@ def test_pip_install_brings_what_is_imported() -> None:
 
 def test_all_is_every_extra() -> None:
     (everything,) = PROJECT["optional-dependencies"]["all"]
-    assert Requirement(everything).extras == PROJECT["optional-dependencies"].keys() - {"all"}
+    assert Requirement(everything).extras == PROJECT["optional-dependencies"].keys() - {"all", *OF_USERS}
 
 
 def test_make_build_installs_what_is_imported() -> None:
     installed = {module_of(line) for file in ("runtime.txt", "dev.txt", "torch.txt") for line in lines(file)}
-    assert foreign() <= installed
+    assert foreign() - OF_USERS - {"rerun"} <= installed
 
 
 @pytest.mark.parametrize("python", PYTHONS)

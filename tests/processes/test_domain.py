@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from td3_driving.processes.domain import DomainTaken, claim_domain, discovery, onlooker, room_for_images, wanted_domain
+from td3_driving.processes.domain import (
+    DomainTaken,
+    claim_domain,
+    discovery,
+    lack_of_room,
+    onlooker,
+    room_for_images,
+    wanted_domain,
+)
 
 
 def test_two_runs_get_two_domains() -> None:
@@ -80,3 +88,11 @@ def test_large_images_get_room(distribution: str, name: str) -> None:
     assert room_for_images(environment, profile, 4 * 1280 * 720, 64 * 2**20) == {}, "a container's default"
     apart = onlooker({**environment, **found}, Path("onlooker.xml"))
     assert apart == {f"{name}_DEFAULT_PROFILES_FILE": "onlooker.xml"}, "what observes keeps out of shared memory"
+
+
+def test_too_little_shared_memory_for_large_images_is_told() -> None:
+    said = lack_of_room({}, 4 * 1280 * 720, 64 * 2**20)
+    assert said.startswith("images of 3.7 MB may get lost") and "64 MiB of /dev/shm are free, 512 MiB hold them" in said
+    assert lack_of_room({}, 4 * 1280 * 720, 2**30) == ""
+    assert lack_of_room({}, 4 * 256 * 144, 64 * 2**20) == ""
+    assert lack_of_room({"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}, 4 * 1280 * 720, 64 * 2**20) == ""

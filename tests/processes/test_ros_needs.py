@@ -13,6 +13,7 @@ import pytest
 
 from td3_driving.processes.ros_needs import NotReadyError, check_ros, ensure_home, log_note, log_variables
 
+from ..nodes.policy_bundle import make_bundle
 from ..shared.patience import HANG
 
 MODULE = "td3_driving.cli"
@@ -104,7 +105,7 @@ def refused(arguments: list[str], *wrapper: str, **variables: str) -> str:
 @pytest.fixture
 def commands(tmp_path: Path) -> list[list[str]]:
     bundle = tmp_path / "policy.zip"
-    bundle.touch()
+    bundle.write_bytes(make_bundle())
     return [["train", "--run", str(tmp_path / "run")], ["deploy", str(bundle)], ["conformance"]]
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from td3_driving import cli
+from td3_driving.doctor.readers.checksums import damage_of
 from td3_driving.runs import run_folder
+from td3_driving.runs.checksums import sealed
 from td3_driving.runs.profiles import load_profile, parameter_file
 from td3_driving.runs.run_folder import RunFolderError
 from td3_driving.settings import Settings, SettingsError, from_flat
@@ -86,9 +88,14 @@ def test_run_may_be_continued_for_longer_but_not_changed(home: Path) -> None:
 
 
 def test_resume_needs_a_run(home: Path) -> None:
-    with pytest.raises(RunFolderError, match="no run to resume"):
+    with pytest.raises(RunFolderError, match="holds no run"):
         run_folder.resume(home / "runs/none", Settings(), NOW)
     assert not (home / "runs/none").exists()
+
+
+def test_export_of_no_run_speaks_of_no_other_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", "nope"]) == 2
+    assert capsys.readouterr().err == "error: nope holds no run (no config.yaml)\n"
 
 
 def old_run(folder: Path) -> Path:
@@ -124,3 +131,36 @@ def test_the_same_folder_with_its_observation_is_read(home: Path) -> None:
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("    observation:\n", "    observation:\n      state: map\n"))
     assert run_folder.earlier_settings(folder) == from_flat({"observation.state": "map"})
+
+
+def test_a_configuration_that_was_changed_by_hand_or_chance_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with run_folder.create(tmp_path / "run", from_flat({}), NOW):
+        pass
+    config = tmp_path / "run" / "config.yaml"
+    assert run_folder.earlier_settings(tmp_path / "run") == from_flat({})
+    config.write_bytes(config.read_bytes().replace(b"0.99", b"0.98", 1))
+    with pytest.raises(SettingsError, match=r"config\.yaml is not as the run wrote it") as caught:
+        run_folder.resume(tmp_path / "run", from_flat({}), NOW)
+    assert "\n" not in str(caught.value)
+
+
+def half_of(path: Path) -> None:
+    """Write half a file and fail."""
+    path.write_text("half")
+    path.parent.write_text("")
+
+
+def test_a_process_that_dies_while_it_writes_leaves_no_file_that_looks_damaged(tmp_path: Path) -> None:
+    with sealed(tmp_path, "config.yaml"):
+        (tmp_path / "config.yaml").write_text("whole")
+    with pytest.raises(IsADirectoryError), sealed(tmp_path, "config.yaml"):
+        half_of(tmp_path / "config.yaml")
+    assert damage_of(tmp_path, "config.yaml") == ""
+
+
+def test_the_list_is_one_of_sha256sum(tmp_path: Path) -> None:
+    with sealed(tmp_path, "config.yaml"):
+        (tmp_path / "config.yaml").write_text("a")
+    # NIST's example digest of one "a", FIPS 180-4.
+    digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+    assert (tmp_path / "SHA256SUMS").read_text() == f"{digest}  config.yaml\n"

@@ -12,7 +12,8 @@ import numpy as np
 
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import PLANES
-from td3_driving.learning.replay import Batch, ReplayMemory
+from td3_driving.learning.batch import Batch
+from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
 Message = Callable[..., Experience]

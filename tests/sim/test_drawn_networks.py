@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from td3_driving.driving.drivers import LaneKeeper
 from td3_driving.driving.episode import ExitReason
 from td3_driving.settings import from_flat
+from td3_driving.sim import opendrive
 from td3_driving.sim.collision import overlaps
 from td3_driving.sim.maps.document import Arm, Document, Style, cubic
 from td3_driving.sim.maps.drawn import LANE_BOUNDS, drawn_network
-from td3_driving.sim.opendrive import lane_spans
 from td3_driving.sim.rehearsal import drive_episode
 from td3_driving.sim.roads import MOST_NETWORKS, MapError, RoadMap, drawn_seeds, load_map, map_names
 from td3_driving.sim.world import World
@@ -51,7 +51,7 @@ def test_a_t_junction_by_hand() -> None:
         end = near * math.cos(heading), near * math.sin(heading), heading + math.pi
         arms.append(Arm(document.street([cubic(start, end)], end, (3.5, 3.2)), at_end=True))
     document.junction(arms)
-    spans = lane_spans(document.text(), "three")
+    spans = opendrive.document(document.text(), "three").spans
     driving = [span for span in spans if span.kind == "driving"]
     assert sum(span.junction < 0 for span in driving) == 6
     assert sum(span.junction >= 0 for span in driving) == 6
@@ -65,7 +65,7 @@ def test_equal_seeds_give_equal_text_and_others_another(seed: int) -> None:
     text = drawn_network(seed)
     assert text == drawn_network(seed)
     assert text != drawn_network(seed + 1)
-    junctions = [span.junction for span in lane_spans(text, "drawn")]
+    junctions = [span.junction for span in opendrive.document(text, "drawn").spans]
     assert max(junctions) >= 0, "a network without a junction is no network"
 
 

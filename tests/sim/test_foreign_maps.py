@@ -274,5 +274,7 @@ def test_the_world_runs_on_such_a_map(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [document(road(1)), crossing(50)])
 def test_what_needs_nothing_stays_as_it_is(text: str) -> None:
+    place = "<geoReference>+proj=tmerc +lat_0=49 +lon_0=8</geoReference>"
+    text = text.replace('west="0"/>', f'west="0">{place}</header>')
     read = read_document(text.encode(), "map")
     assert read.text == text and not read.notes and read.offset == (0.0, 0.0)

@@ -30,7 +30,7 @@ def test_verdicts_and_picture(doubtful: Path, tmp_path: Path, capsys: pytest.Cap
     assert cli.main(["map", str(doubtful), "--output", str(picture)]) == 0
     note, verdict = capsys.readouterr().out.splitlines()
     assert note.startswith("note: lane -2 of road 5 is down to 1.00 m wide")
-    assert verdict.startswith("drives: 1 lanes of 200 m in all, 1 lead nowhere; routes of ")
+    assert verdict.startswith("drives: 1 lane of 200 m in all, 1 leads nowhere; routes of ")
     image = cv2.imread(str(picture))
     assert image.shape[1] == 1400
     colours = {tuple(int(value) for value in colour) for colour in image.reshape(-1, 3)[::3]}
@@ -68,7 +68,7 @@ def test_refusals(text: str, reason: str, tmp_path: Path, capsys: pytest.Capture
 
 def test_a_picture_that_cannot_be_written(doubtful: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["map", str(doubtful), "--output", str(tmp_path / "nowhere" / "map.png")]) == 2
-    assert "cannot be written: No such file" in capsys.readouterr().err
+    assert "cannot be written: there is no folder" in capsys.readouterr().err
     with pytest.raises(SystemExit) as end:
         cli.main(["map", str(doubtful), "--output", "map.pdf"])
     assert end.value.code == 2

@@ -35,6 +35,18 @@ def test_encodings(load: Load, encoding: str) -> None:
     assert "encoding" not in roads.opendrive or declared == "utf-8"
 
 
+@pytest.mark.parametrize("before", ["\n  ", "<!-- whose -->\n", "<!-- <?xml -->\n<!---->  "])
+def test_what_stands_before_the_declaration_does_not_matter(load: Load, before: str) -> None:
+    assert load(before + document(road(1))).lanes[0].length == pytest.approx(150.0, abs=0.1)
+    assert load(before + document(road(1)).partition("?>")[2]).lanes[0].length == pytest.approx(150.0, abs=0.1)
+
+
+@pytest.mark.parametrize("text", ["", " ", "<!--", "<!-- a", "<!-- a -->", " " * 10**6 + "x", "<!---->" * 10**5])
+def test_what_is_no_document_is_refused_at_once(load: Load, text: str) -> None:
+    with pytest.raises(MapError):
+        load(text)
+
+
 def test_undeclared_latin_1_and_gzip(load: Load) -> None:
     text = document(road(1, 300.0), name="Straße")
     assert "read as Latin-1" in told(load(text.encode("latin-1")))

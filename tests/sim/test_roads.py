@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from td3_driving.sim.opendrive import lane_spans
+from td3_driving.sim.opendrive import document
 from td3_driving.sim.roads import OWN_MAPS, MapError, load_map, map_path
 
 STRAIGHT = map_path("straight").read_text(encoding="utf-8")
@@ -145,7 +145,7 @@ def test_what_ends_the_process_of_carlas_parser_does_not_end_ours(tmp_path: Path
 def test_damage_anywhere_is_refused_or_harmless(start: int, length: int, filler: str) -> None:
     damaged = STRAIGHT[:start] + filler + STRAIGHT[start + length :]
     try:
-        spans = lane_spans(damaged, "damaged")
+        spans = document(damaged, "damaged").spans
     except MapError:
         return
     assert any(span.kind == "driving" and span.end > span.start for span in spans)

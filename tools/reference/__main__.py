@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tools.reference`` writes ``docs/reference``; ``--check`` fails where a page differs from the code."""
+"""``python -m tools.reference`` writes what the code says into ``docs``; ``--check`` fails where a page differs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.reference.commands_page import commands_page
 from tools.reference.flow_figure import flow_figure
 from tools.reference.glossary_page import glossary_page
+from tools.reference.guide_tables import guides, renewed
 from tools.reference.messages_page import messages_page
 from tools.reference.settings_page import settings_page
 from tools.reference.tags_page import tags_page
@@ -29,11 +30,13 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main() -> int:
-    """Write or compare all pages; 1 if one differs."""
-    parser = argparse.ArgumentParser(description="Write the reference from the code.")
+    """Write or compare the reference and the tables of the guides; 1 if a page differs."""
+    parser = argparse.ArgumentParser(description="Write the reference and the tables of the guides from the code.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail where a page differs")
     check = parser.parse_args().check
-    stale = [name for name, make in PAGES.items() if not _settle(FOLDER / name, make(), check)]
+    texts = {FOLDER / name: make() for name, make in PAGES.items()}
+    texts |= {page: renewed(page.read_text(encoding="utf-8")) for page in guides()}
+    stale = [path.name for path, text in texts.items() if not _settle(path, text, check)]
     if stale:
         print(f"differs from the code: {', '.join(stale)}; run python -m tools.reference", file=sys.stderr)
     return 1 if stale else 0

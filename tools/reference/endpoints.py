@@ -45,7 +45,7 @@ class GraphEnd:
 
 
 def endpoints() -> list[GraphEnd]:
-    """Of all nodes, in order; each once."""
+    """The endpoints of all nodes, in order; each once."""
     found: set[GraphEnd] = set()
     for node, name in MODULES.items():
         if node not in GENERIC:

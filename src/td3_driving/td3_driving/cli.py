@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from td3_driving import __version__
 from td3_driving.doctor.plain_text import speak_plainly
+from td3_driving.processes.exit_codes import PIPE_CLOSED
 from td3_driving.processes.ros_needs import ensure_home
 
 COMMANDS = {
@@ -16,9 +19,11 @@ COMMANDS = {
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
     "evaluate": ("td3_driving.launching.evaluate", "drive fixed routes with policies and reference drivers"),
     "carla-server": ("td3_driving.carla_server.cli", "stand in for a CARLA server, for scripts and CI without a GPU"),
+    "view": ("td3_driving.launching.view", "show a recorded run or drive on a live page in the browser"),
     "map": ("td3_driving.sim.map_cli", "say whether an OpenDRIVE file can be driven on, and draw it"),
     "conformance": ("td3_driving.nodes.conformance.command", "check a running simulator against the CARLA bridge"),
     "doctor": ("td3_driving.doctor.cli", "judge a training run from its folder"),
+    "enclaves": ("td3_driving.launching.enclaves", "make keys and permissions of SROS 2 for the nodes of a run"),
     "fit-pedals": ("td3_driving.export.fit_pedals", "fit what the pedals of a vehicle do, for the command gate"),
     "bundle": ("td3_driving.deploy.bundle_cli", "check a bundle and say what it is"),
     "settings": ("td3_driving.launching.settings", "print every setting with its range and meaning"),
@@ -32,6 +37,9 @@ EXTRAS = {
     **dict.fromkeys(("cryptography", "onnx", "onnxruntime"), "deploy"),
     **dict.fromkeys(("carla", "msgpack", "panda3d", "PIL"), "sim"),
     "gymnasium": "gym",
+    "rerun": "live",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
 }
 """Modules that a plain ``pip install`` leaves out, and the extra of the package that brings them."""
 
@@ -47,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        its exit code; 2 when there is no such command, or when what it needs is not installed.
+        its exit code; 141 when the reader of its output has gone, as in ``td3-driving settings | head``; 2 when there
+        is no such command, or when what it needs is not installed.
     """
     speak_plainly()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -58,20 +67,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if not given or given[0] not in COMMANDS:
-        print(f"error: unknown command {given[0]!r}\n\n{usage()}" if given else usage(), file=sys.stderr)
+        print(
+            f"error: unknown command {given[0]!r}{_near(given[0])}\n\n{usage()}" if given else usage(), file=sys.stderr
+        )
         return 2
     note = ensure_home()
     if note:
         print(note, file=sys.stderr)
     try:
         module, _ = COMMANDS[given[0]]
-        return int(import_module(module).main(given[1:]))
+        code = int(import_module(module).main(given[1:]))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is left to say leads nowhere, for Python says it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except ModuleNotFoundError as error:
         reason = remedy(error.name or "")
         if not reason:
             raise
         print(f"error: td3-driving {given[0]} needs {error.name}, which is not installed: {reason}", file=sys.stderr)
         return 2
+
+
+def _near(word: str) -> str:
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def remedy(module: str) -> str:

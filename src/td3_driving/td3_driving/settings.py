@@ -26,7 +26,7 @@ from td3_driving.bounded import (
 )
 from td3_driving.plugins import load
 from td3_driving.settings_observation import ObservationSettings
-from td3_driving.settings_operation import CarlaSettings, SecuritySettings, StagedSettings
+from td3_driving.settings_operation import CarlaSettings, LoggersSettings, SecuritySettings, StagedSettings
 from td3_driving.settings_reward import RewardSettings, reward_settings
 from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
 
@@ -223,6 +223,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     carla: CarlaSettings = field(default_factory=CarlaSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
+    loggers: LoggersSettings = field(default_factory=LoggersSettings)
     staged: StagedSettings = field(default_factory=StagedSettings)
     appearance: AppearanceSettings = field(default_factory=AppearanceSettings)
 
@@ -237,7 +238,7 @@ class Settings:
 
 
 IRRELEVANT = (
-    *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation.", "security."),
+    *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation.", "security.", "loggers."),
     *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
     *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "reset_timeout", "restarts")),
 )

@@ -38,6 +38,15 @@ class SecuritySettings(Bounded):
 
 
 @dataclass(frozen=True)
+class LoggersSettings(Bounded):
+    """For whom a run is written when it is over, beside its event file; nothing is sent anywhere."""
+
+    wandb: bool = flag(False, "a Weights & Biases run, offline, in RUN/.wandb; needs wandb")
+    mlflow: bool = flag(False, "a run in the MLflow file store .mlruns beside the run folder; needs mlflow")
+    tensorboard: bool = flag(False, "the settings for TensorBoard's page HParams, and frames for its page Images")
+
+
+@dataclass(frozen=True)
 class StagedSettings(Bounded):
     """Lengths of the stages of ``train --staged``; each is greater than the one before, and 0 ends the plan."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doctor_corpus.logs import Latest, Log
 from td3_driving.monitor.event_log import EventLog
@@ -76,7 +77,7 @@ class SpinningUp(Epochs):
         return row | {"Time": time.monotonic() - self.start}
 
 
-def _spread(name: str, values: np.ndarray) -> dict[str, float]:
+def _spread(name: str, values: NDArray[np.float64]) -> dict[str, float]:
     statistics = {"Average": values.mean(), "Std": values.std(), "Max": values.max(), "Min": values.min()}
     return {f"{statistic}{name}": float(value) for statistic, value in statistics.items()}
 
@@ -91,7 +92,7 @@ class SpinningUpEvents(SpinningUp):
     def end(self, step: int) -> None:
         """One scalar per column."""
         for tag, value in self.row(step).items():
-            self.writer.scalar(tag, value, step)
+            self.writer.scalars({tag: value}, step)
 
     def close(self) -> None:
         """Flushes."""

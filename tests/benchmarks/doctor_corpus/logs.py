@@ -68,7 +68,7 @@ class Events(Log):
     def _write(self, tags: Mapping[str, str], values: Mapping[str, Any], step: int) -> None:
         for tag, value in tags.items():
             if value in values:
-                self.writer.scalar(tag, values[value], step)
+                self.writer.scalars({tag: values[value]}, step)
 
     def episode(self, step: int, total: float, length: int, info: Mapping[str, Any]) -> None:
         """Return and length."""
@@ -103,7 +103,7 @@ class AddScalars(Events):
     def update(self, step: int, updates: int, latest: Latest) -> None:
         """One point of each curve, under the name of its group."""
         for name, key in zip(self.curves, ("actor_loss", "q1_loss", "q1", "q2")):
-            self.curves[name].scalar(name.split("_")[0], latest[key], step)
+            self.curves[name].scalars({name.split("_")[0]: latest[key]}, step)
 
     def close(self) -> None:
         """Flushes."""

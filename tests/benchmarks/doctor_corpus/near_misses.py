@@ -13,45 +13,58 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from doctor_corpus.truth import GO, INSUFFICIENT, NO_GO
 from td3_driving.monitor.event_log import EventLog
 
 POINTS, STEPS = 150, 1_000_000
-Series = Mapping[str, np.ndarray]
+Series = Mapping[str, NDArray[np.float64]]
 SEED = 13
 SHARE = np.linspace(1.0 / POINTS, 1.0, POINTS)
 
 
-def _noisy(rng: Generator, values: np.ndarray, relative: float = 0.08) -> np.ndarray:
+def _noisy(rng: Generator, values: NDArray[np.float64], relative: float = 0.08) -> NDArray[np.float64]:
     return values * (1.0 + relative * rng.standard_normal(len(values)))
 
 
-def _rise(low: float, high: float, middle: float = 0.4, width: float = 0.1) -> np.ndarray:
+def _rise(low: float, high: float, middle: float = 0.4, width: float = 0.1) -> NDArray[np.float64]:
     return low + (high - low) / (1.0 + np.exp((middle - SHARE) / width))
 
 
-def _values(rng: Generator, level: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _values(
+    rng: Generator, level: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Q, critic loss and actor loss of a healthy critic at ``level``."""
     return _noisy(rng, level, 0.02), _noisy(rng, 0.05 * np.abs(level) ** 1.2 + 0.2, 0.2), -_noisy(rng, level, 0.02)
 
 
-def _sb3(returns: np.ndarray, lengths: np.ndarray, loss: np.ndarray, actor: np.ndarray) -> Series:
+def _sb3(
+    returns: NDArray[np.float64], lengths: NDArray[np.float64], loss: NDArray[np.float64], actor: NDArray[np.float64]
+) -> Series:
     names = ("rollout/ep_rew_mean", "rollout/ep_len_mean", "train/critic_loss", "train/actor_loss")
     return dict(zip(names, (returns, lengths, loss, actor)))
 
 
-def _cleanrl(returns: np.ndarray, lengths: np.ndarray, q: np.ndarray, loss: np.ndarray, actor: np.ndarray) -> Series:
+def _cleanrl(
+    returns: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+    q: NDArray[np.float64],
+    loss: NDArray[np.float64],
+    actor: NDArray[np.float64],
+) -> Series:
     names = ("charts/episodic_return", "charts/episodic_length", "losses/qf1_values", "losses/qf_loss")
     return dict(zip((*names, "losses/actor_loss"), (returns, lengths, q, loss, actor)))
 
 
-def _skrl(returns: np.ndarray, q: np.ndarray, loss: np.ndarray, actor: np.ndarray) -> Series:
+def _skrl(
+    returns: NDArray[np.float64], q: NDArray[np.float64], loss: NDArray[np.float64], actor: NDArray[np.float64]
+) -> Series:
     names = ("Reward / Total reward (mean)", "Q-network / Q1 (mean)", "Loss / Critic loss", "Loss / Policy loss")
     return dict(zip(names, (returns, q, loss, actor))) | {"Q-network / Q1 (max)": 2.0 * np.abs(q)}
 
 
-def _navigation(q: np.ndarray, loss: np.ndarray) -> Series:
+def _navigation(q: NDArray[np.float64], loss: NDArray[np.float64]) -> Series:
     return {"loss": loss, "Av. Q": q, "Max. Q": np.abs(q) + 60.0}
 
 
@@ -206,6 +219,6 @@ def _write(folder: Path, series: Series, files: int) -> None:
             if place not in writers:
                 writers[place] = EventLog(folder / place)
             for share, value in zip(SHARE[chosen], values[chosen]):
-                writers[place].scalar(name, float(value), int(share * STEPS))
+                writers[place].scalars({name: float(value)}, int(share * STEPS))
         for writer in writers.values():
             writer.close()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Parameters:
@@ -46,7 +47,7 @@ class Net:
             self.slopes.append(place.gradient[offset:end].reshape(width + 1, height))
             offset = end
         self.end = offset
-        self.inputs: list[np.ndarray] = []
+        self.inputs: list[NDArray[np.float32]] = []
 
     @staticmethod
     def size(sizes: Sequence[int]) -> int:
@@ -59,7 +60,7 @@ class Net:
             bound = 1.0 / np.sqrt(len(weight) - 1)
             weight[:] = rng.uniform(-bound, bound, weight.shape)
 
-    def forward(self, values: np.ndarray) -> np.ndarray:
+    def forward(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs (batch, height) of the inputs (batch, width)."""
         self.inputs = [values]
         for index, weight in enumerate(self.weights):
@@ -69,7 +70,7 @@ class Net:
             self.inputs.append(values)
         return values
 
-    def backward(self, slope: np.ndarray) -> np.ndarray:
+    def backward(self, slope: NDArray[np.float32]) -> NDArray[np.float32]:
         """Adds to the gradient, and gives back the slope (batch, width) at the inputs of the latest forward pass."""
         for index in reversed(range(len(self.weights))):
             if self.last or index + 1 < len(self.weights):
@@ -95,12 +96,12 @@ class Actor:
         self.encoder.start(rng)
         self.head.start(rng)
 
-    def forward(self, observation: np.ndarray) -> np.ndarray:
+    def forward(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Actions (batch, n) in [-1, 1]."""
         self.action = np.tanh(self.head.forward(self.encoder.forward(observation)))
         return self.action
 
-    def backward(self, slope: np.ndarray, of_features: np.ndarray | None = None) -> None:
+    def backward(self, slope: NDArray[np.float32], of_features: NDArray[np.float32] | None = None) -> None:
         """Adds to the gradient; ``of_features`` is a further slope at the features of the encoder."""
         slope = self.head.backward(slope * (1.0 - self.action**2))
         self.encoder.backward(slope if of_features is None else slope + of_features)
@@ -122,17 +123,19 @@ class Critic:
         for net in (self.encoder, *self.heads):
             net.start(rng)
 
-    def forward(self, observation: np.ndarray, action: np.ndarray) -> list[np.ndarray]:
+    def forward(self, observation: NDArray[np.float32], action: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Both values (batch,)."""
         joined = np.concatenate([self.encoder.forward(observation), action], 1)
         return [head.forward(joined)[:, 0] for head in self.heads]
 
-    def backward(self, slopes: Sequence[np.ndarray]) -> None:
+    def backward(self, slopes: Sequence[NDArray[np.float32]]) -> None:
         """Adds to the gradient; slopes (batch,) of both values."""
         slope = sum(head.backward(part[:, None]) for head, part in zip(self.heads, slopes))
         self.encoder.backward(np.asarray(slope)[:, : self.hidden])
 
-    def value_of(self, features: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def value_of(
+        self, features: NDArray[np.float32], action: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """First value (batch,), and the slopes of its mean at features and action."""
         values = self.heads[0].forward(np.concatenate([features, action], 1))
         slope = self.heads[0].backward(np.full_like(values, 1.0 / len(values)))

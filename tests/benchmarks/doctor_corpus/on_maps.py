@@ -34,7 +34,7 @@ def train(folder: Path, profile: str, seed: int) -> None:
             log.scalars(point.values, point.step)
         if stepped.ended is not None:
             log.scalars(_of_episode(stepped.ended), step)
-    log.scalar("run/finished", 1.0, settings.run.steps)
+    log.scalars({"run/finished": 1.0}, settings.run.steps)
     log.close()
     run.scene.camera.close()
 

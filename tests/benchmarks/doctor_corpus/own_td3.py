@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
 
 from doctor_corpus.logs import Log
 from doctor_corpus.networks import Actor, Critic
@@ -30,7 +32,7 @@ class Replay:
         self.table[self.count % self.capacity] = np.concatenate([np.atleast_1d(part) for part in parts])
         self.count += 1
 
-    def sample(self, size: int) -> list[np.ndarray]:
+    def sample(self, size: int) -> list[NDArray[np.float32]]:
         """A batch of each part."""
         rows = self.rng.integers(0, min(self.count, self.capacity), size)
         return np.split(self.table[rows], self.splits, 1)
@@ -44,7 +46,8 @@ class Learner:
         self.plan, self.rng, self.count = plan, rng, 0
         self.actor, self.critic = Actor(*sizes), Critic(*sizes)
         self.targets = Actor(*sizes), Critic(*sizes)
-        for target, source in zip(self.targets, (self.actor, self.critic)):
+        self.pairs: list[tuple[Actor | Critic, Actor | Critic]] = list(zip(self.targets, (self.actor, self.critic)))
+        for target, source in self.pairs:
             source.start(rng)
             if plan.kind == "policy_saturated" and source is self.actor:
                 self.actor.head.weights[-1][-1] = 15.0
@@ -52,7 +55,7 @@ class Learner:
         self.usual = {"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3))
         self.rate = self.usual
         self.gamma = plan.option("high", 1.5) if plan.kind == "gamma_high" else plan.option("gamma", 0.98)
-        self.latest: dict[str, np.ndarray | float] = {}
+        self.latest: dict[str, NDArray[np.float32] | float] = {}
 
     def shake(self, share: float) -> None:
         """What goes wrong in the midst of training; ``share`` is the done part of the budget."""
@@ -64,7 +67,7 @@ class Learner:
         elif self.plan.truth == GO:  # a smaller and smaller rate holds what was learned
             self.rate = self.usual * min(1.0, 3.3 * (1.0 - share) + 0.02)
 
-    def update(self, batch: list[np.ndarray]) -> None:
+    def update(self, batch: list[NDArray[np.float32]]) -> None:
         """One update of the critic, and every second time one of the actor and the targets."""
         observation, action, reward, after, terminated = batch
         target = self._target(reward[:, 0], after, terminated[:, 0])
@@ -73,7 +76,7 @@ class Learner:
         self.critic.parameters.gradient[:] = 0.0
         self.critic.backward([2.0 / len(target) * error for error in errors])
         self.latest |= {"q1": values[0], "q2": values[1], "target_q": target, "reward": reward}
-        self.latest |= {"q1_loss": np.mean(errors[0] ** 2), "q2_loss": np.mean(errors[1] ** 2)}
+        self.latest |= {"q1_loss": float(np.mean(errors[0] ** 2)), "q2_loss": float(np.mean(errors[1] ** 2))}
         self.latest["grad_critic"] = self.critic.parameters.norm
         if self.plan.kind != "critic_dead":
             self.critic.parameters.step(self.rate)
@@ -81,14 +84,17 @@ class Learner:
         if self.count % 2 == 0:
             self._update_actor(observation)
 
-    def _target(self, reward: np.ndarray, after: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+    def _target(
+        self, reward: NDArray[np.float32], after: NDArray[np.float32], terminated: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         actor, critic = self.targets
         action = actor.forward(after)
         noise = np.clip(0.2 * self.rng.standard_normal(action.shape, np.float32), -0.5, 0.5)
         values = critic.forward(after, np.clip(action + noise, -1.0, 1.0))
-        return reward + np.float32(self.gamma) * (1.0 - terminated) * np.minimum(*values)
+        target: NDArray[np.float32] = reward + np.float32(self.gamma) * (1.0 - terminated) * np.minimum(*values)
+        return target
 
-    def _update_actor(self, observation: np.ndarray) -> None:
+    def _update_actor(self, observation: NDArray[np.float32]) -> None:
         action = self.actor.forward(observation)
         wrong = self.plan.kind == "wrong_features"
         features = self.actor.encoder.inputs[-1] if wrong else self.critic.encoder.forward(observation)
@@ -100,7 +106,7 @@ class Learner:
         if self.plan.kind != "policy_frozen":
             self.actor.parameters.step(self.rate)
         tau = np.float32(self.plan.option("tau", 0.01))
-        for target, source in zip(self.targets, (self.actor, self.critic)):
+        for target, source in self.pairs:
             target.parameters.value += tau * (source.parameters.value - target.parameters.value)
 
     def numbers(self) -> dict[str, float]:
@@ -112,9 +118,10 @@ class Learner:
         values |= {"reward_mean": float(reward.mean()), "reward_std": float(reward.std())}
         return values | {"reward_min": float(reward.min()), "reward_max": float(reward.max())}
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
+    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """The policy's action in [-1, 1]."""
-        return self.actor.forward(np.asarray(observation, np.float32)[None])[0]
+        action: NDArray[np.float32] = self.actor.forward(np.asarray(observation, np.float32)[None])[0]
+        return action
 
 
 class Loop:
@@ -123,8 +130,9 @@ class Loop:
     def __init__(self, plan: Plan, log: Log) -> None:
         self.plan, self.log, self.env = plan, log, plan.env()
         self.rng = np.random.default_rng(plan.seed)
-        size, actions = self.env.observation_space.shape[0], self.env.action_space.shape[0]
-        self.scale = float(self.env.action_space.high[0])
+        seen, done = self.env.observation_space, self.env.action_space
+        assert isinstance(seen, Box) and isinstance(done, Box)
+        size, actions, self.scale = seen.shape[0], done.shape[0], float(done.high[0])
         self.learner = Learner(plan, size, actions, self.rng)
         self.replay = Replay(plan.option("capacity", 100_000), size, actions, self.rng)
         self.noise = plan.option("noise", 0.35 if plan.task == "reach" else 0.15)
@@ -146,11 +154,12 @@ class Loop:
                 self.log.evaluation(step, *self._evaluated())
         self.log.close()
 
-    def _action(self, random: bool) -> np.ndarray:
+    def _action(self, random: bool) -> NDArray[np.float32]:
         if random:
             return self.rng.uniform(-1.0, 1.0, self.env.action_space.shape).astype(np.float32)
         action = self.learner.act(self.observation)
-        return np.clip(action + self.noise * self.rng.standard_normal(action.shape), -1.0, 1.0).astype(np.float32)
+        noisy: NDArray[np.float64] = action + self.noise * self.rng.standard_normal(action.shape)
+        return np.clip(noisy, -1.0, 1.0).astype(np.float32)
 
     def _step(self, step: int, random: bool) -> None:
         action = self._action(random)

@@ -61,7 +61,7 @@ class Plan:
         """A setting of the learner."""
         return self.options.get(name, default)
 
-    def env(self) -> gym.Env:
+    def env(self) -> gym.Env[Any, Any]:
         """The environment of the run, sick where the kind says so."""
         task = TASKS[self.task]
         if self.kind == "violation_pays":

@@ -13,11 +13,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
-Policy = Callable[[np.ndarray], np.ndarray]
+Vector = NDArray[np.float32]
+Environment = gym.Env[Any, Any]
+Policy = Callable[[Vector], Vector]
 
 
-class LaneKeeping(gym.Env):
+class LaneKeeping(gym.Env[Vector, Vector]):
     """A car on a winding lane: steer and throttle, episodes end where it leaves the lane (2 m) or after 200 steps.
 
     Observation: lateral offset / 2 m, heading error (rad), speed / 15 m/s, curvature (1/m) here and 10 m ahead, times
@@ -35,7 +38,7 @@ class LaneKeeping(gym.Env):
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.pays = pays
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Vector, dict[str, Any]]:
         """A fresh lane, the car near its middle at 5 m/s."""
         super().reset(seed=seed)
         bends = self.np_random.uniform(-0.02, 0.02, 40)
@@ -47,11 +50,11 @@ class LaneKeeping(gym.Env):
     def _bend(self, ahead: float) -> float:
         return float(self.curvature[min(int(self.way + ahead), len(self.curvature) - 1)])
 
-    def _observation(self) -> np.ndarray:
+    def _observation(self) -> Vector:
         bends = (50.0 * self._bend(0.0), 50.0 * self._bend(10.0))
         return np.array([self.offset / 2.0, self.heading, self.speed / 15.0, *bends], np.float32)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Kinematic bicycle of 2.7 m, steering angle up to 0.3 rad, acceleration up to 3 m/s²."""
         steer, pedal = np.clip(np.nan_to_num(action), -1.0, 1.0)
         self.speed = float(np.clip(self.speed + 0.3 * pedal, 0.0, 15.0))
@@ -70,7 +73,7 @@ class LaneKeeping(gym.Env):
         return float(self.speed * np.cos(self.heading) / 15.0 - 0.125 * abs(self.offset)) - 10.0 * left
 
 
-class Reach(gym.Env):
+class Reach(gym.Env[Vector, Vector]):
     """A point in the plane that must come within 0.3 of a goal; reward 1 there, 0 anywhere else; 50 steps at most."""
 
     LIMIT = 50
@@ -79,7 +82,7 @@ class Reach(gym.Env):
         self.observation_space = gym.spaces.Box(-2.0, 2.0, (4,), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Vector, dict[str, Any]]:
         """Point and goal anywhere in the square, at least 0.7 apart."""
         super().reset(seed=seed)
         while True:
@@ -89,10 +92,10 @@ class Reach(gym.Env):
         self.count = 0
         return self._observation(), {}
 
-    def _observation(self) -> np.ndarray:
+    def _observation(self) -> Vector:
         return np.concatenate([self.place, self.goal - self.place]).astype(np.float32)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Moves the point by up to 0.1 per axis."""
         self.place = np.clip(self.place + 0.1 * np.clip(np.nan_to_num(action), -1.0, 1.0), -1.0, 1.0)
         self.count += 1
@@ -102,10 +105,10 @@ class Reach(gym.Env):
         return self._observation(), float(there), there, over and not there, info
 
 
-class ChangedReward(gym.Wrapper):
+class ChangedReward(gym.Wrapper[Any, Any, Any, Any]):
     """Another reward: ``change(reward, count)`` with the number of steps so far."""
 
-    def __init__(self, env: gym.Env, change: Callable[[float, int], float]) -> None:
+    def __init__(self, env: Environment, change: Callable[[float, int], float]) -> None:
         super().__init__(env)
         self.change, self.count = change, 0
 
@@ -116,7 +119,7 @@ class ChangedReward(gym.Wrapper):
         return observation, self.change(float(reward), self.count), terminated, truncated, info
 
 
-class DiesAfter(gym.Wrapper):
+class DiesAfter(gym.Wrapper[Any, Any, Any, Any]):
     """An environment that stops reacting after ``alive`` steps: the same observation and reward for ever.
 
     Args:
@@ -125,7 +128,7 @@ class DiesAfter(gym.Wrapper):
         length: steps per episode from then on.
     """
 
-    def __init__(self, env: gym.Env, alive: int, length: int) -> None:
+    def __init__(self, env: Environment, alive: int, length: int) -> None:
         super().__init__(env)
         self.alive, self.length = alive, length
         self.count = self.inside = 0
@@ -153,18 +156,18 @@ class DiesAfter(gym.Wrapper):
 class Task:
     """A task, the return of a good policy and of a bad one, the longest episode, the name that runs log."""
 
-    make: Callable[[], gym.Env]
+    make: Callable[[], Environment]
     good: float
     bad: float
     length: int
     id: str
 
 
-def _lane() -> gym.Env:
+def _lane() -> Environment:
     return LaneKeeping()
 
 
-def _reach() -> gym.Env:
+def _reach() -> Environment:
     return Reach()
 
 

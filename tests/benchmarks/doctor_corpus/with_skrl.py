@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skrl.agents.torch.td3 import TD3, TD3_CFG
 from skrl.envs.wrappers.torch import wrap_env
 from skrl.memories.torch import RandomMemory
@@ -58,10 +59,11 @@ def train(plan: Plan, folder: Path) -> Policy:
     SequentialTrainer(cfg=trainer, env=env, agents=agent).train()
     agent.writer.close()
 
-    def policy(observation: np.ndarray) -> np.ndarray:
+    def policy(observation: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.as_tensor(observation, dtype=torch.float32).unsqueeze(0)
         with torch.no_grad():
-            return agent.policy.act({"observations": batch}, role="policy")[0].squeeze(0).numpy()
+            action: NDArray[np.float32] = agent.policy.act({"observations": batch}, role="policy")[0].squeeze(0).numpy()
+        return action
 
     return policy
 
@@ -91,7 +93,7 @@ _NAMES = ("policy", "target_policy", "critic_1", "critic_2", "target_critic_1", 
 
 
 def _rate(plan: Plan) -> float:
-    return {"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3))
+    return float({"lr_zero": 0.0, "lr_high": plan.option("high", 0.3)}.get(plan.kind, plan.option("lr", 1e-3)))
 
 
 def _make_sick(plan: Plan, agent: TD3) -> None:

@@ -3,11 +3,43 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here; run: make build")
 
-from td3_driving.nodes.ros.fast_wait import Housekeeping
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from std_msgs.msg import String
+
+from td3_driving.nodes.ros import qos
+from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
+
+from ...shared.patience import HANG
+
+
+class Arrival:
+    """Waits for a message by a subscription of its own, which leaves those of others alone."""
+
+    def __init__(self, node: Node, context: Context) -> None:
+        self._came = 0
+        subscription = node.create_subscription(String, "words", self._count, qos.BRIDGE)
+        self._fast = FastWait(context, [subscription], [])
+
+    def _count(self, message: String) -> None:
+        self._came += 1
+
+    def wait_for_message(self) -> None:
+        """Until one more has come."""
+        before, end = self._came, time.monotonic() + HANG
+        while self._came == before and time.monotonic() < end:
+            self._fast.once(0.1)
+
+    def close(self) -> None:
+        """Nothing to do; the node goes with its context."""
 
 
 class Wall:
@@ -45,3 +77,29 @@ def test_silence_is_always_the_time() -> None:
     wall.now += 0.05
     house.answered = True
     assert not house.due(busy=True), "the looks in silence count"
+
+
+def test_draining_ends_though_messages_come_as_fast_as_they_are_taken(domain_id: int) -> None:
+    """As images of 8 MB do on a busy machine; each message here brings the next one, and waits until it is there."""
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=domain_id)
+    node = Node("reader", context=context)
+    taken: list[str] = []
+    publisher = node.create_publisher(String, "words", qos.BRIDGE)
+
+    def send(text: str) -> None:
+        publisher.publish(String(data=text))
+        waiting.wait_for_message()
+
+    def on_word(message: String) -> None:
+        taken.append(message.data)
+        assert len(taken) <= 10 * qos.BRIDGE.depth, "it never ends"
+        send("more")
+
+    subscription = node.create_subscription(String, "words", on_word, qos.BRIDGE)
+    with closing(Arrival(node, context)) as waiting:
+        fast = FastWait(context, [subscription], [])
+        send("first")
+        fast.drain()
+    assert taken[0] == "first" and len(taken) <= qos.BRIDGE.depth
+    rclpy.shutdown(context=context)

@@ -10,7 +10,13 @@ import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
+from carla_msgs.msg import CarlaControl
 from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Bool
+
+from td3_driving.doctor.diagnosis import Verdict
+from td3_driving.doctor.examine import examine
+from td3_driving.nodes.ros import qos
 
 from ..run_harness import Ear, Run
 from ..stranger import EGO, Stranger
@@ -84,3 +90,46 @@ def test_who_else_drives_is_named_and_nothing_is_learned_from_it(tmp_path: Path,
     assert "Traceback" not in run.output
     assert report["verdict"] == "NO-GO" and report["causes"][0]["cause"] == "foreign_writer"
     assert series["graph/second_writers"][-1][1] >= 3.0
+
+
+def test_who_comes_and_goes_at_once_is_named_and_a_second_camera_too(tmp_path: Path, domain_id: int) -> None:
+    """Each message stops or takes over the world; its publisher has left before anybody looks at the graph."""
+    control, override = "/carla/control", f"{EGO}/vehicle_control_manual_override"
+    guids = []
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {**SETTINGS, "run.steps": 200}, "--record") as run:
+        with Stranger(domain_id) as stranger:
+            run.until(lambda: ear.step >= 5, "5 steps", ear)
+            for topic, kind, profile, on, off, words in (
+                (
+                    *(control, CarlaControl, qos.BRIDGE),
+                    *(CarlaControl(command=CarlaControl.PAUSE), CarlaControl(command=CarlaControl.PLAY)),
+                    "sent PAUSE on carla/control",
+                ),
+                (override, Bool, qos.BRIDGE_LATCHED_ONE, Bool(data=True), Bool(data=False), "drives by hand"),
+            ):
+                guids.append(stranger.pass_by(kind, topic, profile, on))
+                said = f"(GUID {guids[-1]}) {words}"
+                run.until(lambda said=said: said in run.output, "the sender by its GUID", ear)
+                run.until(
+                    lambda guid=guids[-1]: any(guid in text for text in errors_of(ear, "graph: writers")),
+                    "the sender on /diagnostics",
+                    ear,
+                )
+                held = ear.step
+                stranger.pass_by(kind, topic, profile, off)
+                run.until(lambda held=held: ear.step > held + 3, "steps after it was taken back", ear)
+            images = stranger.show_images(3)
+            run.until(
+                lambda: any("rgb_front/image" in text for text in errors_of(ear, "graph: writers")),
+                "the second camera on /diagnostics",
+                ear,
+            )
+            stranger.leave(images)
+        assert run.wait(ear) == 0, run.output[-4000:]
+        report = (run.folder / "report.json").read_text()
+    assert json.loads(report)["verdict"] == "NO-GO" and json.loads(report)["causes"][0]["cause"] == "foreign_writer"
+    assert all(guid in report for guid in guids) and "rgb_front/image" in report
+    assert ear.accounts[-1].inserted == 200 and ear.accounts[-1].rejected == 0
+    assert "clock went back" not in run.output and "Traceback" not in run.output
+    recorded = examine(run.folder / "bag")
+    assert recorded.verdict is Verdict.NO_GO and recorded.causes[0].cause == "foreign_writer"

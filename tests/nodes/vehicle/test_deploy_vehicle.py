@@ -92,7 +92,7 @@ def test_the_car_drives_through_the_gate_and_the_end_of_the_service_stops_it(
     client.close()
 
 
-def test_a_refused_bundle_ends_the_service_with_its_sentence(tmp_path: Path, domain_id: int) -> None:
+def test_a_refused_bundle_is_told_before_anything_starts(tmp_path: Path, domain_id: int) -> None:
     (tmp_path / "policy.zip").write_bytes(b"no bundle")
     answer = subprocess.run(
         [sys.executable, "-m", "td3_driving.cli", "deploy", "policy.zip"],
@@ -102,6 +102,5 @@ def test_a_refused_bundle_ends_the_service_with_its_sentence(tmp_path: Path, dom
         text=True,
         timeout=HANG,
     )
-    assert answer.returncode == 2
-    assert "drive: error: the bundle is damaged or no zip archive" in answer.stdout
-    assert answer.stderr == "error: drive ended the run (exit code 2)\n"
+    assert (answer.returncode, answer.stdout) == (2, ""), "no process has started"
+    assert answer.stderr.startswith("error: the bundle is damaged or no zip archive") and answer.stderr.count("\n") == 1

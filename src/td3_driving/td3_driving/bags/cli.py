@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -16,7 +15,7 @@ from td3_driving.bags.replaying import Comparison, Replayed, replay
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
-from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.refusals import refuse
 from td3_driving.runs import run_folder
 from td3_driving.settings import Settings, SettingsError
 
@@ -38,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
             return _report(replayed, asked)
     except (BagError, ReplayError, run_folder.RunFolderError, SettingsError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return refuse(error)
 
 
 def _directory(asked: argparse.Namespace, settings: Settings, held: ExitStack) -> Path | None:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.experience import Experience
 from td3_driving.learning.replay import ReplayMemory
@@ -43,7 +45,7 @@ def memory_digest(memory: ReplayMemory) -> str:
     return hashlib.sha256(b"".join(sorted(single))).hexdigest()
 
 
-def _add(hashed: hashlib.blake2b, array: np.ndarray | np.generic | None) -> None:
+def _add(hashed: hashlib.blake2b, array: NDArray[Any] | np.generic | None) -> None:
     if array is None:
         hashed.update(b"none")
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from rosbags.highlevel import AnyReader
 
-from td3_driving.bags.topics import TOPICS
+from td3_driving.bags.topics import SHOWN, TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
 from td3_driving.runs.profiles import load_run, parse_run
 from td3_driving.settings import Settings, SettingsError
@@ -26,7 +26,7 @@ OLD_BAG = (
     "was recorded when the reward had five fixed parts (Experience.reward_parts); its steps carry no terms"
     " (Experience.reward_terms), so they cannot be rebuilt: record the run anew"
 )
-_KINDS = {topic.name: [kind for kind in (topic.kind, topic.also) if kind] for topic in TOPICS}
+_KINDS = {topic.name: [kind for kind in (topic.kind, topic.also) if kind] for topic in (*TOPICS, *SHOWN)}
 
 
 class BagError(ValueError):
@@ -41,11 +41,13 @@ class BagMessage:
         space: namespace of its topic, "" for the root.
         name: of its topic without the namespace, as in :mod:`td3_driving.bags.topics`.
         message: its fields.
+        time_ns: when it was recorded [ns].
     """
 
     space: str
     name: str
     message: Any
+    time_ns: int = 0
 
 
 class Bag:
@@ -111,10 +113,11 @@ class Bag:
         """
         connections = self._wanted(names)
         try:
-            for connection, _, data in self._reader.messages(connections=connections):
+            for connection, time_ns, data in self._reader.messages(connections=connections):
                 if len(data) > MAX_MESSAGE:
                     raise BagError(f"{self.path}: a message on {connection.topic} has {len(data)} bytes")
-                yield BagMessage(*_split(connection.topic), self._reader.deserialize(data, connection.msgtype))
+                message = self._reader.deserialize(data, connection.msgtype)
+                yield BagMessage(*_split(connection.topic), message, time_ns)
         except BagError:
             raise
         except Exception as error:  # As above.

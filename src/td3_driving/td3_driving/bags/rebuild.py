@@ -50,7 +50,7 @@ class Rebuilder:
         self._pilot: Pilot | None = None
         self._session: tuple[str, int] = ("", 0)
         self._session_steps = 0
-        self._chosen: np.ndarray | None = None
+        self._chosen: NDArray[np.float32] | None = None
         self._driving = self._begun = False
         self._start_ns = 0
         self._last_ns: int | None = None
@@ -170,7 +170,7 @@ class Rebuilder:
         self._collisions = [at for at in self._collisions if at > self._start_ns]
         self._driving, self._begun = True, False
 
-    def _choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def _choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         assert self._chosen is not None
         return self._chosen, 0
 

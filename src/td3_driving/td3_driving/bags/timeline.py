@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.drivers import Neighbours
 from td3_driving.driving.vehicle_state import VehicleState
@@ -34,13 +35,13 @@ class RecordedFrame:
         vehicle: from the odometry.
         action: the policy's answer.
         start: message of an episode that may begin with this frame.
-        collided: whether a contact bears this stamp.
+        collided: whether a contact has this stamp.
         objects: the other vehicles, perhaps with the vehicle itself.
     """
 
-    frame: np.ndarray | None = None
+    frame: NDArray[np.uint8] | None = None
     vehicle: VehicleState | None = None
-    action: np.ndarray | None = None
+    action: NDArray[np.float32] | None = None
     start: Any = None
     collided: bool | None = None
     objects: Neighbours | None = None

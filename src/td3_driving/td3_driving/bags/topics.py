@@ -51,10 +51,16 @@ TOPICS = (
     Recorded(topics.EPISODE, "td3_driving_msgs/msg/EpisodeSummary", shared=True),
     Recorded(topics.EVALUATION, "td3_driving_msgs/msg/EvaluationSummary", shared=True),
     Recorded(topics.LEARNER_STATUS, "td3_driving_msgs/msg/LearnerStatus", shared=True),
+    Recorded(topics.REFUSALS, "td3_driving_msgs/msg/Refusals", shared=True),
     Recorded(topics.GUARD, "td3_driving_msgs/msg/Guard", latched=True, shared=True),
     Recorded("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", shared=True),
 )
 """Left out: weights, which the checkpoints keep, and markers, which follow from the rest."""
+SHOWN = (
+    Recorded(topics.GATE_STATUS, "td3_driving_msgs/msg/GateStatus"),
+    Recorded("carla/markers/static", "visualization_msgs/msg/MarkerArray", latched=True),
+)
+"""Topics that bags from elsewhere may hold, and that are shown from them."""
 
 
 def recorded_topics(num_actors: int) -> list[tuple[str, Recorded]]:

@@ -59,6 +59,10 @@ class Sightings:
         with self._news:
             return self._news.wait_for(condition, timeout)
 
+    def now(self) -> float:
+        """The wall time by which frames and waits count [s]."""
+        return self._clock()
+
     def restart_silence(self) -> None:
         """Count silence from now on."""
         self._last_frame_at = self._clock()

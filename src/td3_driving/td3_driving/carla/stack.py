@@ -102,6 +102,8 @@ class Stack:
             self._quietly(self.traffic.leave)
         for name in ("spawner", "bridge"):
             self._end(name)
+        if self.traffic is not None and self._carla.bridge == "start":
+            self._quietly(self.traffic.forget)
         if healthy and self._carla.bridge == "start":
             self._quietly(self.world.set_asynchronous)
             self._quietly(self.world.clear)

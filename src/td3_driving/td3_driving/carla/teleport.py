@@ -8,7 +8,6 @@ braked before and after, and watched until it stands. Every frame is answered, o
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -94,8 +93,8 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, limits: Limits, frame_
     ego.teleport(start)
     ego.stop_motion()
     frames = settled = 0
-    deadline = time.monotonic() + limits.patience
-    while frames < MOST_FRAMES and time.monotonic() < deadline:
+    deadline = sightings.now() + limits.patience
+    while frames < MOST_FRAMES and sightings.now() < deadline:
         state = _next_state(sightings, seen, limits.silence)
         frames += 1
         seen = sightings.states
@@ -109,7 +108,7 @@ def teleport(ego: Ego, sightings: Sightings, start: Pose, limits: Limits, frame_
         ego.brake()
         if settled >= limits.discard:
             return state.stamp_ns + frame_ns // 2
-    took = f"{frames} frames and {time.monotonic() - deadline + limits.patience:.0f} s"
+    took = f"{frames} frames and {sightings.now() - deadline + limits.patience:.0f} s"
     raise ServerLost(f"the ego vehicle did not come to rest at ({start.x:.1f}, {start.y:.1f}) in {took}")
 
 
@@ -119,9 +118,9 @@ def _until_bridge_waits(sightings: Sightings) -> None:
     A command that came too late for its frame answers the next one; from then on the bridge is a frame ahead of
     the answers for good, unless a frame goes unanswered.
     """
-    deadline = time.monotonic() + MOST_UNREST
+    deadline = sightings.now() + MOST_UNREST
     seen = -1
-    while seen < sightings.states and time.monotonic() < deadline:
+    while seen < sightings.states and sightings.now() < deadline:
         seen = sightings.states
         sightings.wait(partial(_newer, sightings, seen), QUIET)
 

@@ -12,6 +12,7 @@ The vehicles stay from episode to episode: spawning and destroying again and aga
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ GAP = 2.5
 """Distance that the traffic keeps to the vehicle ahead [m]."""
 TAKEN = "bind error"
 """What libcarla says when it cannot listen."""
+SLOW = "rpc::timeout"
+"""What libcarla says when a manager in another process has not answered for 2 s, whatever the client's time-out is."""
+PATIENCE = 3
+"""How often such a manager is asked: on a busy machine its process may not get 2 s in a row."""
 MOVING = 0.1
 """Speed from which on a vehicle moves [m/s]."""
 
@@ -77,8 +82,8 @@ class CarlaTraffic:
             if TAKEN in str(error):
                 raise ManagerUnknown(str(error)) from error
             raise
-        calls("set_synchronous_mode", self._manager.set_synchronous_mode, True)
-        calls("set_global_distance", self._manager.set_global_distance_to_leading_vehicle, GAP)
+        self._tell("set_synchronous_mode", self._manager.set_synchronous_mode, True)
+        self._tell("set_global_distance", self._manager.set_global_distance_to_leading_vehicle, GAP)
         self._points = calls("get_spawn_points", lambda: list(client.get_world().get_map().get_spawn_points()))
         if not self._points:
             raise CarlaError("this map has no spawn points for traffic; set simulator.vehicles to 0 to drive alone")
@@ -89,8 +94,7 @@ class CarlaTraffic:
             return
         if self._manager is None:
             self.join()
-        calls = self._world.calls
-        calls("set_random_device_seed", self._manager.set_random_device_seed, seed % 2**31)
+        self._tell("set_random_device_seed", self._manager.set_random_device_seed, seed % 2**31)
         vehicles = self._alive()
         self._look_whether_it_moves(vehicles)
         self._destroy([vehicle.id for vehicle in vehicles[count:]])
@@ -106,12 +110,37 @@ class CarlaTraffic:
             self._say(f"{len(self._ids)} vehicles instead of {count}: the other places are taken or too near")
         self._episodes += 1
 
+    def forget(self) -> None:
+        """Forget the manager whose process has ended.
+
+        libcarla keeps one connection for each port as long as this process lives, and never mends it: the manager of
+        the next bridge would be asked in vain. It drops the connection before it tells the manager to end.
+        """
+        if self._manager is not None:
+            with suppress(ServerLost):
+                self._world.calls("shut_down", self._manager.shut_down)
+            self._manager = None
+
     def leave(self) -> None:
         """Destroy the vehicles and let the manager run by itself, so that no tick waits for it."""
         if self._manager is not None:
-            self._world.calls("set_synchronous_mode", self._manager.set_synchronous_mode, False)
+            self._tell("set_synchronous_mode", self._manager.set_synchronous_mode, False)
         self._destroy(self._ids)
         self._ids = []
+
+    def _tell(self, what: str, order: Callable[[Any], object], value: object) -> None:
+        """Set up the manager; an order that it did not answer in time is given again, which changes nothing.
+
+        Raises:
+            ServerLost: it is lost, or too slow for too long.
+        """
+        for left in reversed(range(PATIENCE)):
+            try:
+                self._world.calls(what, order, value)
+                return
+            except ServerLost as error:
+                if SLOW not in str(error) or not left:
+                    raise
 
     def _alive(self) -> list[Any]:
         if not self._ids:

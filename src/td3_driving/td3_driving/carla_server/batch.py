@@ -35,7 +35,7 @@ class CommandKind(NamedTuple):
     run: Callable[..., Any]
 
     def decoders(self) -> list[Decoder]:
-        """Of the fields, the id first."""
+        """Decoders of the fields, the id first."""
         return [decoder(U32), *(decoder(kind) for kind in self.kinds)]
 
 

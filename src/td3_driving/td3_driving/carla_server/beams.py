@@ -34,8 +34,8 @@ def check(sensor: Thing) -> None:
 
 
 def generator(sensor: Thing, frame: int) -> np.random.Generator:
-    """Return the random generator of one sensor in one frame, independent of other sensors."""
-    return np.random.default_rng([int(abs(sensor.value("noise_seed"))), sensor.id, frame])
+    """Return the random generator of one sensor in one frame, counted from its first: the seed decides, as on CARLA."""
+    return np.random.default_rng([int(abs(sensor.value("noise_seed"))), frame])
 
 
 def _axes(sensor: Thing) -> np.ndarray:

@@ -154,6 +154,7 @@ RADAR: Attributes = {
     "vertical_fov": 30.0,
     "range": 100.0,
     "points_per_second": 1500,
+    "noise_seed": 0,
     "sensor_tick": 0.0,
 }
 OBSTACLE: Attributes = {

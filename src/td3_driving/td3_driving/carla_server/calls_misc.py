@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from td3_driving.carla_server.records import U32
-from td3_driving.carla_server.rpc import CallError, call
+from td3_driving.carla_server.rpc import call
 from td3_driving.carla_server.simulation import Simulation
 
 DRAWING, RECORDER, LAMPS, ROS = "drawing", "recorder", "street lights", "ROS of the server"
 NO_RECORDER = "this server has no recorder; record what the sensors send"
+"""Told as the result, as CARLA tells of a file that is not there: programs that record beside their work go on."""
 
 
 @call(DRAWING, waits=False)
@@ -36,8 +37,8 @@ def set_annotations_traverse_translucency(simulation: Simulation, enabled: bool)
 
 @call(RECORDER)
 def start_recorder(simulation: Simulation, name: str, additional: bool = False) -> str:
-    """Refused: there is no recorder."""
-    raise CallError(NO_RECORDER)
+    """Refused by a sentence as the result: there is no recorder."""
+    return NO_RECORDER
 
 
 @call(RECORDER, waits=False)
@@ -47,26 +48,26 @@ def stop_recorder(simulation: Simulation) -> None:
 
 @call(RECORDER)
 def show_recorder_file_info(simulation: Simulation, name: str, everything: bool = False) -> str:
-    """Refused: there is no recorder."""
-    raise CallError(NO_RECORDER)
+    """Refused by a sentence as the result: there is no recorder."""
+    return NO_RECORDER
 
 
 @call(RECORDER)
 def show_recorder_collisions(simulation: Simulation, name: str, first: Any = 0, second: Any = 0) -> str:
-    """Refused: there is no recorder."""
-    raise CallError(NO_RECORDER)
+    """Refused by a sentence as the result: there is no recorder."""
+    return NO_RECORDER
 
 
 @call(RECORDER)
 def show_recorder_actors_blocked(simulation: Simulation, name: str, time: Any = 0, distance: Any = 0) -> str:
-    """Refused: there is no recorder."""
-    raise CallError(NO_RECORDER)
+    """Refused by a sentence as the result: there is no recorder."""
+    return NO_RECORDER
 
 
 @call(RECORDER)
 def replay_file(simulation: Simulation, name: str) -> str:
-    """Refused: there is no recorder."""
-    raise CallError(NO_RECORDER)
+    """Refused by a sentence as the result: there is no recorder."""
+    return NO_RECORDER
 
 
 @call(RECORDER, waits=False)

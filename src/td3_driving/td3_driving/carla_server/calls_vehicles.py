@@ -22,7 +22,7 @@ from td3_driving.carla_server.vehicle_records import (
 
 VEHICLES, LIGHTS = "vehicles", "traffic lights"
 LONGEST_PHASE = 1e5
-"""Of a traffic light [s]."""
+"""Longest phase of a traffic light [s]."""
 
 
 @call(VEHICLES, waits=False)

@@ -21,7 +21,7 @@ from td3_driving.sim.roads import RoadMap
 from td3_driving.sim.surfaces import SURFACES, Light, Look
 
 MOST_PIXELS = 2**22
-"""Of one camera."""
+"""Most pixels of one camera."""
 MOST_SIZES = 8
 """Different sizes and fields of view of cameras at one time."""
 FAR_AWAY = 1e6
@@ -110,7 +110,7 @@ class Lens:
 
     @classmethod
     def of(cls, sensor: Thing) -> Lens:
-        """Of a camera."""
+        """The lens of a camera."""
         return cls(
             int(sensor.value("image_size_x", 800.0)),
             int(sensor.value("image_size_y", 600.0)),

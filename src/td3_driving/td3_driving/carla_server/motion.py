@@ -200,7 +200,7 @@ def _back(solid: Solid, before: dict[int, tuple[float, float, float]]) -> None:
 
 
 def _impulse(one: Solid, other: Solid) -> Vector3D:
-    """Of a plastic impact on ``one`` [N s]."""
+    """Impulse of a plastic impact on ``one`` [N s]."""
     mass, second = (_mass(solid) for solid in (one, other))
     share = mass * second / (mass + second)
     return Vector3D(*(share * (b - a) for a, b in zip(one.velocity, other.velocity)))

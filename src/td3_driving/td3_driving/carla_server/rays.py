@@ -69,11 +69,11 @@ class Rays:
         start = np.array([at.x, -at.y, at.z])
         boxes = self.boxes(episode, start, reach, sensor)
         distance, index = through(start, along, boxes.rows, reach)
-        label = np.where(index >= 0, boxes.labels[index], 0) if len(boxes.labels) else np.zeros(len(along), np.uint8)
-        actor = np.where(index >= 0, boxes.ids[index], 0) if len(boxes.ids) else np.zeros(len(along), np.int64)
+        label, actor = np.zeros(len(along), np.uint8), np.zeros(len(along), np.int64)
+        on_box = index >= 0
+        label[on_box], actor[on_box] = boxes.labels[index[on_box]], boxes.ids[index[on_box]]
         ground = index == GROUND
         if ground.any():
-            label = label.copy()
             where = start + along[ground] * distance[ground, None]
             label[ground] = self._floor(episode.town).labels(where[:, 0], where[:, 1])
         return Hits(distance, label, actor)

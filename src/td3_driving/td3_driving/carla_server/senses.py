@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 from td3_driving.carla_server.rays import GROUND, Rays, through
 
+log = logging.getLogger(__name__)
 GRAVITY = 9.81
 IMAGE = struct.Struct("<IIf")
 HOUSE = ActorRecord(0, 0, ActorDescription(0, "static.building", []), BoundingBox(), bytes([Label.BUILDINGS]), b"")
@@ -61,6 +63,8 @@ class Senses:
         self._renderers = Renderers()
         self._heads: dict[int, beams.Lidar] = {}
         self._last: dict[int, float] = {}
+        self._first: dict[int, int] = {}
+        self._failed: set[int] = set()
 
     def prepare(self, thing: Thing, town: Town) -> None:
         """Refuse a sensor whose attributes ask for too much; open its renderer, so that no tick waits for that.
@@ -79,6 +83,8 @@ class Senses:
         """Another episode begins."""
         self._heads.clear()
         self._last.clear()
+        self._first.clear()
+        self._failed.clear()
         if town is not self._town:
             self._town = town
             self.rays.forget()
@@ -89,8 +95,17 @@ class Senses:
         tick = Tick(simulation, contacts, dt)
         for sensor in simulation.episode.sensors:
             if sensor.type_id not in CLIENT_SIDE and simulation.streams.heard(sensor.stream):
-                if self._due(sensor, simulation.elapsed):
-                    self._send(sensor, tick)
+                try:
+                    if self._due(sensor, simulation.elapsed):
+                        self._send(sensor, tick)
+                except Exception:  # noqa: BLE001 - one sensor must not stop the time of the world for all clients
+                    self._note_failure(sensor, simulation.frame)
+
+    def _note_failure(self, sensor: Thing, frame: int) -> None:
+        """Log an unexpected error of a sensor, once for each."""
+        if sensor.id not in self._failed:
+            log.error("%s %d failed in frame %d", sensor.type_id, sensor.id, frame, exc_info=True)
+        self._failed.add(sensor.id)
 
     def _due(self, sensor: Thing, now: float) -> bool:
         """Whether ``sensor_tick`` has passed since the last message."""
@@ -99,6 +114,11 @@ class Senses:
             return False
         self._last[sensor.id] = now
         return True
+
+    def _frames(self, sensor: Thing, tick: Tick) -> int:
+        """Return how many frames ago a sensor was first heard."""
+        now = tick.simulation.frame
+        return now - self._first.setdefault(sensor.id, now)
 
     def _send(self, sensor: Thing, tick: Tick) -> None:
         kind, _ = SENSORS[sensor.type_id]
@@ -140,11 +160,11 @@ class Senses:
         """A part of a turn of a lidar."""
         head = self._heads.setdefault(sensor.id, beams.Lidar(sensor))
         labelled = sensor.type_id.endswith("semantic")
-        return head.sweep(self.rays, tick.episode, tick.dt, tick.simulation.frame, labelled)
+        return head.sweep(self.rays, tick.episode, tick.dt, self._frames(sensor, tick), labelled)
 
     def radar(self, sensor: Thing, tick: Tick) -> bytes:
         """Detections."""
-        return beams.radar(self.rays, tick.episode, sensor, tick.dt, tick.simulation.frame)
+        return beams.radar(self.rays, tick.episode, sensor, tick.dt, self._frames(sensor, tick))
 
     def collision(self, sensor: Thing, tick: Tick) -> list[bytes]:
         """One message per contact of what the sensor hangs on."""
@@ -170,7 +190,7 @@ class Senses:
     def gnss(self, sensor: Thing, tick: Tick) -> bytes:
         """Latitude, longitude, altitude."""
         exact = tick.episode.town.geolocation(*sensor.transform.location)
-        draw = beams.generator(sensor, tick.simulation.frame)
+        draw = beams.generator(sensor, self._frames(sensor, tick))
         noisy = [
             value + sensor.value(f"noise_{axis}_bias") + draw.normal(0.0, abs(sensor.value(f"noise_{axis}_stddev")))
             for axis, value in zip(("lat", "lon", "alt"), exact)
@@ -183,7 +203,7 @@ class Senses:
         axes = np.array(matrix(sensor.transform.rotation))
         felt = axes @ (np.array(carrier.acceleration) + np.array([0.0, 0.0, GRAVITY]))
         turning = axes @ np.radians(carrier.turning)
-        draw = beams.generator(sensor, tick.simulation.frame)
+        draw = beams.generator(sensor, self._frames(sensor, tick))
         for index, axis in enumerate("xyz"):
             felt[index] += draw.normal(0.0, abs(sensor.value(f"noise_accel_stddev_{axis}")))
             turning[index] += draw.normal(0.0, abs(sensor.value(f"noise_gyro_stddev_{axis}")))

@@ -95,7 +95,7 @@ class PhysicsControl(NamedTuple):
 
 
 class WheelTelemetry(NamedTuple):
-    """Of one wheel; what the embedded model has not is 0."""
+    """Telemetry of one wheel; what the embedded model lacks is 0."""
 
     friction: float = 0.0
     lateral_slip: float = 0.0
@@ -111,7 +111,7 @@ class WheelTelemetry(NamedTuple):
 
 
 class Telemetry(NamedTuple):
-    """Of a vehicle."""
+    """Telemetry of a vehicle."""
 
     speed: float
     steer: float

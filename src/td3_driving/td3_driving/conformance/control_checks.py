@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Points 7, 8, 10 to 13 and 18: commands, teleports, pause, lockstep, pace, clients as they are."""
+"""Checks of commands, teleports, pause, lockstep, pace and of clients as they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def _gain(states: list[VehicleState]) -> float | None:
 
 
 def commands(recording: Recording, found: Measures) -> None:
-    """7: signs and meaning of commands; the last one holds; override."""
+    """Throttle, brake, steering (right positive), hand brake, reverse; the last command holds; the header does not
+    count; override.
+    """
     drive, hold, override = recording["drive"], recording["hold"], recording["override"]
     found.at_least("speed gained by throttle", _gain(_states(drive, "throttle")), 0.5, "m/s")
     turn = _states(drive, "steer right")
@@ -51,7 +53,7 @@ def commands(recording: Recording, found: Measures) -> None:
 
 
 def echo(recording: Recording, found: Measures) -> None:
-    """8: the command in force, one tick later, with an empty header."""
+    """The command in force, one tick later, with an empty header."""
     stretch = recording["drive"]
     frames = stretch.frames()
     after = dict(zip(frames, frames[1:]))
@@ -78,7 +80,7 @@ def _text(command: Any) -> str:
 
 
 def teleport(recording: Recording, found: Measures) -> None:
-    """10: a new pose with the old speed; a given speed."""
+    """A teleport keeps the speed; a target velocity is taken."""
     facts = recording["teleport"].facts
     found.within("speed after set_target_velocity of 6 m/s", facts.get("speed"), 5.0, 7.0, "m/s")
     found.within("distance from the pose of set_transform", facts.get("miss"), 0.0, 1.5, "m")
@@ -86,7 +88,7 @@ def teleport(recording: Recording, found: Measures) -> None:
 
 
 def pausing(recording: Recording, found: Measures) -> None:
-    """11: pause stops frames and clock, step gives one frame, play goes on; the status says so."""
+    """Pause stops frames and clock; a step is one frame; play goes on; the status says so."""
     facts = recording["pause"].facts
     found.equal("status says paused", facts.get("paused"), True)
     found.equal("frames while paused", facts.get("frames while paused"), 0)
@@ -97,7 +99,7 @@ def pausing(recording: Recording, found: Measures) -> None:
 
 
 def lockstep(recording: Recording, found: Measures) -> None:
-    """12: a frame waits for its command, for one second."""
+    """A frame waits one second for its command."""
     stretch = recording["hold"]
     gaps = np.diff([heard.wall for heard in stretch.of(ODOMETRY)])
     found.at_least("frames without a command", len(gaps), 2)
@@ -108,7 +110,7 @@ def lockstep(recording: Recording, found: Measures) -> None:
 
 
 def pace(recording: Recording, found: Measures) -> None:
-    """13: the status tells frame number and step; no wall clock sets the pace."""
+    """The status tells frame number and step; no wall clock sets the pace."""
     stretch = recording["drive"]
     statuses = [heard.message for heard in stretch.of("carla/status") if heard.message.synchronous_mode_running]
     numbers = [status.frame for status in statuses]
@@ -127,7 +129,7 @@ def pace(recording: Recording, found: Measures) -> None:
 
 
 def clients(recording: Recording, found: Measures) -> None:
-    """18: several commands in a frame, none, readers that are best effort or late."""
+    """Several commands in a frame, none at all, best-effort readers, late readers."""
     facts = recording["tolerate"].facts
     found.equal("last of three commands in one frame is in force", facts.get("last command wins"), True)
     found.equal("frames still follow commands afterwards", facts.get("goes on"), True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Points 1 to 6: topics, frames, stamps, order, camera, motion."""
+"""Checks of topics, coordinate frames, stamps, the order of a frame, camera and motion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDER = ("clock", STATUS, INFO, IMAGE, ODOMETRY)
 
 
 def names(recording: Recording, found: Measures) -> None:
-    """1: names, types and quality of service."""
+    """Names, types, reliability and durability of the topics, and the types of the services."""
     for ends, topics in (
         (recording.graph.publishers, PUBLISHED),
         (recording.graph.subscriptions, SUBSCRIBED),
@@ -42,7 +42,7 @@ def _endpoints(topic: Topic, ends: list[Endpoint], name: str, found: Measures) -
 
 
 def coordinate_frames(recording: Recording, found: Measures) -> None:
-    """2: frame names, optical camera axes, transforms in every frame."""
+    """``map``, ``ego_vehicle``, ``ego_vehicle/rgb_front`` with optical axes; transforms in every frame, none static."""
     stretch, role = recording["drive"], recording.role
     for topic, frame in ((ODOMETRY, "map"), (STATUS, "map"), (IMAGE, f"{role}/rgb_front"), (INFO, f"{role}/rgb_front")):
         found.equal(f"frame of {topic}", {heard.message.header.frame_id for heard in stretch.of(topic)}, {frame})
@@ -64,7 +64,7 @@ def coordinate_frames(recording: Recording, found: Measures) -> None:
 
 
 def stamps(recording: Recording, found: Measures) -> None:
-    """3: one time per frame, never zero, strictly increasing, also across a reset."""
+    """One stamp for all messages of a frame, never zero, growing also across a reset."""
     stretch = recording["drive"]
     frames = stretch.frames()
     found.at_least("frames", len(frames), 10)
@@ -84,7 +84,7 @@ def stamps(recording: Recording, found: Measures) -> None:
 
 
 def order(recording: Recording, found: Measures) -> None:
-    """4: status, clock, vehicle status, camera info, image, odometry, speedometer."""
+    """Order of publication: status, clock, vehicle status, camera info, image, odometry, speedometer."""
     stretch = recording["drive"]
     frames = stretch.frames()[1:-1]
     sent = {topic: {stamp: heard.sent_ns for stamp, heard in stretch.by_stamp(topic).items()} for topic in ORDER}
@@ -101,7 +101,7 @@ def order(recording: Recording, found: Measures) -> None:
 
 
 def camera(recording: Recording, found: Measures) -> None:
-    """5: rows of four bytes a pixel, and a pinhole in the middle."""
+    """``bgra8`` rows of four bytes a pixel; a pinhole in the middle of the image."""
     stretch = recording["drive"]
     images, infos = stretch.of(IMAGE), stretch.of(INFO)
     found.at_least("images", len(images), 10)
@@ -121,7 +121,7 @@ def camera(recording: Recording, found: Measures) -> None:
 
 
 def motion(recording: Recording, found: Measures) -> None:
-    """6: pose in the map, twist in the vehicle, left positive; unsigned speed; acceleration in the map."""
+    """Pose in the map against twist in the vehicle; unsigned speed; acceleration in the map; no covariance."""
     stretch = recording["drive"]
     states = [vehicle_state(heard.message) for heard in stretch.of(ODOMETRY)]
     pairs = [pair for pair in zip(states, states[1:]) if 0 < pair[1].stamp_ns - pair[0].stamp_ns < 2 * 10**8]

@@ -56,7 +56,7 @@ class Measures:
 class CheckVerdict:
     """The result of a check."""
 
-    number: int
+    id: str
     title: str
     evidence: tuple[Measure, ...]
 
@@ -68,19 +68,24 @@ class CheckVerdict:
 
 @dataclass(frozen=True)
 class Check:
-    """One point of the contract.
+    """One check of the contract.
 
     Attributes:
-        number: 1 .. 18.
+        id: its name, in kebab case.
         title: its demand in short.
         needs: experiments whose stretches it reads.
         judge: collects the evidence from a recording.
     """
 
-    number: int
+    id: str
     title: str
     needs: tuple[str, ...]
     judge: Callable[[Recording, Measures], None]
+
+    @property
+    def meaning(self) -> str:
+        """What it looks at: the docstring of its function, in one line."""
+        return " ".join((self.judge.__doc__ or "").split())
 
     def verdict(self, recording: Recording) -> CheckVerdict:
         """Judge a recording; a message without its required content fails the check."""
@@ -89,7 +94,7 @@ class Check:
             self.judge(recording, measures)
         except (AttributeError, LookupError, ValueError, ArithmeticError, TypeError) as error:
             measures.true("messages", False, f"{type(error).__name__}: {error}", "can be judged")
-        return CheckVerdict(self.number, self.title, tuple(measures.found))
+        return CheckVerdict(self.id, self.title, tuple(measures.found))
 
 
 def _short(value: Any) -> str:

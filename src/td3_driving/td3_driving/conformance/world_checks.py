@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Points 9 and 14 to 17: events, vehicle and map, objects, spawning, route."""
+"""Checks of events, vehicle and map, objects, spawning and the route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVENTS = ("E/collision", "E/lane_invasion")
 
 
 def events(recording: Recording, found: Measures) -> None:
-    """9: collision and lane events only where there is one, with the stamp of their frame."""
+    """Collision and lane events only where there is one, stamped as their frame."""
     drive, crash = recording["drive"], recording["spawn"]
     frames = len(drive.frames())
     found.at_least("frames", frames, 10)
@@ -38,7 +38,7 @@ def _frame(recording: Recording) -> str:
 
 
 def vehicle_and_map(recording: Recording, found: Measures) -> None:
-    """14: four wheels that converters can use, and the map as OpenDRIVE."""
+    """Vehicle information with four wheels that converters can use; the map as OpenDRIVE."""
     heard = recording["join"]
     info = heard.of("E/vehicle_info")[-1].message
     found.equal("role name", info.rolename, recording.role)
@@ -54,7 +54,7 @@ def vehicle_and_map(recording: Recording, found: Measures) -> None:
 
 
 def objects(recording: Recording, found: Measures) -> None:
-    """15: the ego among all objects, and not among its own; ids that stay."""
+    """Object lists with and without the vehicle; ids that stay."""
     stretch = recording["drive"]
     listed = [heard.message.actors for heard in stretch.of("carla/actor_list")]
     found.at_least("actor lists", len(listed), 5)
@@ -80,7 +80,7 @@ def _ids(things: Any) -> set[int]:
 
 
 def spawning(recording: Recording, found: Measures) -> None:
-    """16: what is spawned is there at the next tick, failures say why, what is destroyed goes."""
+    """What is spawned is there at the next tick, what is destroyed goes, and failures say why."""
     facts = recording["spawn"].facts
     found.at_least("id of the spawned vehicle", facts.get("spawned"), 1)
     found.within("frames until it is among the objects", facts.get("frames until seen"), 0, 3)
@@ -92,7 +92,7 @@ def spawning(recording: Recording, found: Measures) -> None:
 
 
 def route(recording: Recording, found: Measures) -> None:
-    """17: a route only after a jump or a goal, whole, latched."""
+    """A new route only after a jump or a goal, whole and latched."""
     first = recording["join"].of("E/waypoints")
     found.equal("routes at a late reader", len(first), 1)
     if not first:

@@ -54,7 +54,7 @@ class Golden:
 
     frames: NDArray[np.uint8]
     states: NDArray[np.float32]
-    actions: np.ndarray
+    actions: NDArray[np.float32]
     image: NDArray[np.uint8]
     frame: NDArray[np.uint8]
 
@@ -205,7 +205,7 @@ def _golden(members: Mapping[str, bytes], contract: Contract) -> Golden:
     return golden
 
 
-def _array(name: str, members: Mapping[str, bytes]) -> np.ndarray:
+def _array(name: str, members: Mapping[str, bytes]) -> NDArray[Any]:
     """A plain array; what NumPy would unpickle is refused."""
     file = io.BytesIO(members[name])
     try:

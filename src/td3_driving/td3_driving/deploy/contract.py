@@ -28,7 +28,7 @@ from td3_driving.settings import (
 )
 
 FORMAT = 2
-"""Of the bundle; a reader refuses others."""
+"""Format of the bundle; a reader refuses others."""
 FRAMES, STATE, ACTION = "frames", "state", "action"
 """Names of the network's inputs and of its output."""
 

@@ -7,9 +7,11 @@ from collections import deque
 
 import numpy as np
 
+from td3_driving.deploy.contract import Contract
 from td3_driving.deploy.driver import Decision, DeployedDriver
 from td3_driving.doctor.status import Status
 from td3_driving.driving.synchroniser import FrameCounts
+from td3_driving.processes.domain import LARGE_IMAGE
 
 KEPT = 200
 """Decisions that the figures are taken over: ten seconds at 20 Hz."""
@@ -58,8 +60,22 @@ class DriveReport:
         return [
             self._bundle(driver),
             self._inference(driver, active, now),
-            frame_account(counts, driver.restarts, active),
+            frame_account(counts, driver.restarts, active, self._why_lost(driver.contract)),
         ]
+
+    def _why_lost(self, contract: Contract) -> str:
+        """What lets frames get lost, as far as it can be told from here."""
+        width, height, _ = contract.camera
+        slowest = max(self._answers, default=0.0)
+        if slowest > contract.frame_time:
+            every = 1e3 * contract.frame_time
+            return f"an answer took {slowest * 1e3:.0f} ms, and frames come every {every:.0f} ms"
+        if (size := 4 * width * height) > LARGE_IMAGE:
+            return (
+                f"images of {size / 1e6:.1f} MB are too large for the shared memory that Fast DDS takes by default; the"
+                " camera's driver needs FASTDDS_DEFAULT_PROFILES_FILE, see Large images in docs/deployment.md"
+            )
+        return "the sender left them out, or the machine is too busy to hand them on"
 
     def _bundle(self, driver: DeployedDriver) -> Status:
         bundle = driver.loaded.bundle
@@ -115,13 +131,18 @@ class DriveReport:
         return (len(self._stamps) - 1) / ((self._stamps[-1] - self._stamps[0]) * 1e-9)
 
 
-def frame_account(counts: FrameCounts, restarts: int, active: bool) -> Status:
-    """The status ``policy: frame sync`` of a vehicle: what became of images and odometry."""
+def frame_account(counts: FrameCounts, restarts: int, active: bool, why_lost: str = "") -> Status:
+    """The status ``policy: frame sync`` of a vehicle: what became of images and odometry.
+
+    Args:
+        why_lost: added where frames are lost.
+    """
     values = {**counts.values(), "memory dropped (times)": str(restarts)}
     name = "policy: frame sync"
     if active and not counts.matched:
         return Status(name, "STALE", "no image has come with odometry of the same stamp", values)
     if counts.lost or counts.jumps_back:
         text = f"{counts.lost} frame(s) lost, the clock went back {counts.jumps_back} time(s)"
+        text += f"; {why_lost}" if counts.lost and why_lost else ""
         return Status(name, "WARN", text, values)
     return Status(name, "OK", "every frame complete", values)

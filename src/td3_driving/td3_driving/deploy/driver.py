@@ -122,7 +122,9 @@ class DeployedDriver:
         frame = camera_frame(image, encoding, self.contract.observation)
         return TimedFrame(frame, self._clock() - begin)
 
-    def decide(self, timed_frame: TimedFrame, vehicle: VehicleState, in_charge: np.ndarray | None = None) -> Decision:
+    def decide(
+        self, timed_frame: TimedFrame, vehicle: VehicleState, in_charge: NDArray[np.float32] | None = None
+    ) -> Decision:
         """The decision for one instant.
 
         Args:

@@ -69,9 +69,9 @@ class PolicyRuntime:
         Raises:
             InferenceError: a shape or a type is wrong, or the network's answer is not finite or out of range.
         """
-        if (stack.shape, stack.dtype) != (self._frames_shape, np.uint8):
+        if stack.shape != self._frames_shape or stack.dtype != np.uint8:
             raise InferenceError(f"frames are {stack.shape} {stack.dtype}, {self._frames_shape} uint8 is needed")
-        if (state.shape, state.dtype) != (self._state_shape, np.float32):
+        if state.shape != self._state_shape or state.dtype != np.float32:
             raise InferenceError(f"the state is {state.shape} {state.dtype}, {self._state_shape} float32 is needed")
         try:
             action = self._session.run([ACTION], {FRAMES: stack[np.newaxis], STATE: state[np.newaxis]})[0][0]

@@ -23,7 +23,7 @@ class DriverInCharge:
     """
 
     def __init__(self) -> None:
-        self._heard: deque[tuple[int, np.ndarray, float]] = deque(maxlen=KEPT)
+        self._heard: deque[tuple[int, NDArray[np.float32], float]] = deque(maxlen=KEPT)
 
     def forget(self) -> None:
         """Forget all commands."""

@@ -26,7 +26,7 @@ ALGORITHMS = {
     "ddpg": KnownAlgorithm("DDPG", critics=1),
     "sac": KnownAlgorithm("SAC", critics=2, entropy=True),
 }
-"""By what a configuration calls them, in lower case."""
+"""The algorithms by what a configuration calls them, in lower case."""
 
 
 def fitting(entropy: bool, two_critics: bool) -> str:

@@ -14,10 +14,10 @@ from typing import Any, Iterator
 
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.expectations import parse_config
-from td3_driving.doctor.messages import LOG_PERIOD, RecordedRun
+from td3_driving.doctor.messages import LOG_PERIOD, WHO, RecordedRun
 from td3_driving.doctor.readers.bag_guard import LARGEST_METADATA, check_bag
 from td3_driving.doctor.readers.bounds import load_yaml, small_text
-from td3_driving.doctor.scalars import Scalar
+from td3_driving.doctor.scalars import ReadReport, Scalar
 
 SUFFIXES = (".mcap", ".db3")
 METADATA = "metadata.yaml"
@@ -56,8 +56,8 @@ def bag_config(path: Path) -> dict[str, Any]:
         return {}
 
 
-def read_bag(path: Path) -> Iterator[Scalar]:
-    """Yield the samples of a bag in the order of recording.
+def read_bag(path: Path, report: ReadReport) -> Iterator[Scalar]:
+    """Yield the samples of a bag in the order of recording; ``report`` gets the names of strangers.
 
     Raises:
         Unusable: the bag cannot be read or holds no topic that the doctor knows.
@@ -71,7 +71,7 @@ def read_bag(path: Path) -> Iterator[Scalar]:
     check_bag(path)
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
-            yield from _samples(reader, RecordedRun(_log_period(path)), path)
+            yield from _samples(reader, RecordedRun(_log_period(path)), path, report)
     except Unusable:
         raise
     except (AnyReaderError, OSError, *BROKEN) as error:
@@ -80,7 +80,7 @@ def read_bag(path: Path) -> Iterator[Scalar]:
         ) from error
 
 
-def _samples(reader: Any, run: RecordedRun, path: Path) -> Iterator[Scalar]:
+def _samples(reader: Any, run: RecordedRun, path: Path, report: ReadReport) -> Iterator[Scalar]:
     wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in RecordedRun.KINDS]
     if any(_kind(connection.msgtype) == OLD for connection in reader.connections):
         raise Unusable(f"{path} was recorded when the reward had five fixed parts ({OLD}); {ANEW}")
@@ -89,6 +89,8 @@ def _samples(reader: Any, run: RecordedRun, path: Path) -> Iterator[Scalar]:
     for connection, nanoseconds, data in reader.messages(connections=wanted):
         message = reader.deserialize(data, connection.msgtype)
         yield from run.samples(_kind(connection.msgtype), message, nanoseconds * 1e-9)
+        if run.who:
+            report.texts[WHO] = run.who
 
 
 def _log_period(path: Path) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
 from td3_driving.doctor.run_log import RunLog
@@ -41,7 +42,7 @@ class DoctorCallback(BaseCallback):
         self._batch_size = batch_size
         self._log: RunLog | None = None
         self._due = 0
-        self._actions: list[np.ndarray] = []
+        self._actions: list[NDArray[Any]] = []
         self._returns = np.zeros(0)
         self._lengths = np.zeros(0, dtype=int)
         self._norms: dict[str, float] = {}

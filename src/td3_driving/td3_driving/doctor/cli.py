@@ -28,6 +28,7 @@ from td3_driving.doctor.overview import (
     sorted_by_trouble,
     unusable,
 )
+from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.doctor.plain_text import speak_plainly
 from td3_driving.doctor.readers.bounds import Progress as Tick
 from td3_driving.doctor.report_html import html_report
@@ -66,7 +67,7 @@ def _one(run: Run, options: argparse.Namespace, request: Request) -> int:
     diagnosis = _examined(run, request)
     against = _reference(options.against) if options.against else None
     _write(options, diagnosis, against)
-    console = Console()
+    console = PlainConsole()
     if options.brief:
         print_brief(diagnosis, console)
     else:
@@ -92,12 +93,17 @@ def _many(runs: list[Run], options: argparse.Namespace, request: Request) -> int
         _save(options.json, json_overview(lines))
     if exit_code(lines) == UNUSABLE:
         raise Unusable(f"{options.run} holds {len(runs)} runs, none of which can be examined: {lines[0].reason}")
-    print_overview(lines, Console())
+    print_overview(lines, PlainConsole())
     return exit_code(lines)
 
 
+def _program() -> str:
+    """The name under which a user calls this command."""
+    return "td3-doctor" if Path(sys.argv[0]).name == "td3-doctor" else "td3-driving doctor"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="doctor", description=__doc__)
+    parser = argparse.ArgumentParser(prog=_program(), description=__doc__)
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="run folder, log file, or bag; a folder of many runs gives a table"
     )

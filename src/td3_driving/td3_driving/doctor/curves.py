@@ -53,14 +53,16 @@ def curves(history: History, scope: Scope) -> list[Curve]:
     return chosen
 
 
-def _episodes_between(history: History, steps: np.ndarray) -> float:
+def _episodes_between(history: History, steps: NDArray[np.float64]) -> float:
     """Episodes between two points of a running mean: at least 1, and 1 if lengths are unknown."""
     length = history.get("episode_length_mean").mean
     between = float(np.median(np.diff(steps)))
     return max(1.0, between / length) if length == length and length > 0 else 1.0
 
 
-def _unaveraged(history: History, steps: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+def _unaveraged(
+    history: History, steps: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
     """Means of the episodes between two points of Stable-Baselines3's running mean; ``None`` where unknown.
 
     The mean covers the last 100 episodes, or all of them while there are fewer. If a point comes every k episodes, and
@@ -79,7 +81,7 @@ def _unaveraged(history: History, steps: np.ndarray, values: np.ndarray) -> np.n
     return _sums(values, every) / every
 
 
-def _sums(means: np.ndarray, every: int) -> np.ndarray:
+def _sums(means: NDArray[np.float64], every: int) -> NDArray[np.float64]:
     """Sums over ``every`` episodes from running means of at most 100 of them, (n,)."""
     span = int(WINDOW) // every
     counts = every * np.minimum(np.arange(1, len(means) + 1), span)
@@ -89,13 +91,13 @@ def _sums(means: np.ndarray, every: int) -> np.ndarray:
     return moved
 
 
-def _per_step(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _per_step(steps: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Regret per step of a series of regret (n,), (n-1,): the slope of a running sum, else the series itself."""
     rises = np.diff(values)
     return rises / np.maximum(np.diff(steps), 1e-9) if np.all(rises >= 0) else values[1:]
 
 
-def _columns(history: History, name: str, sign: float) -> tuple[np.ndarray, np.ndarray]:
+def _columns(history: History, name: str, sign: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     steps, values, _ = history.get(name).columns()
     order = np.argsort(steps, kind="stable")
     return steps[order], sign * values[order]

@@ -4,7 +4,8 @@
 An event file is a sequence of TFRecords: length (uint64, little endian), masked CRC-32C of the length (uint32),
 payload, masked CRC-32C of the payload (uint32). A payload is one ``tensorflow.Event`` protocol buffer, which
 TensorBoard's own class takes apart. Memory does not grow with the file. A file that is cut short, by a killed or a
-running writer, is read up to the cut, and the report says so.
+running writer, is read up to the cut, and the report says so. A record with a wrong checksum is left out, and the
+report says how many are; behind a damaged length nothing is read.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Iterator
 
+import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 from td3_driving.doctor.errors import Unusable
+from td3_driving.doctor.messages import WHO
 from td3_driving.doctor.readers.bounds import Progress, open_regular
 from td3_driving.doctor.scalars import ReadReport, Scalar
 
@@ -28,6 +32,8 @@ FILE_MARK = "tfevents"
 # times its size.
 LONGEST_RECORD = 2**19
 BLOCK = 2**20
+LONGEST_CHECKED = 4096
+"""Bytes of the longest record whose checksum is computed: points and names are shorter, pictures and films are not."""
 MOST_TEXTS = 64
 LONGEST_TEXT = 2**18
 # dtype of a TensorProto -> struct code of its raw content
@@ -90,9 +96,19 @@ def is_event_file(head: bytes) -> bool:
 def _blocks(file: BinaryIO, report: ReadReport, progress: Progress | None) -> Iterator[list[bytes]]:
     """Payloads of the TFRecords, block by block; stops, and says so, at the first record that is incomplete."""
     buffer = b""
+    left_out = 0
     while True:
-        payloads, buffer = _whole_records(buffer)
+        records, end = _whole_records(buffer)
+        sound = _sound_lengths(buffer, records)
+        payloads = _sound_payloads(buffer, records[:sound])
+        left_out += sound - len(payloads)
+        if left_out:
+            report.wrong = f"{left_out} record(s) of {report.path} with a wrong checksum were left out"
         yield payloads
+        if sound < len(records):
+            report.wrong = f"the length of a record of {report.path} has a wrong checksum; what follows it was not read"
+            return
+        buffer = buffer[end:]
         missing = _missing(buffer, report)
         if missing is None:
             return
@@ -112,17 +128,56 @@ def _blocks(file: BinaryIO, report: ReadReport, progress: Progress | None) -> It
         report.damage = "cut short: the last record is half-written; the writer was interrupted or is still at work"
 
 
-def _whole_records(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the records that are complete in ``buffer``, and the bytes behind them."""
-    payloads: list[bytes] = []
+def _whole_records(buffer: bytes) -> tuple[list[tuple[int, int]], int]:
+    """Start and end of the records that are complete in ``buffer``, and where the bytes behind them begin."""
+    records: list[tuple[int, int]] = []
     offset, size = 0, len(buffer)
     while offset + _HEADER.size <= size:
         end = offset + _FRAME + _LENGTH.unpack_from(buffer, offset)[0]
         if end > size:
             break
-        payloads.append(buffer[offset + _HEADER.size : end - 4])
+        records.append((offset, end))
         offset = end
-    return payloads, buffer[offset:]
+    return records, offset
+
+
+def _sound_lengths(buffer: bytes, records: list[tuple[int, int]]) -> int:
+    """How many of the first records have a length with a right checksum."""
+    starts = np.array([start for start, _ in records], dtype=np.int64)
+    right = _checked(buffer, starts, np.full(len(records), _LENGTH.size))
+    return len(records) if right.all() else int(np.argmin(right))
+
+
+def _sound_payloads(buffer: bytes, records: list[tuple[int, int]]) -> list[bytes]:
+    """The payloads whose checksums are right; of long ones none is computed."""
+    bounds = [(start + _HEADER.size, end - 4) for start, end in records]
+    short = [index for index, (start, end) in enumerate(bounds) if end - start <= LONGEST_CHECKED]
+    starts = np.array([bounds[index][0] for index in short], dtype=np.int64)
+    lengths = np.array([bounds[index][1] - bounds[index][0] for index in short], dtype=np.int64)
+    wrong = {short[index] for index in np.flatnonzero(~_checked(buffer, starts, lengths))}
+    return [buffer[start:end] for index, (start, end) in enumerate(bounds) if index not in wrong]
+
+
+def _checked(buffer: bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the masked CRC-32C behind each piece of ``buffer`` is that of the piece; all pieces side by side."""
+    if not len(starts):
+        return np.ones(0, dtype=bool)
+    data, table = np.frombuffer(buffer, dtype=np.uint8), np.array(_crc_table(), dtype=np.uint32)
+    order = np.argsort(-lengths, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    crc = np.full(len(starts), 0xFFFFFFFF, dtype=np.uint32)
+    # So many pieces have a byte at each place; the longest ones come first.
+    active = np.searchsorted(-lengths, -np.arange(int(lengths[0])), side="left")
+    for place, count in enumerate(active):
+        part = crc[:count]
+        crc[:count] = table[(part ^ data[starts[:count] + place]) & 0xFF] ^ (part >> np.uint32(8))
+    crc = ~crc
+    masked = ((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8)
+    places = (starts + lengths)[:, None] + np.arange(4)
+    stored = data[places].astype(np.uint32) @ np.array([1, 2**8, 2**16, 2**24], dtype=np.uint32)
+    right = np.empty(len(starts), dtype=bool)
+    right[order] = masked == stored
+    return right
 
 
 def _missing(buffer: bytes, report: ReadReport) -> int | None:
@@ -171,7 +226,8 @@ def _tensor_value(tensor: TensorProto, tag: str, report: ReadReport) -> float | 
 def _keep_text(report: ReadReport, tag: str, content: bytes) -> None:
     name = tag.removesuffix("/text_summary")
     if not name.startswith("custom_scalars") and len(report.texts) < MOST_TEXTS and len(content) <= LONGEST_TEXT:
-        report.texts.setdefault(name, content.decode("utf-8", "replace"))
+        text = content.decode("utf-8", "replace")
+        report.texts[name] = text if name == WHO else report.texts.get(name, text)
 
 
 @cache

@@ -15,6 +15,7 @@ from td3_driving.doctor.diagnosis import Diagnosis, Source, conclude
 from td3_driving.doctor.engine import Engine
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.expectations import Expectations, read_config
+from td3_driving.doctor.messages import WHO
 from td3_driving.doctor.names import Names
 from td3_driving.doctor.readers.bounds import Progress
 from td3_driving.doctor.rulebook import Rulebook, standard_rules
@@ -92,6 +93,8 @@ def _feed(engine: Engine, run: Run, progress: Progress | None) -> None:
         raise Unusable(f"{run.path} holds no scalar" + (f": {run.damage}" if run.damage else ""))
     if absent := history.names.absent([*history.tags.values(), *history.unknown]):
         raise Unusable(absent)
+    history.who = next((report.texts[WHO] for report in reversed(run.reports) if WHO in report.texts), "")
+    history.faults = [*run.faults, *(report.wrong for report in run.reports if report.wrong)]
     history.damage = run.damage or run.earlier_damage
     history.ours = history.ours or OUR_KEY in run.manifest
 

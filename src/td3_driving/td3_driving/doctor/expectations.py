@@ -146,7 +146,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def parse_config(text: str) -> dict[str, Any]:
-    """As :func:`read_config`, of a text in an event file: also a Markdown code block or a ``|key|value|`` table."""
+    """Read a text in an event file like :func:`read_config`; it may be a Markdown code block or a table too."""
     rows = re.findall(r"^\|([^|]+)\|([^|]*)\|\s*$", text, flags=re.MULTILINE)
     if rows:
         return {key.strip(): value.strip() for key, value in rows}

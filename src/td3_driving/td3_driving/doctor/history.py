@@ -46,13 +46,13 @@ class Row(NamedTuple):
 class Episodes(NamedTuple):
     """Finished episodes in order; (n,) each. ``returns`` and ``lengths`` are NaN if the series is missing."""
 
-    start: np.ndarray
-    end: np.ndarray
-    lengths: np.ndarray
-    returns: np.ndarray
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+    returns: NDArray[np.float64]
 
     def where(self, mask: NDArray[np.bool_]) -> Episodes:
-        """Those episodes for which ``mask`` (n,) holds."""
+        """The episodes for which ``mask`` (n,) holds."""
         return Episodes(self.start[mask], self.end[mask], self.lengths[mask], self.returns[mask])
 
 
@@ -88,6 +88,8 @@ class History:
         self.samples = 0
         self.ours = False
         self.damage = ""
+        self.who = ""
+        self.faults: list[str] = []
         self.clock = EpisodeClock()
         self._on_row = on_row
         self._pending: dict[str, _Pending] = {}

@@ -161,7 +161,7 @@ def _error(values: NDArray[np.float64], usual: float, single: bool) -> float:
     return float(np.hypot(own, usual)) / float(np.sqrt(2.0))
 
 
-def opposed(moves: np.ndarray) -> bool:
+def opposed(moves: NDArray[np.float64]) -> bool:
     """Whether neighbouring moves (n,) go against each other, as those of means without episodes in common do."""
     centred = moves - moves.mean()
     return float(np.sum(centred[1:] * centred[:-1])) < OPPOSED * float(np.sum(centred**2))
@@ -184,7 +184,7 @@ def hidden_spread(curve: Curve) -> float:
     return spread if spread <= MOST_HIDDEN * float(np.ptp(curve.values)) else 0.0
 
 
-def _blocks(steps: NDArray[np.float64], size: int) -> list[np.ndarray]:
+def _blocks(steps: NDArray[np.float64], size: int) -> list[NDArray[np.float64]]:
     """Indices of the points in up to 20 equal spans of steps, of ``size`` points on average or more.
 
     Spans with too few points join the next.
@@ -193,7 +193,7 @@ def _blocks(steps: NDArray[np.float64], size: int) -> list[np.ndarray]:
     least = max(1, len(steps) // (4 * count))
     place = np.arange(len(steps)) if steps[-1] <= steps[0] else steps
     edges = np.linspace(place[0], place[-1], count + 1)[1:-1]
-    groups: list[np.ndarray] = []
+    groups: list[NDArray[np.float64]] = []
     waiting = np.zeros(0, dtype=int)
     for group in np.split(np.arange(len(steps)), np.searchsorted(place, edges, side="right")):
         waiting = np.concatenate([waiting, group])
@@ -205,7 +205,9 @@ def _blocks(steps: NDArray[np.float64], size: int) -> list[np.ndarray]:
     return groups
 
 
-def _start(curve: Curve, groups: list[np.ndarray], spread: float, noise: float, end: float) -> tuple[float, float]:
+def _start(
+    curve: Curve, groups: list[NDArray[np.float64]], spread: float, noise: float, end: float
+) -> tuple[float, float]:
     """Start level and its standard error: the episodes before learning if known, else the lower of two early levels.
 
     The two are the first points and the first block. A run that learns within its first block shows its start only in

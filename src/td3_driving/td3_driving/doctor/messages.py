@@ -27,6 +27,11 @@ EPISODE = {
 FINISHED = 3
 """State of ``LearnerStatus`` once all is done."""
 FINISHED_TAG = "run/finished"
+WHO = "graph/who"
+"""Tag of the text that names strangers; the newest one counts."""
+REFUSED_TEXT = "messages without the seal of the run, the last of them sent by"
+WHOLE_RUN = "/diagnostics"
+"""The node whose ``Refusals`` are those of the whole run."""
 LOG_PERIOD = 50
 """Environment steps between two points, if the configuration does not say."""
 
@@ -54,18 +59,36 @@ def learner_values(message: Any) -> dict[str, float]:
     return {str(tag): float(value) for tag, value in zip(message.tags, message.values)} if message.log_point else {}
 
 
+def graph_values(writers: int, strangers: int) -> dict[str, float]:
+    """The point of ``writers`` that do not own their topics and of messages that were not believed."""
+    return {"graph/second_writers": float(writers), "graph/strangers": float(strangers)}
+
+
+def who_text(message: Any) -> str:
+    """The strangers of a ``Refusals`` in a sentence; "" if there are none."""
+    texts = [f"{writer} published on {topic}" for topic, writer in zip(message.topics, message.writers)]
+    if message.strangers:
+        texts.append(f"{REFUSED_TEXT} {message.stranger}")
+    return "; ".join(texts)
+
+
 class RecordedRun:
     """Makes the series of a run from its messages, in the order in which they were recorded.
 
     Args:
         log_period: environment steps between two points of the run.
+
+    Attributes:
+        who: strangers by name; "" if none was told of.
     """
 
-    KINDS = ("RewardTerms", "EpisodeSummary", "EvaluationSummary", "LearnerStatus")
+    KINDS = ("RewardTerms", "EpisodeSummary", "EvaluationSummary", "LearnerStatus", "Refusals")
 
     def __init__(self, log_period: int) -> None:
         self._steps = StepSeries(log_period)
         self._finished = False
+        self._graph: dict[str, float] = {}
+        self.who = ""
 
     def samples(self, kind: str, message: Any, wall: float) -> Iterator[Scalar]:
         """The samples that ``message``, of type ``kind`` and recorded at ``wall`` [s], completes."""
@@ -79,8 +102,19 @@ class RecordedRun:
             return total, series or {}
         if kind == "LearnerStatus":
             return int(message.inserted), {**learner_values(message), **self._end(message)}
+        if kind == "Refusals":
+            return self._steps.clock.total, self._graph_news(message)
         values = episode_values(message) if kind == "EpisodeSummary" else evaluation_values(message)
         return self._steps.clock.at(message.actor_id, int(message.step)), values
+
+    def _graph_news(self, message: Any) -> dict[str, float]:
+        """The account of strangers of the whole run, where it differs from the one before."""
+        values = graph_values(len(message.writers), message.strangers)
+        if message.node != WHOLE_RUN or values == self._graph:
+            return {}
+        self._graph = values
+        self.who = who_text(message)
+        return values
 
     def _end(self, message: Any) -> dict[str, float]:
         """The end marker, the first time that the learner is done."""

@@ -30,6 +30,11 @@ def plain(text: str) -> str:
     return "".join(character if character.isascii() else _plain(character) for character in text)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """``1 lane``, ``2 lanes``; ``more``: the plural where it is not ``one`` and an s."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def speak_plainly(environment: Mapping[str, str] = os.environ) -> None:
     """Let stdout and stderr replace what their terminal cannot show; call once, when a program starts.
 

@@ -74,7 +74,7 @@ def _trace(chart: Chart, name: str, steps: NDArray[np.float64], values: NDArray[
     )
 
 
-def _logarithmic(values: list[np.ndarray]) -> bool:
+def _logarithmic(values: list[NDArray[np.float64]]) -> bool:
     """Whether to use a logarithmic axis: for positive values over more than ``LOG_DECADES`` decades."""
     merged = np.concatenate(values)
     positive = merged[merged > 0]

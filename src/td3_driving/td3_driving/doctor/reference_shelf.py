@@ -130,7 +130,7 @@ def profile(history: History, quantity: str) -> NDArray[np.float64] | None:
     return {"learning_curve": _as_curve, "grad_actor": _decades, "grad_critic": _decades}.get(quantity, _same)(sampled)
 
 
-Points = tuple[np.ndarray, np.ndarray]
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _points(history: History, *names: str) -> Points | None:

@@ -19,7 +19,16 @@ from td3_driving.doctor.section_tables import Table
 from td3_driving.doctor.sections import SECTIONS
 from td3_driving.doctor.shelf_plots import shelf_figures
 from td3_driving.doctor.style import PAGE, STYLE
-from td3_driving.doctor.summary import first_step, headline, learned, next_steps, not_judged, reasons
+from td3_driving.doctor.summary import (
+    driven,
+    first_step,
+    headline,
+    learned,
+    next_steps,
+    not_judged,
+    reasons,
+    verdict_line,
+)
 
 CLASSES = {Verdict.GO: "go", Verdict.NO_GO: "nogo", Verdict.INSUFFICIENT: "insufficient"}
 
@@ -61,9 +70,14 @@ def _head(diagnosis: Diagnosis) -> str:
     )
     return (
         f"<h1>Run {escape(source.name)}</h1><p class='meta'>{facts}</p>"
-        f'<div class="banner {CLASSES[diagnosis.verdict]}" id="verdict"><strong>{diagnosis.verdict.value}</strong>'
-        f"{escape(headline(diagnosis))}{_first(diagnosis)}</div>{warnings}"
+        f'<div class="banner {CLASSES[diagnosis.verdict]}" id="verdict"><strong>{verdict_line(diagnosis)}</strong>'
+        f"{escape(headline(diagnosis))}{_driven(diagnosis)}{_first(diagnosis)}</div>{warnings}"
     )
+
+
+def _driven(diagnosis: Diagnosis) -> str:
+    text = driven(diagnosis)
+    return f"<p id='drives'>{escape(text)}</p>" if text else ""
 
 
 def _first(diagnosis: Diagnosis) -> str:

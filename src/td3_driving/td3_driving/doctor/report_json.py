@@ -12,6 +12,7 @@ from td3_driving.doctor.diagnosis import Diagnosis
 from td3_driving.doctor.findings import Finding
 from td3_driving.doctor.reference_shelf import Placement, placed
 from td3_driving.doctor.section_tables import coverage
+from td3_driving.doctor.summary import HEALTH, driven
 
 
 def json_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
@@ -32,6 +33,8 @@ def as_mapping(diagnosis: Diagnosis, against: Against | None = None) -> dict[str
             "damage": source.damage,
         },
         "algorithm": {"name": diagnosis.scope.name, "family": diagnosis.scope.family},
+        "training": HEALTH[diagnosis.verdict].removeprefix("training "),
+        "drives": driven(diagnosis).removeprefix("Drives: ") or None,
         "learning": _learning(diagnosis),
         "warnings": [f"{finding.rule}: {finding.evidence}" for finding in diagnosis.warnings],
         "causes": [

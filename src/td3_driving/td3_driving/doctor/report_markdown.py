@@ -13,7 +13,7 @@ from td3_driving.doctor.findings import number
 from td3_driving.doctor.reference_shelf import placed
 from td3_driving.doctor.section_tables import Table
 from td3_driving.doctor.sections import SECTIONS
-from td3_driving.doctor.summary import first_step, headline, learned, next_steps, reasons
+from td3_driving.doctor.summary import driven, first_step, headline, learned, next_steps, reasons, verdict_line
 
 
 def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str:
@@ -26,7 +26,7 @@ def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str
     lines += _comparison(diagnosis, against, count + 2)
     lines += [f"## {count + 3}. Next steps", ""]
     lines += [f"{index}. {step}" for index, step in enumerate(next_steps(diagnosis), 1)]
-    lines += ["", f"## {count + 4}. GO / NO-GO", "", f"**{diagnosis.verdict.value}.** {headline(diagnosis)}", ""]
+    lines += ["", f"## {count + 4}. GO / NO-GO", "", _verdict(diagnosis), ""]
     lines += [f"## {count + 5}. Key metrics", "", *_table(section_tables.key_metrics(diagnosis), title=False)]
     lines += [f"## {count + 6}. All rules", "", *_rules(diagnosis)]
     lines += ["", f"## {count + 7}. Beside healthy runs", ""]
@@ -34,6 +34,11 @@ def markdown_report(diagnosis: Diagnosis, against: Against | None = None) -> str
     if wanted := help_lines(diagnosis):
         lines += ["", f"## {count + 8}. To let it see more", "", "```", *wanted, "```"]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    """What was found out about the training, then about the driving."""
+    return " ".join(filter(None, (f"**{verdict_line(diagnosis)}.**", headline(diagnosis), driven(diagnosis))))
 
 
 def _head(diagnosis: Diagnosis) -> list[str]:
@@ -60,7 +65,7 @@ def _head(diagnosis: Diagnosis) -> list[str]:
 
 
 def _summary(diagnosis: Diagnosis) -> list[str]:
-    lines = ["## Executive summary", "", f"**{diagnosis.verdict.value}**: {headline(diagnosis)}", ""]
+    lines = ["## Executive summary", "", _verdict(diagnosis), ""]
     lines += [f"**Did it learn?** {learned(diagnosis)}", ""]
     lines += [*_items([*reasons(diagnosis), f"Next: {first_step(diagnosis)}"]), ""]
     for cause in diagnosis.evidence_warnings:

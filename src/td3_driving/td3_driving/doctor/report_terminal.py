@@ -16,6 +16,7 @@ from td3_driving.doctor.scope import ABSENT
 from td3_driving.doctor.section_tables import Table, missing_series
 from td3_driving.doctor.sections import SECTIONS
 from td3_driving.doctor.summary import (
+    driven,
     first_cause,
     first_step,
     headline,
@@ -24,6 +25,7 @@ from td3_driving.doctor.summary import (
     next_steps,
     not_judged,
     reasons,
+    verdict_line,
 )
 
 COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INSUFFICIENT: "yellow"}
@@ -53,9 +55,10 @@ def print_report(diagnosis: Diagnosis, console: Console, against: Against | None
 def _print_first(diagnosis: Diagnosis, console: Console) -> None:
     """Print the verdict, whether it learned, the first cause with its number, and what to do."""
     colour, source = COLOURS[diagnosis.verdict], diagnosis.source
-    title = Text(diagnosis.verdict.value, style=f"bold {colour}")
+    title = Text(verdict_line(diagnosis), style=f"bold {colour}")
     facts = f"{source.name}: {diagnosis.scope.name}, {source.scalars:,} samples, {diagnosis.history.step:,.0f} steps"
-    body = Text.assemble(headline(diagnosis), "\n", (facts, "dim"))
+    said = filter(None, (headline(diagnosis), driven(diagnosis)))
+    body = Text.assemble("\n".join(said), "\n", (facts, "dim"))
     console.print(Panel(body, title=title, border_style=colour, title_align="left"))
     console.print(Text.assemble(("Did it learn? ", "bold"), learned(diagnosis)))
     for line in reasons(diagnosis):

@@ -149,7 +149,7 @@ def role(words: str) -> str | None:
 
 
 def role_guess(words: str) -> str | None:
-    """As :func:`role`, with words left over."""
+    """Guess the role as :func:`role` does, but let words be left over."""
     parsed = _parse(words)
     return None if parsed is None else _quantity(parsed)
 

@@ -19,6 +19,7 @@ from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.expectations import parse_config, read_config
 from td3_driving.doctor.readers.attempts import Segment, divided, one_after_another
 from td3_driving.doctor.readers.bounds import Progress, small_text
+from td3_driving.doctor.readers.checksums import damage_of
 from td3_driving.doctor.readers.episodes import monitors_merged
 from td3_driving.doctor.readers.folders import add_scalars_folder, folders_with_logs, streams_in
 from td3_driving.doctor.readers.mlflow import mlflow_parameters
@@ -35,6 +36,7 @@ PLAIN_NAMES = frozenset({"summaries", "tb", "tensorboard", "logs", "log", "files
 RECORDS = frozenset({"events", "wandb", "mlflow"})
 # Key by which the manifest of our own runs is known.
 OUR_KEY = "config_hash"
+DESCRIBED = ("config.yaml", "manifest.json", "evaluation.json")
 PLAIN_FILES = frozenset({"progress", "monitor", "result", "doctor", "metrics"})
 
 
@@ -50,6 +52,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     reports: list[ReadReport] = field(default_factory=list)
     final: list[Scalar] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def streams(self) -> list[Stream]:
@@ -248,6 +251,7 @@ def _describe(run: Run, folder: Path) -> None:
     if kind == "bag" and not _is_ours(folder) and _is_ours(folder.parent):
         # The recorder puts its bag into the folder of the run.
         folder = folder.parent
+    run.faults = [fault for name in DESCRIBED if (fault := damage_of(folder, name))]
     run.final = final_samples(folder)
     if kind == "mlflow":
         run.config = mlflow_parameters(run.path)

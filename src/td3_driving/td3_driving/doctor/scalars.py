@@ -18,10 +18,14 @@ class Scalar(NamedTuple):
 
 @dataclass
 class ReadReport:
-    """What happened while one file was read: counts, texts by tag, and what is wrong with the file, if anything is."""
+    """What happened while one file was read: counts, texts by tag, and what is wrong with the file, if anything is.
+
+    ``damage``: where it ends before its time; ``wrong``: what in it is not as it was written.
+    """
 
     path: str
     scalars: int = 0
     records: int = 0
     damage: str = ""
+    wrong: str = ""
     texts: dict[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@
 Count, mean, standard deviation, first and last point, smallest and greatest value with their steps, and the number of
 non-finite values are always exact. Up to ``capacity`` points, all points are stored, so that medians, quantiles and
 plots are exact too. Beyond that, every second stored point is dropped, and only every 2nd, 4th, 8th … further point is
-stored. Whoever asks for the points gets the extremes and the last point besides.
+stored. A caller that asks for the points also gets the extremes and the last point.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Series:
         """Whether all points have the same value."""
         return self.lowest is not None and self.highest is not None and self.lowest.value == self.highest.value
 
-    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Steps, values and wall times of the stored points, in the order of writing, each (n,) float64."""
         stored = np.array([self._steps, self._values, self._walls], dtype=float).reshape(3, -1)
         if self.exact:
@@ -112,7 +112,7 @@ class Series:
         merged = merged[:, np.argsort(merged[2], kind="stable")]
         return merged[0], merged[1], merged[2]
 
-    def steps(self) -> np.ndarray:
+    def steps(self) -> NDArray[np.float64]:
         """Steps of the stored points, (n,)."""
         return self.columns()[0]
 

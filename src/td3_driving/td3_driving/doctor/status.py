@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line of ``/diagnostics``. Free of other imports, so that whoever reports a status can use it."""
+"""One line of ``/diagnostics``. It imports nothing of ours, so that every package can report a status."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from td3_driving.doctor.causes import Cause
 from td3_driving.doctor.diagnosis import Diagnosis, Verdict
 from td3_driving.doctor.learning_curve import Learned
+from td3_driving.doctor.plain_text import counted
 from td3_driving.doctor.rules.camera import camera_note
 from td3_driving.doctor.scope import ABSENT
 
@@ -16,6 +17,36 @@ ANSWERS = {
     Learned.HELD: "Before this log began.",
     Learned.UNKNOWN: "",
 }
+
+
+HEALTH = {
+    Verdict.GO: "training healthy",
+    Verdict.NO_GO: "training not healthy",
+    Verdict.INSUFFICIENT: "training not judged",
+}
+NOT_MEASURED = "Drives: not measured; the verdict is on the training alone."
+
+
+def verdict_line(diagnosis: Diagnosis) -> str:
+    """The verdict, and what it is on: the training, not the driving."""
+    return f"{diagnosis.verdict.value}: {HEALTH[diagnosis.verdict]}"
+
+
+def driven(diagnosis: Diagnosis) -> str:
+    """How the final policy drives, by the drives at the end of the run; empty for runs that are none of ours."""
+    last = diagnosis.history.last
+    score, success, routes = last("final_score"), last("final_success"), last("final_routes")
+    if score is None or success is None:
+        return NOT_MEASURED if diagnosis.history.ours else ""
+    over = "" if routes is None else f" over {counted(int(routes), 'route')}"
+    return f"Drives: success {success:.0f} %, score {score:.1f}{over}; needs its camera: {_camera(diagnosis)}."
+
+
+def _camera(diagnosis: Diagnosis) -> str:
+    needs, blind = diagnosis.history.last("final_needs_camera"), diagnosis.history.last("final_score_blind")
+    if needs is None or blind is None:
+        return "not known"
+    return f"{'yes' if needs > 0.0 else 'no'} (score {blind:.1f} with a black one)"
 
 
 def headline(diagnosis: Diagnosis) -> str:

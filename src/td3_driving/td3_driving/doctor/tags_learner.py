@@ -224,5 +224,6 @@ LEARNER_TAGS: dict[str, tuple[str, ...]] = {
     "is_training": ("agent/is_training",),
     "buffer_use": ("agent/buffer_utilization",),
     "replay_left_out": ("replay/left_out",),
+    "replay_gone": ("replay/gone",),
     "checkpoints_passed_over": ("agent/checkpoints_passed_over",),
 }

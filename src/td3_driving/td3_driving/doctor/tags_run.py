@@ -115,6 +115,7 @@ RUN_TAGS: dict[str, tuple[str, ...]] = {
     "final_score_low": ("eval/final/driving_score_low",),
     "final_score_blind": ("eval/final/driving_score_blind",),
     "final_success": ("eval/final/success_rate",),
+    "final_routes": ("eval/final/routes",),
     "final_needs_camera": ("eval/final/needs_camera",),
     # terms of the reward; * is the name of one
     "term_*": ("reward/*", "rewards/*_component"),

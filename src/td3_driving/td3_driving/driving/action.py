@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 ACTION_DIM = 2
 
@@ -22,7 +23,7 @@ class Command:
 FULL_STOP = Command(throttle=0.0, brake=1.0, steer=0.0)
 
 
-def to_command(action: np.ndarray) -> Command:
+def to_command(action: NDArray[np.float32]) -> Command:
     """The command of an action (2,): steer, and one axis that is throttle when positive, brake when negative.
 
     Raises:

@@ -62,6 +62,8 @@ def experience(message: Any) -> Experience:
         privileged=_vector(message.privileged),
         final_privileged=_vector(message.final_privileged) if closing else None,
         teacher_action=_vector(message.teacher_action) if len(message.teacher_action) else None,
+        # A recording may have been made with a definition that lacks it.
+        after_gap=bool(getattr(message, "after_gap", False)),
     )
 
 

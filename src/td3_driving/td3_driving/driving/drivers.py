@@ -209,10 +209,19 @@ class ReferenceDriver:
 
 
 DRIVERS: dict[str, ReferenceDriver] = {
-    "lane_keeper": ReferenceDriver(lambda speed, time, _: LaneKeeper(speed, time), "follows the lane, sees no traffic"),
-    "idm": ReferenceDriver(lambda speed, time, _: IdmDriver(speed, time), "keeps its distance", needs_others=True),
-    "random": ReferenceDriver(lambda _, __, seed: RandomDriver(np.random.default_rng(seed)), "acts at random"),
-    "parked": ReferenceDriver(lambda _, __, ___: parked(), "stands still"),
+    "lane_keeper": ReferenceDriver(
+        lambda speed, time, _: LaneKeeper(speed, time),
+        "pure pursuit (Coulter 1992) and a PI controller that slows down for bends; it does not see other vehicles",
+    ),
+    "idm": ReferenceDriver(
+        lambda speed, time, _: IdmDriver(speed, time),
+        "pure pursuit and the Intelligent Driver Model (Treiber, Hennecke, Helbing 2000)",
+        needs_others=True,
+    ),
+    "random": ReferenceDriver(
+        lambda _, __, seed: RandomDriver(np.random.default_rng(seed)), "a fresh uniform action in every frame"
+    ),
+    "parked": ReferenceDriver(lambda _, __, ___: parked(), "stands with the brake on"),
     "off_road": ReferenceDriver(lambda _, __, ___: off_road(), "leaves the lane to the right"),
 }
 """The reference drivers by name. A further one is an entry here."""

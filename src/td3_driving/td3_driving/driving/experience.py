@@ -38,6 +38,7 @@ class Experience:
         privileged: (privileged_dim,) float32, what the critic alone may know of ``o_t``; empty without such a critic.
         final_privileged: that of ``o_{t+1}``, beside ``final_state``.
         teacher_action: (2,) float32, what the teacher would have done; ``None`` without one.
+        after_gap: the messages before this one that the learner waits for cannot be sent again.
     """
 
     actor_id: str
@@ -59,6 +60,7 @@ class Experience:
     privileged: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     final_privileged: NDArray[np.float32] | None = field(default=None)
     teacher_action: np.ndarray | None = field(default=None)
+    after_gap: bool = False
 
     @property
     def closes_episode(self) -> bool:

@@ -27,7 +27,7 @@ BOX = 1
 CAR = 6
 """``derived_object_msgs/Object.CLASSIFICATION_CAR``."""
 NUMBERS = 22
-"""Of one object, SI units in the map frame: position x y z, quaternion x y z w, velocity, angular velocity,
+"""Numbers of one object, SI units in the map frame: position x y z, quaternion x y z w, velocity, angular velocity,
 acceleration, angular acceleration, size x y z."""
 X, Y, QX, QY, QZ, QW, VX, VY, YAW_RATE, AX, AY, LENGTH = 0, 1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 19
 """Places of some of them."""
@@ -56,7 +56,7 @@ _FORM = np.r_[_NAME_LENGTH, _OUTLINE, _SHAPE, _SIZES, _BASE]
 """Bytes that make a row as long as it is: a box without outline or base, and the length of the frame's name."""
 
 
-def serialised(stamp_ns: int, ids: np.ndarray, ages: np.ndarray, numbers: np.ndarray) -> bytes:
+def serialised(stamp_ns: int, ids: NDArray[Any], ages: NDArray[Any], numbers: NDArray[np.float64]) -> bytes:
     """A list of cars in the frame ``map``: ids (N,), ages (N,) and :data:`NUMBERS` (N, 22) float64."""
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
     head = _HEAD.pack(*_LITTLE_ENDIAN, sec, nanosec, len(_FRAME), _FRAME, len(ids))
@@ -69,7 +69,7 @@ def serialised(stamp_ns: int, ids: np.ndarray, ages: np.ndarray, numbers: np.nda
     return head + rows.tobytes()
 
 
-def _bytes(values: np.ndarray, kind: str) -> np.ndarray:
+def _bytes(values: NDArray[Any], kind: str) -> NDArray[np.uint8]:
     table = np.ascontiguousarray(values, dtype=kind).reshape(len(values), values.shape[1] if values.ndim > 1 else 1)
     return table.view(np.uint8)
 

@@ -54,7 +54,7 @@ class Observation:
 
 
 def decode_image(
-    data: bytes | memoryview | np.ndarray, width: int, height: int, step: int, encoding: str
+    data: bytes | memoryview | NDArray[np.uint8], width: int, height: int, step: int, encoding: str
 ) -> NDArray[np.uint8]:
     """The image as (height, width, channels) or (height, width) uint8 without a copy.
 
@@ -121,7 +121,7 @@ def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationS
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
-def one_frame(views: Sequence[np.ndarray]) -> np.ndarray:
+def one_frame(views: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The frame, uint8 of :func:`frame_shape`, of what :func:`camera_frame` made of each camera's image, in order."""
     if len(views) == 1:
         return views[0]

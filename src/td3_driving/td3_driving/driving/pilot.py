@@ -50,7 +50,7 @@ class _Begun:
     action: NDArray[np.float32]
     previous_action: NDArray[np.float32]
     version: int
-    teacher_action: np.ndarray | None
+    teacher_action: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Pilot:
         settings: Settings,
         actor_id: str,
         session_id: int,
-        choose: Callable[[Observation, Situation], tuple[np.ndarray, int]],
+        choose: Callable[[Observation, Situation], tuple[NDArray[np.float32], int]],
         teacher: Driver | None = None,
     ) -> None:
         self.reward = RewardModel(settings.reward, settings.simulator.fixed_delta)

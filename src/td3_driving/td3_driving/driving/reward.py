@@ -50,8 +50,8 @@ class DrivenStep:
     vehicle: VehicleState
     before: RoutePlace
     after: RoutePlace
-    action: np.ndarray
-    last_action: np.ndarray
+    action: NDArray[np.float32]
+    last_action: NDArray[np.float32]
     violation: bool
     route: Route | None = None
     neighbours: Neighbours = NOBODY

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,12 @@ SEARCH_AHEAD = 15.0
 """The search ends this far ahead of it [m]; a frame of 0.1 s at 40 m/s covers 4 m."""
 
 
+LONGEST = 1e6
+"""A longer route is refused as an error [m]: what is worked out every metre of it must fit into memory."""
+
+
 class RouteError(ValueError):
-    """A route is empty, too short or not finite."""
+    """A route is empty, too short, too long or not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Route:
         points: (N, 2) or wider; x and y in the map frame [m]. Repeated points are dropped.
 
     Raises:
-        RouteError: fewer than two distinct points, or a coordinate that is not finite.
+        RouteError: fewer than two distinct points, a coordinate that is not finite, or more than :data:`LONGEST`.
     """
 
     def __init__(self, points: NDArray[np.float64]) -> None:
@@ -61,6 +66,8 @@ class Route:
         self._steps = np.diff(self.points, axis=0)
         self._lengths = np.hypot(self._steps[:, 0], self._steps[:, 1])
         self.s = np.concatenate(([0.0], np.cumsum(self._lengths)))
+        if self.length > LONGEST:
+            raise RouteError(f"a route of {self.length:g} m is too long, at most {LONGEST:g} m")
         self._headings = np.arctan2(self._steps[:, 1], self._steps[:, 0])
 
     @property
@@ -92,7 +99,7 @@ class Route:
         first = min(max(first, 0), len(self._lengths) - 1)
         return first, min(max(last, first + 1), len(self._lengths))
 
-    def at(self, s: np.ndarray) -> np.ndarray:
+    def at(self, s: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Points (len(s), 2) at distances ``s`` [m]; beyond the end the last segment is prolonged."""
         x = np.interp(s, self.s, self.points[:, 0])
         y = np.interp(s, self.s, self.points[:, 1])
@@ -100,7 +107,7 @@ class Route:
         direction = self._steps[-1] / self._lengths[-1]
         return np.stack((x + beyond * direction[0], y + beyond * direction[1]), axis=1)
 
-    def ahead(self, vehicle: VehicleState, s: float, count: int, spacing: float) -> np.ndarray:
+    def ahead(self, vehicle: VehicleState, s: float, count: int, spacing: float) -> NDArray[np.float64]:
         """(count, 2) route points beyond ``s``, ``spacing`` [m] apart, in vehicle axes (x forward, y left) [m]."""
         offset = self.at(s + spacing * np.arange(1, count + 1)) - (vehicle.x, vehicle.y)
         cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)

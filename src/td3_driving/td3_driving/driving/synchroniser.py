@@ -71,7 +71,7 @@ class FrameParts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the parts that make a frame complete."""
+        """Names of the parts that make a frame complete."""
         return tuple(self._stores)
 
     @property

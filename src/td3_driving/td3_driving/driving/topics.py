@@ -7,7 +7,7 @@ They are relative: a node's namespace comes before them. Those below ``carla/`` 
 from __future__ import annotations
 
 EGO = "carla/ego_vehicle"
-"""Of the bridge, for everything of the vehicle."""
+"""Prefix of the vehicle's topics on the bridge."""
 IMAGE = f"{EGO}/rgb_front/image"
 CAMERA_INFO = f"{EGO}/rgb_front/camera_info"
 ODOMETRY = f"{EGO}/odometry"
@@ -20,6 +20,10 @@ OBJECTS = f"{EGO}/objects"
 ALL_OBJECTS = "carla/objects"
 """All vehicles; some back ends have only this list."""
 BRIDGE_STATUS = "carla/status"
+SIMULATION_CONTROL = "carla/control"
+MANUAL_OVERRIDE = f"{EGO}/vehicle_control_manual_override"
+SET_TRANSFORM = f"{EGO}/control/set_transform"
+SET_VELOCITY = f"{EGO}/control/set_target_velocity"
 SPAWN_OBJECT = "carla/spawn_object"
 DESTROY_OBJECT = "carla/destroy_object"
 GET_BLUEPRINTS = "carla/get_blueprints"
@@ -27,18 +31,22 @@ GET_BLUEPRINTS = "carla/get_blueprints"
 REPLAY = "td3/replay"
 POLICY_WEIGHTS = "td3/policy_weights"
 FROZEN_WEIGHTS = "td3/frozen_weights"
-"""Of an encoder that is not trained; once per run."""
+"""Weights of an encoder that is not trained; published once per run."""
 LEARNER_STATUS = "td3/learner_status"
 REWARD = "td3/reward"
 EPISODE = "td3/episode"
 EPISODE_START = "td3/episode_start"
 EVALUATION = "td3/evaluation"
 GUARD = "td3/guard"
+REFUSALS = "td3/refusals"
 MARKERS = "td3/markers"
 VIEW_IMAGE = "td3/view/image"
 RESET_EPISODE = "td3/reset_episode"
 RESET_ALARMS = "td3/reset_alarms"
-SHARED = (REPLAY, POLICY_WEIGHTS, FROZEN_WEIGHTS, LEARNER_STATUS, REWARD, EPISODE, EPISODE_START, GUARD, EVALUATION)
+SHARED = (
+    *(REPLAY, POLICY_WEIGHTS, FROZEN_WEIGHTS, LEARNER_STATUS, REWARD, EPISODE, EPISODE_START, GUARD, EVALUATION),
+    REFUSALS,
+)
 """Topics that all actors share; what else an actor talks about stays in its namespace."""
 
 AUTOWARE_COMMAND = "control/command/control_cmd"

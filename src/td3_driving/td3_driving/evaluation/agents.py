@@ -21,7 +21,7 @@ class View:
     """The agent's input at one instant; ``frame`` is ``None`` unless the agent asks for it."""
 
     vehicle: VehicleState
-    frame: np.ndarray | None
+    frame: NDArray[np.uint8] | None
     neighbours: Neighbours | None
 
 
@@ -30,7 +30,7 @@ class EvaluatedAgent(Protocol):
 
     @property
     def name(self) -> str:
-        """For reports."""
+        """What reports call it."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class EvaluatedAgent(Protocol):
         ...
 
 
-Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Act = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """From the frames (planes, height, width) uint8 and the state (state_dim,) float32 to the action (2,)."""
 
 
@@ -58,7 +58,7 @@ class PolicyAgent(EvaluatedAgent, Protocol):
 
     @property
     def state_names(self) -> Sequence[str]:
-        """Of the elements of the state vector, in their order."""
+        """Names of the elements of the state vector, in their order."""
         ...
 
 

@@ -57,10 +57,10 @@ class Black:
 
 
 class Frozen:
-    """The first frame of the episode for ever."""
+    """Shows the first frame of the episode in every frame."""
 
     def __init__(self, seed: int) -> None:
-        self._first: np.ndarray | None = None
+        self._first: NDArray[np.uint8] | None = None
 
     def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._first is None:
@@ -86,7 +86,7 @@ class Shuffled:
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng([seed, 3])
-        self._kept: list[np.ndarray] = []
+        self._kept: list[NDArray[np.uint8]] = []
         self._count = 0
 
     def frame(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -176,7 +176,7 @@ class CameraNeed:
     without: Mapping[str, float] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """The result as JSON holds it."""
         if self.seen is None:
             return {"answer": self.answer}
         return {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,19 +15,37 @@ from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.evaluation.agents import EvaluatedAgent, View
 from td3_driving.evaluation.camera_ablation import SEEN, ablated, checked
-from td3_driving.evaluation.episode import ENDINGS, EpisodeResult, EpisodeScorer, FrameEvents, Others
+from td3_driving.evaluation.episode import ENDINGS, EpisodeLog, EpisodeResult, EpisodeScorer, FrameEvents, Others
 from td3_driving.evaluation.link import Link, frames_of
 from td3_driving.evaluation.perturbations import NONE, perturbation
 from td3_driving.settings import ObservationSettings, Settings
 from td3_driving.sim.appearance import NOMINAL, episode_appearance
 from td3_driving.sim.camera_rig import CameraRig, frame_of
+from td3_driving.sim.road_map import RoadMap
 from td3_driving.sim.vehicle import Control
 from td3_driving.sim.world import World, WorldFrame
 
 FULL_STOP = np.array([0.0, -1.0], dtype=np.float32)
 """The action before an agent's first view arrives."""
-Watcher = Callable[[WorldFrame, np.ndarray | None, np.ndarray], None]
+Watcher = Callable[[WorldFrame, NDArray[np.uint8] | None, NDArray[np.float32]], None]
 """Called with every frame, its camera image (height, width, 4) if any, and the action (2,) taken in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStart:
+    """What an observer is told of a route before it is driven.
+
+    Attributes:
+        number: of the route in its plan, from 0.
+        line: (N, 4) x, y, z and lane width along the route [m].
+        roads: the road network.
+        log: grows frame by frame while the route is driven.
+    """
+
+    number: int
+    line: NDArray[np.float64]
+    roads: RoadMap
+    log: EpisodeLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +82,25 @@ class EvaluationPlan:
 
     @property
     def seeds(self) -> list[int]:
-        """Of the routes."""
+        """Seeds of the routes, in their order."""
         return [evaluation_seed(self.seed, route) for route in range(self.routes)]
+
+
+def together(observers: Sequence[Callable[[RouteStart], Watcher | None]]) -> Callable[[RouteStart], Watcher | None]:
+    """One ``watch`` for several; one of none watches nothing."""
+
+    def watch(start: RouteStart) -> Watcher | None:
+        watchers = [watcher for watcher in (observer(start) for observer in observers) if watcher is not None]
+        if not watchers:
+            return None
+
+        def take(frame: WorldFrame, image: np.ndarray | None, action: np.ndarray) -> None:
+            for watcher in watchers:
+                watcher(frame, image, action)
+
+        return take
+
+    return watch
 
 
 class Stage:
@@ -99,7 +134,7 @@ class Stage:
             self._camera.dress(self._appearance, self._first_ns)
         return line
 
-    def images(self, frame: WorldFrame) -> list[np.ndarray]:
+    def images(self, frame: WorldFrame) -> list[NDArray[np.uint8]]:
         """What each camera shows of ``frame``, (height, width, 4) uint8; the next call may overwrite it."""
         if self._camera is None:
             self._camera = CameraRig(self.world.roads, self.settings.simulator, self._observation)
@@ -118,12 +153,12 @@ def evaluate(
     settings: Settings,
     agent: EvaluatedAgent,
     plan: EvaluationPlan,
-    watch: Callable[[int], Watcher | None] = lambda route: None,
+    watch: Callable[[RouteStart], Watcher | None] = lambda start: None,
 ) -> Iterator[EpisodeResult]:
     """Drive every route of ``plan``, one result after the other.
 
     Args:
-        watch: gives the observer of route number i, or None.
+        watch: gives the observer of a route, or None.
 
     Raises:
         ValueError: the plan does not fit the settings.
@@ -135,19 +170,26 @@ def evaluate(
     try:
         for route, seed in enumerate(plan.seeds):
             link: Link[View] = Link(delay, plan.drop, np.random.default_rng([seed, 1]))
-            yield _drive_route(stage, agent, plan, seed, link, watch(route))
+            yield _drive_route(stage, agent, plan, route, link, watch)
     finally:
         stage.close()
 
 
 def _drive_route(
-    stage: Stage, agent: EvaluatedAgent, plan: EvaluationPlan, seed: int, link: Link[View], watcher: Watcher | None
+    stage: Stage,
+    agent: EvaluatedAgent,
+    plan: EvaluationPlan,
+    number: int,
+    link: Link[View],
+    watch: Callable[[RouteStart], Watcher | None],
 ) -> EpisodeResult:
+    seed = plan.seeds[number]
     line = stage.reset(plan.scenario, seed)
     route = Route(line)
     scorer = EpisodeScorer(stage.settings, plan.ending, route, _half_width(line, route))
+    watcher = watch(RouteStart(number, line, stage.world.roads, scorer.log))
     agent.start(route, seed)
-    action: np.ndarray | None = None
+    action: NDArray[np.float32] | None = None
     while True:
         frame = stage.world.tick()
         ended = scorer.watch(_seen(frame), action)
@@ -179,7 +221,7 @@ def _seen(frame: WorldFrame) -> FrameEvents:
     return FrameEvents(frame.ego, contacts, len(frame.lane_invasions), Others(boxes, cars.speed))
 
 
-def _view(agent: EvaluatedAgent, frame: WorldFrame, images: list[np.ndarray]) -> View:
+def _view(agent: EvaluatedAgent, frame: WorldFrame, images: list[NDArray[np.uint8]]) -> View:
     asked = agent.observation_settings
     seen = None if asked is None else frame_of(images, asked)
     return View(frame.ego, seen, frame.vehicles.neighbours())

@@ -84,7 +84,7 @@ class Evaluations:
 
     def frame(
         self, frame: NDArray[np.uint8], vehicle: VehicleState, collided: bool, crossings: int
-    ) -> np.ndarray | None:
+    ) -> NDArray[np.float32] | None:
         """The action (2,) of the tour; ``None`` when its episode ended. See :meth:`Tour.frame`."""
         if self.tour is None:
             raise RuntimeError("frame() needs an evaluation under way")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from td3_driving.driving.drivers import NOBODY, Neighbours
 from td3_driving.driving.episode import EpisodeMonitor, ExitReason
 from td3_driving.driving.pilot import VIOLATIONS
-from td3_driving.driving.reward import DrivenStep, RewardModel
+from td3_driving.driving.reward import DrivenStep, RewardModel, RewardTerms
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.conflict import time_to_collision
@@ -82,13 +82,14 @@ class FrameRow(NamedTuple):
 
 @dataclass
 class EpisodeLog:
-    """Frame by frame: K + 1 rows, K actions (2,) and rewards; wall times of the decisions [s]."""
+    """Frame by frame: K + 1 rows, K actions (2,) and rewards; wall times of the decisions [s]; terms of the last."""
 
     route: Route
     rows: list[FrameRow] = field(default_factory=list)
-    actions: list[np.ndarray] = field(default_factory=list)
+    actions: list[NDArray[np.float32]] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    terms: RewardTerms | None = None
 
     def column(self, name: str) -> NDArray[np.float64]:
         """(K + 1,) one field of :class:`FrameRow`."""
@@ -201,7 +202,8 @@ class EpisodeScorer:
         ended = self._monitor.step(seen.vehicle, place, route, collided)
         others = NOBODY if seen.others is None else seen.others.neighbours()
         driven = (seen.vehicle, before, place, action, self._last_action, ended in VIOLATIONS, route, others)
-        self.log.rewards.append(self._reward.score(DrivenStep(*driven)).total)
+        self.log.terms = self._reward.score(DrivenStep(*driven))
+        self.log.rewards.append(self.log.terms.total)
         self.log.actions.append(np.array(action, dtype=np.float64))
         self._last_action = action
         return ended

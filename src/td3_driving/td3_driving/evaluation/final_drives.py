@@ -29,6 +29,9 @@ from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.summary import summarise
 from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.refusals import in_words
+from td3_driving.runs.checksums import sealed
+from td3_driving.runs.disk import write_whole
 from td3_driving.settings import Settings
 from td3_driving.sim.world import WorldFrame
 
@@ -98,14 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     run: Path = parser.parse_args(arguments).run
     try:
-        return final_drives(run)
+        with sealed(run, FILE):
+            return final_drives(run)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: the final drives were not driven: {error}", file=sys.stderr)
+        print(f"error: the final drives were not driven: {in_words(error)}", file=sys.stderr)
         return BAD_INPUT
 
 
 def final_drives(run: Path) -> int:
-    """As :func:`main`.
+    """Drive and report, see :func:`main`.
 
     Raises:
         ValueError, OSError, RuntimeError: the folder holds no policy that can be used, or cannot be written to.
@@ -125,9 +129,7 @@ def final_drives(run: Path) -> int:
     text = json.dumps(
         record(drives, settings, newest_checkpoint(run, settings).state["inserted"]), indent=1, allow_nan=False
     )
-    fresh = run / f"{FILE}.new"
-    fresh.write_text(text + "\n", encoding="utf-8")
-    fresh.replace(run / FILE)
+    write_whole(run / FILE, f"{text}\n".encode())
     return 0
 
 

@@ -68,7 +68,7 @@ class Outside:
 
     @property
     def share(self) -> float:
-        """Of the driven length, 0 .. 1."""
+        """Share of the driven length, 0 .. 1."""
         return self.length / self.driven if self.driven > 0.0 else 0.0
 
 

@@ -47,7 +47,7 @@ class LearnedAgent:
 
     @property
     def state_names(self) -> Sequence[str]:
-        """Of the elements of the state vector."""
+        """Names of the elements of the state vector, in their order."""
         return [element.name for element in state_elements(self.observation_settings)]
 
     def start(self, route: Route, seed: int) -> None:

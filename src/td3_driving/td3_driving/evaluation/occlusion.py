@@ -43,7 +43,9 @@ class OcclusionMap:
     change: NDArray[np.float64]
 
 
-def occlusion(act: Act, stack: NDArray[np.uint8], state: np.ndarray, patch: int | None = None) -> NDArray[np.float64]:
+def occlusion(
+    act: Act, stack: NDArray[np.uint8], state: NDArray[np.float32], patch: int | None = None
+) -> NDArray[np.float64]:
     """How the action changes where the frames are covered, (height, width) float64.
 
     Args:
@@ -79,11 +81,11 @@ class Moments:
 
     def __init__(self, act: Act, wanted: int = FRAMES) -> None:
         self._act, self._wanted = act, wanted
-        self._kept: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._kept: list[tuple[int, NDArray[np.uint8], NDArray[np.float32]]] = []
         self._every = 1
         self._count = 0
 
-    def __call__(self, stack: NDArray[np.uint8], state: np.ndarray) -> NDArray[np.float32]:
+    def __call__(self, stack: NDArray[np.uint8], state: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._count % self._every == 0:
             self._kept.append((self._count, stack.copy(), state.copy()))
             if len(self._kept) >= 4 * self._wanted:
@@ -91,7 +93,7 @@ class Moments:
         self._count += 1
         return self._act(stack, state)
 
-    def chosen(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    def chosen(self) -> list[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
         """Step, stack and state of as many moments as are wanted, or of all there are."""
         last = len(self._kept) - 1
         places = sorted({round(place) for place in np.linspace(0, last, min(self._wanted, last + 1))})
@@ -111,7 +113,7 @@ def looks(settings: Settings, agent: PolicyAgent, plan: EvaluationPlan) -> list[
     return [OcclusionMap(step, stack[-1], occlusion(act, stack, state)) for step, stack, state in moments.chosen()]
 
 
-def overlays(seen: Sequence[OcclusionMap]) -> Iterator[np.ndarray]:
+def overlays(seen: Sequence[OcclusionMap]) -> Iterator[NDArray[np.uint8]]:
     """A picture (rows, columns, 3) uint8, red-green-blue, of each look; all of them share one scale of colours."""
     most = max((float(look.change.max()) for look in seen), default=0.0)
     for look in seen:

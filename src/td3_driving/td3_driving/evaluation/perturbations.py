@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from td3_driving.sim.appearance import Appearance
 
-Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 """An image (height, width, channels) uint8 to a changed one of the same form; the first is left alone."""
 
 
@@ -78,7 +78,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "shift_right": Perturbation("image moved to the right by 5 px", lambda image, _: shifted(image, 5, 0)),
     "salt_pepper": Perturbation("5 % of the pixels black or white", lambda image, rng: salted(image, 0.05, rng)),
 }
-"""By the name that a command line or a table uses."""
+"""The perturbations by the name that a command line or a table uses."""
 
 
 def perturbation(name: str) -> Perturbation:

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from td3_driving.doctor.style import COLOURS, FONT, GRID, PAGE, STYLE
@@ -19,7 +20,7 @@ from td3_driving.evaluation.table import Entry, by_scenario, rows, title
 
 SHOWN_ROUTES = 20
 """Routes of one entry that are drawn."""
-Curve = Callable[[EpisodeResult], tuple[np.ndarray, np.ndarray]]
+Curve = Callable[[EpisodeResult], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def html_report(entries: Sequence[Entry]) -> str:
@@ -67,7 +68,7 @@ def _figures(scenario: int, entries: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _along(result: EpisodeResult, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _along(result: EpisodeResult, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return result.log.column("s"), result.log.column(name)
 
 

@@ -36,7 +36,7 @@ one could hit, no lights, no stop signs, no scripted scenarios and no emergency 
 
 @dataclass(frozen=True, slots=True)
 class Infractions:
-    """Of one route.
+    """The infractions of one route.
 
     Attributes:
         counts: number of infractions by the names of :data:`COEFFICIENTS`; what is absent did not happen.
@@ -77,5 +77,5 @@ def penalty(infractions: Infractions) -> float:
 
 
 def driving_score(route_completion: float, factor: float) -> float:
-    """In per cent, from the completed share of the route, 0 .. 1, and the infraction penalty, 0 .. 1."""
+    """Driving score [%] from the completed share of the route and the infraction penalty, both 0 .. 1."""
     return 100.0 * max(route_completion * factor, 0.0)

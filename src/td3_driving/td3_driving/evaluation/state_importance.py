@@ -48,7 +48,7 @@ class StateImportance:
         return [(one.name, self.driving_score - one.driving_score) for one in self.elements]
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """The result as JSON holds it."""
         rows = [{"element": one.name, "driving_score": one.driving_score} for one in self.elements]
         drops = [{**row, "drop": drop} for row, (_, drop) in zip(rows, self.drops())]
         return {"driving_score": self.driving_score, "elements": drops}
@@ -59,7 +59,7 @@ class StateMemory:
 
     def __init__(self, act: Act, most: int = MOST_STATES) -> None:
         self._act, self._most = act, most
-        self._kept: list[np.ndarray] = []
+        self._kept: list[NDArray[np.float32]] = []
         self._every = 1
         self._count = 0
 

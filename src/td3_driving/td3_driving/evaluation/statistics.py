@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Statistic = Callable[[np.ndarray], float]
+Statistic = Callable[[NDArray[np.float64]], float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def pooled(results: Results, name: str) -> NDArray[np.float64]:
     return np.concatenate([result.log.column(name)[1:] for result in results])
 
 
-def _mean(values: Sequence[float] | np.ndarray) -> float:
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     return float(known.mean()) if len(known) else math.nan

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
+from td3_driving.doctor.plain_text import counted
 from td3_driving.evaluation.camera_ablation import NO_CAMERA, SEEN, UNASKED, CameraNeed, camera_need
 from td3_driving.evaluation.drive import EvaluationPlan
 from td3_driving.evaluation.episode import EpisodeResult
@@ -59,7 +60,7 @@ def with_needs(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _need(entry: Entry, entries: Sequence[Entry]) -> CameraNeed:
-    """Of the entry's plan as it is driven with all cameras."""
+    """Whether the agent needs its camera, by all drives of the entry's plan."""
     if not entry.camera:
         return CameraNeed(NO_CAMERA)
     same = {
@@ -103,7 +104,8 @@ def by_scenario(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
 def title(scenario: int, entries: Sequence[Entry]) -> str:
     """Return the facts common to all entries of a scenario."""
     plan = entries[0].plan
-    return f"map {entries[0].map}, scenario {scenario}, {plan.routes} routes, seed {plan.seed}, ends: {plan.ending}"
+    routes = counted(plan.routes, "route")
+    return f"map {entries[0].map}, scenario {scenario}, {routes}, seed {plan.seed}, ends: {plan.ending}"
 
 
 def print_tables(entries: Sequence[Entry], console: Console) -> None:

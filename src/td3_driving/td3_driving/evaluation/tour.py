@@ -31,7 +31,7 @@ class Tour:
         self._settings = settings
         self._seeds = plan.seeds
         self._scorer: EpisodeScorer | None = None
-        self._action: np.ndarray | None = None
+        self._action: NDArray[np.float32] | None = None
 
     @property
     def complete(self) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.deploy.pedals import PedalFit, fit
+from td3_driving.processes.refusals import refuse
 
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 22.0, 25.0, 30.0, 35.0)
 PEDALS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -63,8 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         samples = embedded_samples() if options.samples is None else read_samples(options.samples)
         found = fit(samples, tuple(options.speeds), PEDALS)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     print(report(found, len(samples)))
     return 0
 

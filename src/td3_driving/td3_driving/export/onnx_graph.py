@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -77,7 +78,7 @@ class OnnxGraph:
         """Write the conversion of uint8 to float32."""
         return self.add("Cast", value, to=TensorProto.FLOAT)
 
-    def constant(self, values: np.ndarray) -> str:
+    def constant(self, values: NDArray[Any]) -> str:
         """Write a constant, float32 or int64."""
         name = f"w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -31,8 +30,10 @@ from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.weights import WeightsError, load_into, read_metadata, sha256_of
+from td3_driving.processes.refusals import refuse
+from td3_driving.runs.disk import require_places, write_whole
 from td3_driving.runs.run_folder import RunFolderError, earlier_settings
-from td3_driving.settings import Settings, SettingsError
+from td3_driving.settings import Settings
 
 GOLDEN_COUNT = 16
 ROUND_TRIP = 1e-5
@@ -42,19 +43,19 @@ ROUND_TRIPS = 48
 PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
 VERDICT = ("verdict", "causes", "insufficient")
 """Parts of the doctor's report that a bundle keeps."""
-REFUSALS = (BundleError, CheckpointError, WeightsError, RunFolderError, SettingsError, OSError)
+REFUSALS = (ValueError, CheckpointError, WeightsError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export; 0, or 2 with one sentence when the run or the key cannot be used."""
     asked = _parser().parse_args(arguments)
     try:
+        require_places(asked.output)
         key = None if asked.key is None else private_key(asked.key)
         data, difference = export_run(asked.run, key, asked.best)
         write_whole(asked.output, data)
     except REFUSALS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     bundle = read_bundle(data)
     verdict = (bundle.provenance["doctor"] or {}).get("verdict", "not judged")
     print(f"{asked.output}  {len(data)} bytes  {bundle.short}  {'signed' if key else 'not signed'}")
@@ -120,19 +121,6 @@ def export_policy(
     return data, difference
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(building, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        building.replace(path)
-    finally:
-        building.unlink(missing_ok=True)
-
-
 def _best(run: Path, config_hash: str) -> tuple[bytes, dict[str, Any] | None]:
     """The policy with the best evaluation, and that evaluation."""
     if not (run / "checkpoints" / BEST).is_dir():
@@ -168,7 +156,7 @@ def _round_trip(policy: ActorPolicy, runtime: PolicyRuntime, contract: Contract)
     return difference
 
 
-def observations(contract: Contract, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def observations(contract: Contract, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """``count`` observations: pictures and states in the range of driving, and the extremes of both.
 
     Returns:

@@ -26,7 +26,7 @@ SEEDS = 2**32
 """Episodes are drawn from as many seeds as in training."""
 
 
-class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
+class DrivingEnv(gymnasium.Env[Any, NDArray[Any]]):
     """One ego vehicle on the routes of the embedded simulator.
 
     Observations are ``frames`` uint8, see :func:`td3_driving.driving.observation.stack_shape`, and ``state``
@@ -57,12 +57,12 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         self._action = np.zeros(2, dtype=np.float32)
         self._time_step: TimeStep | None = None
 
-    def _choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def _choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         return self._action, 0
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """A new episode; ``options["episode_seed"]`` asks for a certain route and traffic."""
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(SEEDS))
@@ -70,7 +70,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         _, self._time_step = self._scene.look(self._pilot)
         return _observed(self._time_step), {}
 
-    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         """Act for one frame.
 
         Raises:
@@ -96,5 +96,5 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         self._scene.camera.close()
 
 
-def _observed(time_step: TimeStep) -> dict[str, np.ndarray]:
+def _observed(time_step: TimeStep) -> dict[str, NDArray[Any]]:
     return {"frames": time_step.observation.stack, "state": time_step.observation.state}

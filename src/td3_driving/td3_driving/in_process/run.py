@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.action import to_command
 from td3_driving.driving.drivers import Situation
@@ -91,7 +92,7 @@ def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) ->
     version = policy.load(weights)
     scene = PilotedWorld(replace(settings, appearance=AppearanceSettings()))
 
-    def choose(observation: Observation, _: Situation) -> tuple[np.ndarray, int]:
+    def choose(observation: Observation, _: Situation) -> tuple[NDArray[np.float32], int]:
         return policy.act(observation.stack, observation.state), version
 
     pilot = Pilot(settings, "evaluation", 0, choose)

@@ -6,11 +6,15 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from td3_driving.doctor.plain_text import speak_plainly
-from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
 from td3_driving.processes.ros_needs import ensure_home
+
+if TYPE_CHECKING:
+    # A process that is stopped while it imports this ends with a traceback, so the less the better.
+    from td3_driving.launching.node_table import ProcessSpec
 
 MODULES = {
     "policy": "td3_driving.nodes.training.policy",
@@ -19,11 +23,13 @@ MODULES = {
     "simulator": "td3_driving.nodes.bridge.simulator",
     "carla_episodes": "td3_driving.nodes.bridge.carla_episodes",
     "visualizer": "td3_driving.nodes.view.visualizer",
+    "live": "td3_driving.nodes.view.live",
     "recorder": "td3_driving.nodes.training.recorder",
     "gate": "td3_driving.nodes.vehicle.gate",
     "drive": "td3_driving.nodes.vehicle.drive",
     "final_drives": "td3_driving.evaluation.final_drives",
     "doctor": "td3_driving.doctor.cli",
+    "loggers": "td3_driving.loggers.cli",
 }
 """Module of each executable of the package; each has a ``main``."""
 

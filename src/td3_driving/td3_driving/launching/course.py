@@ -88,7 +88,7 @@ class Course:
             return [Say(f"{spec.name} ended ({describe(code)})")] if code < 0 else []
         if spec.on_exit == "optional":
             return [Say(f"{spec.name} ended ({describe(code)}); the run goes on without it")]
-        if spec.on_exit == "respawn" and code == 0:
+        if spec.on_exit == "respawn" and code == 0 and not spec.endless:
             return []
         if spec.on_exit == "respawn" and code != BAD_INPUT:
             return self._respawn(spec.name, code, now)

@@ -12,7 +12,9 @@ from pathlib import Path
 from td3_driving.launching.child import command
 from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
 from td3_driving.launching.supervisor import Supervisor
+from td3_driving.launching.vehicle_inputs import require_sound
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.processes.refusals import in_words
 from td3_driving.processes.ros_needs import check_ros, log_note, log_variables, spare_log_folder
 
 
@@ -32,19 +34,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _options(_parser().parse_args(arguments))
+        room = require_sound(options, os.environ)
         check_ros(os.environ)
         logs = log_variables(os.environ, spare_log_folder())
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_as_typed(in_words(error))}", file=sys.stderr)
         return BAD_INPUT
     if logs:
         print(log_note(logs), file=sys.stderr)
-    environment = {**os.environ, **logs, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **logs, **room, "PYTHONUNBUFFERED": "1"}
     supervisor = Supervisor(deployment(options), lambda spec: command(spec, options.params_file), Log(), environment)
     end = supervisor.run()
     if end.code and end.code != INTERRUPTED:
         print(f"error: {end.reason}", file=sys.stderr)
     return 0 if end.code == INTERRUPTED else end.code
+
+
+def _as_typed(text: str) -> str:
+    """Settings of the drive node that are options here, under the options' names."""
+    for name in ("threads", "sync_tolerance"):
+        text = text.replace(f"drive.{name}", f"--{name.replace('_', '-')}")
+    return text
 
 
 def _options(asked: argparse.Namespace) -> DeployOptions:
@@ -59,6 +69,7 @@ def _options(asked: argparse.Namespace) -> DeployOptions:
         sensor_qos=asked.sensor_qos,
         sync_tolerance=asked.sync_tolerance,
         use_sim_time=asked.use_sim_time,
+        view=asked.view,
         topics={role: getattr(asked, f"{role}_topic") for role in ROLES},
     )
 
@@ -77,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     tolerance = "seconds between an image and its odometry (0: they share their stamps)"
     add("--sync-tolerance", type=float, default=0.0, metavar="S", help=tolerance)
     add("--use-sim-time", action="store_true", help="take the time from /clock")
+    add("--view", action="store_true", help="show the drive on a live page in the browser")
     for role in ROLES:
         add(f"--{role}-topic", default="", metavar="NAME", help=f"topic of the {role}, where it is not the usual one")
     return parser

@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from td3_driving.deploy.drive_settings import drive_settings
 from td3_driving.driving import topics
-from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.launching.node_table import ProcessSpec, live_page
+from td3_driving.live.needs import require_sdk
 from td3_driving.settings import Scalar
 
 CAMERA, ODOMETRY, ROUTE, IN_CHARGE = topics.IMAGE, topics.ODOMETRY, topics.ROUTE, topics.COMMAND
@@ -48,6 +50,7 @@ class DeployOptions:
         sync_tolerance: 0 where image and odometry share their stamps, else how far apart they may be [s].
         use_sim_time: take the time from ``/clock``.
         autostart: the policy configures and activates itself; without, a lifecycle manager does.
+        view: show the drive on a live page in the browser.
         topics: role (:data:`ROLES`) -> topic of the vehicle, where it is not the usual one.
     """
 
@@ -62,6 +65,7 @@ class DeployOptions:
     sync_tolerance: float = 0.0
     use_sim_time: bool = False
     autostart: bool = True
+    view: bool = False
     topics: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,6 +83,9 @@ class DeployOptions:
                 raise ValueError(f"{file}: no such file")
         if not self.bundle.is_file():
             raise ValueError(f"bundle {self.bundle}: no such file")
+        drive_settings(_drive(self))
+        if self.view:
+            require_sdk()
 
 
 def deployment(options: DeployOptions) -> list[ProcessSpec]:
@@ -92,10 +99,11 @@ def deployment(options: DeployOptions) -> list[ProcessSpec]:
     drive = ProcessSpec(
         "drive", "drive", namespace, _drive(options) | time, _remappings(options, "drive"), on_exit="respawn"
     )
+    page = [live_page(namespace, _remappings(options, "drive"), {"learns": False})] if options.view else []
     if options.shadow:
-        return [drive]
+        return [drive, *page]
     gate: dict[str, Scalar] = {"interface": options.interface}
-    return [ProcessSpec("gate", "gate", namespace, gate | time, _remappings(options, "gate")), drive]
+    return [ProcessSpec("gate", "gate", namespace, gate | time, _remappings(options, "gate")), drive, *page]
 
 
 def _drive(options: DeployOptions) -> dict[str, Scalar]:
@@ -111,7 +119,7 @@ def _drive(options: DeployOptions) -> dict[str, Scalar]:
 
 
 def _remappings(options: DeployOptions, node: str) -> tuple[tuple[str, str], ...]:
-    """From the names in the nodes to the topics of the vehicle."""
+    """Pairs of a name in the node and the vehicle's topic for it."""
     names = {"camera": CAMERA, "odometry": ODOMETRY}
     if node == "gate":
         names["command"] = COMMANDS[options.interface]

@@ -8,6 +8,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -17,19 +18,23 @@ import numpy as np
 from rich.console import Console
 
 from td3_driving import __version__
+from td3_driving.doctor.plain_console import PlainConsole
+from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.drivers import DRIVERS, is_driver, reference_driver
 from td3_driving.evaluation.agents import EvaluatedAgent, PolicyAgent, driver_agent
 from td3_driving.evaluation.camera_ablation import ABLATIONS, SEEN, cameras
-from td3_driving.evaluation.drive import EvaluationPlan, Watcher, evaluate
+from td3_driving.evaluation.drive import EvaluationPlan, evaluate, together
 from td3_driving.evaluation.episode import ENDINGS
-from td3_driving.evaluation.film import Film
+from td3_driving.evaluation.film import Film, check_film
 from td3_driving.evaluation.inspection import Inspection, inspect
 from td3_driving.evaluation.leaderboard import bundled, document
 from td3_driving.evaluation.perturbations import NONE, PERTURBATIONS
 from td3_driving.evaluation.report_html import html_report
 from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.launching.evaluate_over_ros import over_ros
-from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.launching.page_of_command import drives_on_page, live_page, stay
+from td3_driving.processes.refusals import refuse
+from td3_driving.runs.disk import require_places
 from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
 from td3_driving.settings import Settings
 from td3_driving.sim.scenarios import scenario_of
@@ -51,12 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return over_ros(asked)
     console = Console(stderr=True, highlight=False)
     try:
-        entries = list(_entries(asked, console))
-        print_tables(entries, Console(highlight=False))
-        _write(asked, entries)
+        with live_page(asked.view, console, learns=False) as server:
+            asked.page = None if server is None else drives_on_page(server)
+            entries = list(_entries(asked, console))
+            print_tables(entries, PlainConsole(highlight=False))
+            _write(asked, entries)
+            if server is not None and sys.stdin.isatty():
+                stay(server, console)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return refuse(error)
     return 0
 
 
@@ -87,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--ros", action="store_true", help="over ROS: a simulator and a policy node of their own; one agent, no delay")
     add("--json", type=Path, metavar="FILE", help="write the results in the CARLA leaderboard's layout")
     add("--html", type=Path, metavar="FILE", help="write one self-contained page with figures")
-    add("--gif", type=Path, metavar="FILE", help="write a film of the first agent's first route")
+    add("--film", type=Path, metavar="FILE", help="write a film of the first agent's first route: .mp4 or .webm")
+    add("--view", action="store_true", help="show the drives on a live page in the browser")
     return parser
 
 
@@ -106,7 +115,9 @@ def _entries(asked: argparse.Namespace, console: Console) -> Iterator[Entry]:
     """Drive all agents and plans of the command line; all agents see the same routes and traffic."""
     runs = [Path(name) for name in asked.agents if not is_driver(name)]
     _check_inspection(asked, runs)
-    _check_files(asked)
+    if asked.film is not None:
+        check_film(asked.film)
+    require_places(asked.json, asked.html, asked.film)
     common = _common_settings(asked, runs)
     plans = list(_plans(asked))
     for index, name in enumerate(asked.agents):
@@ -130,8 +141,10 @@ def _of_agent(
     for index, plan in enumerate(fitting):
         camera = "" if plan.camera == SEEN else f", camera {plan.camera}"
         perturbed = "" if plan.perturbation == NONE else f", {plan.perturbation}"
-        console.print(f"{agent.name}: scenario {plan.scenario}, {plan.routes} routes{camera}{perturbed}", style="dim")
-        entry = _entry(agent, settings, plan, asked.gif if first and index == 0 else None)
+        console.print(
+            f"{agent.name}: scenario {plan.scenario}, {counted(plan.routes, 'route')}{camera}{perturbed}", style="dim"
+        )
+        entry = _entry(agent, settings, plan, asked, asked.film if first and index == 0 else None)
         closer = index == 0 and agent.observation_settings is not None and (asked.state_importance or asked.occlusion)
         yield replace(entry, inspection=_inspection(agent, settings, plan, asked, console)) if closer else entry
 
@@ -162,27 +175,14 @@ def _check_inspection(asked: argparse.Namespace, runs: Sequence[Path]) -> None:
             raise ValueError(f"{option} needs --html FILE{' or --json FILE' if name == 'state_importance' else ''}")
 
 
-def _check_files(asked: argparse.Namespace) -> None:
-    """Check that the results can be written before hours are spent on them.
-
-    Raises:
-        ValueError: a folder is missing, or a folder is named where a file is wanted.
-    """
-    for file in filter(None, (asked.json, asked.html, asked.gif)):
-        if file.is_dir() or not file.parent.is_dir():
-            why = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
-            raise ValueError(f"{file} cannot be written: {why}")
-
-
-def _entry(agent: EvaluatedAgent, settings: Settings, plan: EvaluationPlan, film: Path | None) -> Entry:
-    recorder = Film(settings.simulator.fixed_delta) if film is not None else None
-
-    def watch(route: int) -> Watcher | None:
-        return recorder if route == 0 else None
-
-    results = list(evaluate(settings, agent, plan, watch))
-    if recorder is not None and film is not None:
-        recorder.save(film)
+def _entry(
+    agent: EvaluatedAgent, settings: Settings, plan: EvaluationPlan, asked: argparse.Namespace, film: Path | None
+) -> Entry:
+    film_of_first = nullcontext() if film is None else Film(film, settings.simulator)
+    with film_of_first as recorder:
+        observers = [] if asked.page is None else [asked.page.of(agent.name, settings.simulator)]
+        observers += [] if recorder is None else [recorder.of]
+        results = list(evaluate(settings, agent, plan, together(observers)))
     return Entry(agent.name, plan, settings.simulator.map, results, agent.observation_settings is not None)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
+from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.launching.child import command
 from td3_driving.launching.evaluation import Evaluation, evaluation_processes
 from td3_driving.launching.progress import Screen
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.domain import claim_domain, discovery, wanted_domain
-from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, log_variables
+from td3_driving.runs.disk import require_places
 
 
 def over_ros(asked: argparse.Namespace) -> int:
@@ -30,14 +29,14 @@ def over_ros(asked: argparse.Namespace) -> int:
     with ExitStack() as held:
         try:
             folder = Path(held.enter_context(TemporaryDirectory(prefix="td3_driving_evaluation_")))
+            require_places(asked.json)
             check_ros(os.environ)
             logs = log_variables(os.environ, folder / "log")
             specs = evaluation_processes(_request(asked), folder)
             domain = held.enter_context(claim_domain(wanted_domain(os.environ)))
         except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return BAD_INPUT
-        console = Console(soft_wrap=True, highlight=False)
+            return refuse(error)
+        console = PlainConsole(soft_wrap=True, highlight=False)
         environment = {**os.environ, **discovery(domain.number, os.environ), **logs, "PYTHONUNBUFFERED": "1"}
         with Screen(console) as screen:
             end = Supervisor(specs, lambda spec: command(spec, str(folder / "config.yaml")), screen, environment).run()
@@ -47,10 +46,10 @@ def over_ros(asked: argparse.Namespace) -> int:
 
 
 def _request(asked: argparse.Namespace) -> Evaluation:
-    names = ("drop", "perturb", "html", "gif", "state_importance", "occlusion")
+    names = ("drop", "perturb", "html", "film", "state_importance", "occlusion")
     unfit = [name for name in names if getattr(asked, name)]
     if len(asked.agents) > 1 or len(asked.scenario) > 1 or any(asked.delay_ms) or unfit:
-        without = "--delay-ms, --drop, --perturb, --html, --gif, --state-importance and --occlusion"
+        without = "--delay-ms, --drop, --perturb, --html, --film, --state-importance and --occlusion"
         raise ValueError(f"--ros takes one agent and one scenario, without {without}")
     chosen = [f"simulator.scenario={asked.scenario[0]}", *([f"simulator.map={asked.map}"] if asked.map else [])]
     return Evaluation(
@@ -63,4 +62,5 @@ def _request(asked: argparse.Namespace) -> Evaluation:
         checkpoint=asked.checkpoint,
         camera=tuple(asked.camera),
         results="" if asked.json is None else str(asked.json),
+        view=asked.view,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from td3_driving.evaluation.camera_ablation import SEEN, cameras
-from td3_driving.launching.node_table import SIMULATORS, ProcessSpec
+from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, live_page
+from td3_driving.live.needs import require_sdk
 from td3_driving.runs.profiles import (
     DEFAULT_PROFILE,
     load_profile,
@@ -35,6 +36,7 @@ class Evaluation:
         camera: changes to the frames: names of :data:`td3_driving.evaluation.camera_ablation.ABLATIONS`.
         checkpoint: of the run: auto, best, latest, or the name of a folder in ``checkpoints``.
         results: file for the results, or "".
+        view: show the drives on a live page in the browser.
     """
 
     agent: str
@@ -47,11 +49,14 @@ class Evaluation:
     camera: Sequence[str] = (SEEN,)
     checkpoint: str = "auto"
     results: str = ""
+    view: bool = False
 
     def __post_init__(self) -> None:
         if self.simulator not in SIMULATORS or self.simulator == "carla":
             raise ValueError(f"simulator: {self.simulator!r} is neither embedded nor none; start CARLA's stack first")
         cameras(self.camera)
+        if self.view:
+            require_sdk()
 
 
 def evaluation_settings(asked: Evaluation) -> Settings:
@@ -89,5 +94,6 @@ def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
         "evaluate_json": str(Path(asked.results).resolve()) if asked.results else "",
     }
     policy = ProcessSpec("policy", "policy", parameters=parameters, on_exit="main")
-    simulator = ProcessSpec("simulator", "simulator", on_exit="respawn")
-    return [simulator, policy] if asked.simulator == "embedded" else [policy]
+    simulator = ProcessSpec("simulator", "simulator", on_exit="respawn", endless=True)
+    page = [live_page("", parameters={"learns": False})] if asked.view else []
+    return [simulator, policy, *page] if asked.simulator == "embedded" else [policy, *page]

@@ -34,6 +34,7 @@ class ProcessSpec:
             ``required``: its end ends the run. ``optional``: its end is only reported. ``last``: it starts after the
             run has ended, and its exit code does not fail the run.
         drain: wall time [s] to end by itself once the run is over, before it is asked to.
+        endless: it never ends by itself in good order, so exit code 0 before the end of the run is a death as well.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ProcessSpec:
     arguments: tuple[str, ...] | None = None
     on_exit: OnExit = "required"
     drain: float = 0.0
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,21 @@ class RunOptions:
             its bridge, or finds them; ``none``: another program publishes the bridge's topics.
         num_actors: policies, each with its simulator.
         final_routes: routes that the final policy drives after the run; 0 for none.
+        loggers: whether the run is written for other loggers when it is over.
         faults: faults that the embedded simulators inject, for tests; "" for none.
-        tensorboard, rviz, record: show or record the run beside training it.
+        tensorboard, rviz, record, view: show or record the run beside training it.
     """
 
     run_directory: Path
     simulator: str = "embedded"
     num_actors: int = 1
     final_routes: int = 0
+    loggers: bool = False
     faults: str = ""
     tensorboard: bool = False
     rviz: bool = False
     record: bool = False
+    view: bool = False
 
     def __post_init__(self) -> None:
         if self.simulator not in SIMULATORS:
@@ -98,7 +103,8 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
 
 def closing(options: RunOptions) -> list[ProcessSpec]:
     """Return the processes to run one after the other after a successful run."""
-    return [*final_drives(options), verdict(options)]
+    written = ProcessSpec("loggers", "loggers", arguments=(str(options.run_directory),), on_exit="last")
+    return [*final_drives(options), verdict(options), *([written] if options.loggers else [])]
 
 
 def final_drives(options: RunOptions) -> list[ProcessSpec]:
@@ -142,13 +148,17 @@ def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
     if options.simulator == "none":
         return [policy]
     faults = {"faults": options.faults} if options.faults else {}
-    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn"), policy]
+    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn", endless=True), policy]
 
 
 def carla_node(run_directory: Path) -> ProcessSpec:
     """The process that brings up CARLA; it ends with a refusal where that is not possible."""
     return ProcessSpec(
-        "carla_episodes", "carla_episodes", parameters={"run_dir": str(run_directory)}, on_exit="respawn"
+        "carla_episodes",
+        "carla_episodes",
+        parameters={"run_dir": str(run_directory)},
+        on_exit="respawn",
+        endless=True,
     )
 
 
@@ -158,13 +168,22 @@ def _companions(options: RunOptions) -> list[ProcessSpec]:
     if options.tensorboard:
         logs = ("--logdir", str(options.run_directory))
         watching.append(ProcessSpec("tensorboard", "tensorboard", arguments=logs, on_exit="optional"))
-    return watching + (_view(options) if options.rviz else [])
-
-
-def _view(options: RunOptions) -> list[ProcessSpec]:
-    """Return the processes that show the run, or its first actor."""
     namespace = "" if options.num_actors == 1 else "/actor_0"
     whose = {"actor_id": "actor_0"}
+    if options.view:
+        watching.append(live_page(namespace, shared_topics(namespace), whose))
+    return watching + (_rviz(namespace, whose) if options.rviz else [])
+
+
+def live_page(
+    namespace: str, remappings: tuple[tuple[str, str], ...] = (), parameters: Mapping[str, Scalar] | None = None
+) -> ProcessSpec:
+    """The process of the live page; nothing depends on it."""
+    return ProcessSpec("live", "live", namespace, parameters or {}, remappings=remappings, on_exit="optional")
+
+
+def _rviz(namespace: str, whose: Mapping[str, Scalar]) -> list[ProcessSpec]:
+    """Return the processes that show the run, or its first actor, in RViz."""
     shared = shared_topics(namespace)
     return [
         ProcessSpec("visualizer", "visualizer", namespace, whose, remappings=shared, on_exit="optional"),

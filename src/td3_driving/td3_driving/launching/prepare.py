@@ -14,11 +14,14 @@ from td3_driving.carla.errors import CarlaError
 from td3_driving.carla.server import check_startable
 from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
 from td3_driving.launching.resuming import profile_name, require_enough_steps
+from td3_driving.live.needs import require_sdk
+from td3_driving.loggers.cli import chosen, require_installed
 from td3_driving.processes.domain import (
     OWN_PROFILE,
     claim_domain,
     discovery,
     free_shared_memory,
+    lack_of_room,
     room_for_images,
     wanted_domain,
 )
@@ -60,6 +63,7 @@ class RunRequest:
     tensorboard: bool = False
     rviz: bool = False
     record: bool = False
+    view: bool = False
 
     @property
     def new_profile(self) -> str:
@@ -94,18 +98,23 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
         OSError: the run folder cannot be written.
     """
     settings, path = resolve(request, now)
+    require_installed(settings.loggers)
     options = RunOptions(
         run_directory=path,
         simulator=request.simulator,
         num_actors=settings.run.num_actors,
         final_routes=settings.evaluation.final_routes,
+        loggers=bool(chosen(settings.loggers)),
         faults=request.faults,
         tensorboard=request.tensorboard,
         rviz=request.rviz,
         record=request.record,
+        view=request.view,
     )
     specs = processes(options)
     _require_programs(specs)
+    if request.view:
+        require_sdk()
     check_ros(environment)
     if request.simulator == "carla":
         _require_carla(settings, environment)
@@ -119,8 +128,9 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
     variables = discovery(domain.number, environment) | patient_threads(environment) | logs
     image = 4 * settings.simulator.camera_width * settings.simulator.camera_height
     profile = config_directory() / "dds" / OWN_PROFILE
-    variables |= room_for_images(environment, profile, image, free_shared_memory())
-    notes = blind_note(request), log_note(logs)
+    free = free_shared_memory()
+    variables |= room_for_images(environment, profile, image, free)
+    notes = blind_note(request), log_note(logs), lack_of_room(environment, image, free)
     return Prepared(folder, options, specs, variables, "; ".join(filter(None, notes)))
 
 

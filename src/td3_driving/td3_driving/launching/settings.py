@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 where nothing fits the search.
     """
     asked = _parser().parse_args(arguments)
+    words = [*asked.words, *asked.search]
     width = min(get_terminal_size().columns, 120)
-    found = {title: [one for one in entries(groups) if fits(one, asked.search)] for title, groups in PROGRAMS.items()}
+    found = {title: [one for one in entries(groups) if fits(one, words)] for title, groups in PROGRAMS.items()}
     if not any(found.values()):
-        words = " and ".join(asked.search)
-        print(f"error: no setting has {words} in its name or meaning{_near(asked.search)}", file=sys.stderr)
+        print(f"error: no setting has {' and '.join(words)} in its name or meaning{_near(words)}", file=sys.stderr)
         return BAD_INPUT
     for title, rows in found.items():
         if rows:
@@ -112,6 +112,7 @@ def _near(words: Sequence[str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("td3-driving settings", description="Print every setting with range and meaning.")
+    parser.add_argument("words", nargs="*", default=[], metavar="WORD", help="as --search WORD")
     parser.add_argument(
         "--search", nargs="+", default=[], metavar="WORD", help="only settings with these words in name or meaning"
     )

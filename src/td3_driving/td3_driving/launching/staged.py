@@ -16,6 +16,7 @@ from pathlib import Path
 
 from td3_driving.doctor.diagnosis import Verdict
 from td3_driving.launching.prepare import RunRequest, resolve
+from td3_driving.runs.disk import write_whole
 from td3_driving.settings import StagedSettings
 
 RECORD = "stages.json"
@@ -107,9 +108,7 @@ def _judge(folder: Path, steps: int) -> Verdict:
             shutil.copy2(folder / name, kept / name)
     record = [entry for entry in _record(folder) if entry["steps"] != steps]
     text = json.dumps([*record, {"steps": steps, "verdict": verdict.value}], indent=2)
-    fresh = folder / f"{RECORD}.new"
-    fresh.write_text(text + "\n", encoding="utf-8")
-    fresh.replace(folder / RECORD)
+    write_whole(folder / RECORD, f"{text}\n".encode())
     return verdict
 
 

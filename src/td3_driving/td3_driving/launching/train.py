@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.launching.child import command
 from td3_driving.launching.course import End
 from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing
@@ -22,6 +23,7 @@ from td3_driving.launching.progress import Screen
 from td3_driving.launching.staged import StageOutcome, StagePlan
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.processes.refusals import in_words
 from td3_driving.runs.profiles import DEFAULT_PROFILE
 
 STAGED_PROFILE = "validation_5k"
@@ -54,7 +56,7 @@ def _staged(request: RunRequest, typed: Sequence[str]) -> int:
         plan = StagePlan.of(request, datetime.now())
     except (ValueError, OSError) as error:
         return _refuse(error, typed)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = PlainConsole(soft_wrap=True, highlight=False, markup=False)
     return plan.carry_out(partial(_train, typed=typed), lambda text: console.print(text, style="bold"))
 
 
@@ -69,7 +71,7 @@ def _train(request: RunRequest, typed: Sequence[str]) -> StageOutcome:
 
 def _refuse(error: Exception, typed: Sequence[str]) -> int:
     """Print the error; settings that were ``typed`` as options are named as such."""
-    text = str(error)
+    text = in_words(error)
     for name in typed:
         text = text.replace(name, f"--{DIRECT[name].replace('_', '-')}")
     print(f"error: {text}", file=sys.stderr)
@@ -77,7 +79,7 @@ def _refuse(error: Exception, typed: Sequence[str]) -> int:
 
 
 def _run(prepared: Prepared) -> int:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = PlainConsole(soft_wrap=True, highlight=False, markup=False)
     environment = {**os.environ, **prepared.environment, "PYTHONUNBUFFERED": "1"}
     folder = prepared.folder.path
     console.print(f"run folder {folder}")
@@ -114,6 +116,7 @@ def _request(asked: argparse.Namespace) -> RunRequest:
         tensorboard=asked.tensorboard,
         rviz=asked.rviz,
         record=asked.record,
+        view=asked.view,
     )
 
 
@@ -132,5 +135,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--faults", default="", help="faults that the embedded simulator injects, for tests of the stack")
     add("--tensorboard", action="store_true", help="serve TensorBoard during the run")
     add("--rviz", action="store_true", help="open RViz")
+    add("--view", action="store_true", help="show the run on a live page in the browser")
     add("--record", action="store_true", help="record the run's topics into a bag in its folder")
     return parser

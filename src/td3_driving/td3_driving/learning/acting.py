@@ -31,15 +31,21 @@ class ActionSource(Protocol):
         steps: steps that this actor takes in this session.
         first_step: steps that it took in earlier sessions of the run.
         noise: standard deviation of the last exploration noise.
+        gone: steps of this session that are lost for good.
     """
 
     noise: float
+    gone: int
 
     @property
     def steps(self) -> int: ...
 
     @property
     def first_step(self) -> int: ...
+
+    def note_gone(self, steps: int) -> None:
+        """Called when ``steps`` of this actor and session are lost for good: others take their place."""
+        ...
 
     def offer(self, weights: PolicySnapshot) -> None:
         """Called when new weights came.
@@ -61,7 +67,7 @@ class ActionSource(Protocol):
         """What is missing before the next action may be chosen; ``published`` steps were."""
         ...
 
-    def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         """The action (2,) float32, and the version of the weights that chose it."""
         ...
 
@@ -86,7 +92,7 @@ class LearnedActionSource:
         self._fit: FitWeights | None = None
         self._in_use = b""
         self._inserted_before = 0
-        self._acted = 0
+        self._acted = self.gone = 0
         self.noise = 1.0
 
     @property
@@ -96,11 +102,14 @@ class LearnedActionSource:
 
     @property
     def steps(self) -> int:
-        return _share(self._run.steps - self._inserted_before, self._run.num_actors, self._index)
+        return _share(self._run.steps - self._inserted_before, self._run.num_actors, self._index) + self.gone
 
     @property
     def first_step(self) -> int:
         return self._inserted_before // self._run.num_actors
+
+    def note_gone(self, steps: int) -> None:
+        self.gone = max(self.gone, steps)
 
     @property
     def frozen(self) -> str:
@@ -157,7 +166,7 @@ class LearnedActionSource:
     def before_acting(self, published: int) -> str:
         return "" if self._ahead else self._missing(published)
 
-    def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         step = self.first_step + self._acted
         self._acted += 1
         wanted = self._wanted(step, observation, situation)
@@ -178,7 +187,8 @@ class LearnedActionSource:
             raise WeightsError(f"{weights.inserted} inserted steps are outside 0 .. {steps}, the steps of the run")
 
     def _missing(self, published: int) -> str:
-        expected = self._limiter.weights_expected(self._inserted_before + published * self._run.num_actors)
+        there = max(published - self.gone, 0)
+        expected = self._limiter.weights_expected(self._inserted_before + there * self._run.num_actors)
         if self._policy.version is not None and self._policy.version >= expected:
             return ""
         if self._newest is not None and self._newest.version >= expected and self._load():
@@ -214,11 +224,14 @@ class DriverActionSource:
     def __init__(self, settings: Settings, driver: Driver, steps: int | None = None) -> None:
         self._driver = driver
         self.steps = settings.run.steps if steps is None else steps
-        self.first_step = 0
+        self.first_step = self.gone = 0
         self.noise = 0.0
 
     def offer(self, weights: PolicySnapshot) -> None:
         """Does nothing: a reference driver has no weights."""
+
+    def note_gone(self, steps: int) -> None:
+        """Does nothing: no learner loses steps of a reference driver."""
 
     def before_first_step(self) -> str:
         return ""
@@ -229,7 +242,7 @@ class DriverActionSource:
     def before_acting(self, published: int) -> str:
         return ""
 
-    def choose(self, observation: Observation, situation: Situation) -> tuple[np.ndarray, int]:
+    def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         return self._driver.act(situation), 0
 
 

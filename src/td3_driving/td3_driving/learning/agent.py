@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from td3_driving.learning.actor_terms import actor_terms
 from td3_driving.learning.algorithms import algorithm_of
 from td3_driving.learning.algorithms.base import Algorithm, Networks, Report, Transitions
+from td3_driving.learning.batch import Batch
 from td3_driving.learning.gradients import clip_and_measure
 from td3_driving.learning.networks import Actor, Critic, Inputs, initialise, make_critic
 from td3_driving.learning.optimizers import make_adam, set_learning_rates
-from td3_driving.learning.replay import Batch
 from td3_driving.learning.return_bound import return_bound
 from td3_driving.settings import Settings
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,11 +27,14 @@ class ExperienceBounds:
 
     Args:
         state_dim: length of the state vector.
+
+    Attributes:
+        actors: names of the actors of the run.
     """
 
     def __init__(self, settings: Settings, state_dim: int) -> None:
         self._config_hash = settings.digest()
-        self._actors = frozenset(actor_names(settings.run.num_actors))
+        self.actors = tuple(actor_names(settings.run.num_actors))
         self._steps = settings.run.steps
         self._versions = RateLimiter(settings.pacing).updates_due(settings.run.steps)
         self._frame_shape = frame_shape(settings.observation)
@@ -37,21 +42,25 @@ class ExperienceBounds:
         self._privileged_dim = privileged_dim(settings)
         self._least, self._greatest = term_bounds(settings.reward)
 
-    def foreign(self, experience: Experience) -> str:
-        """Why a message belongs to no stream of this run; empty if it belongs to one."""
+    def foreign(self, experience: Experience, gone: int = 0) -> str:
+        """Why a message belongs to no stream of this run; empty if it belongs to one.
+
+        Args:
+            gone: steps of its stream that were lost for good, for which the actor drives others.
+        """
         if experience.config_hash != self._config_hash:
             return (
                 f"configuration {experience.config_hash[:12]!r} of the actor is not the learner's "
                 f"{self._config_hash[:12]!r}"
             )
-        if experience.actor_id not in self._actors:
-            return f"actor {experience.actor_id[:40]!r} is not one of {', '.join(sorted(self._actors))}"
+        if experience.actor_id not in self.actors:
+            return f"actor {experience.actor_id[:40]!r} is not one of {', '.join(sorted(self.actors))}"
         if not 0 <= experience.session_id < SESSIONS:
             return f"session {experience.session_id} is outside 0 .. 2^63 - 1"
         if experience.sequence < 0:
             return f"sequence {experience.sequence} is negative"
-        if experience.sequence >= self._steps:
-            return f"sequence {experience.sequence} is outside the {self._steps} steps of the run"
+        if experience.sequence >= self._steps + gone:
+            return f"sequence {experience.sequence} is outside the {self._steps + gone} steps of the run"
         return ""
 
     def fault(self, experience: Experience) -> str:
@@ -117,7 +126,7 @@ class ExperienceBounds:
         return _state_fault("final_privileged", privileged, self._privileged_dim)
 
 
-def _array_fault(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type[np.generic]) -> str:
+def _array_fault(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: type[np.generic]) -> str:
     if array.shape != shape or array.dtype != dtype:
         return f"{name} is {array.shape} {array.dtype}, needed is {shape} {np.dtype(dtype)}"
     # Bytes are finite; a frame has thousands of them.
@@ -132,6 +141,6 @@ def _state_fault(name: str, state: NDArray[np.float32], length: int) -> str:
     return "" if highest <= ABSURD else f"{name} holds {highest:g}, no scaled value is beyond {ABSURD:g}"
 
 
-def _action_fault(name: str, action: np.ndarray) -> str:
+def _action_fault(name: str, action: NDArray[Any]) -> str:
     fault = _array_fault(name, action, (2,), np.float32)
     return fault or ("" if np.abs(action).max() <= 1.0 else f"{name} {action.tolist()} is outside -1 .. 1")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,7 +40,7 @@ class GraphWriter(Protocol):
         """Write the conversion of uint8 to float32."""
         ...
 
-    def constant(self, values: np.ndarray) -> str:
+    def constant(self, values: NDArray[Any]) -> str:
         """Write a constant, float32 or int64."""
         ...
 
@@ -147,7 +148,7 @@ class _PatchEncoder(Encoder):
     """
 
     channels: int
-    """Of the first convolution."""
+    """Output channels of the first convolution."""
     convolutions_after: tuple[tuple[int, int, int], ...]
     """(channels, kernel, stride) of the others."""
 

@@ -23,7 +23,7 @@ class Exploration:
         self._settings = settings
         self._seed = seed
 
-    def action(self, step: int, policy_action: NDArray[np.float32] | None) -> tuple[np.ndarray, float]:
+    def action(self, step: int, policy_action: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], float]:
         """The action to drive at environment step ``step`` (0, 1, 2 …) of this actor.
 
         Args:
@@ -58,7 +58,7 @@ class Exploration:
         share = min(max(step - self._settings.random_steps, 0) / self._settings.decay_steps, 1.0)
         return self._settings.noise_start + share * (self._settings.noise_end - self._settings.noise_start)
 
-    def _first(self, step: int, teacher_action: np.ndarray | None) -> tuple[np.ndarray, float]:
+    def _first(self, step: int, teacher_action: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], float]:
         """A random action; with a teacher, the teacher's with a random disturbance, so that it shows how to return."""
         if teacher_action is None:
             return self._random(step), 1.0

@@ -92,5 +92,5 @@ class ActorPolicy:
             )
         with torch.inference_mode():
             prepared = self._actor.encoder.prepare(torch.from_numpy(frames).unsqueeze(0))
-            action: np.ndarray = self._actor(prepared, torch.from_numpy(state).unsqueeze(0))[0].numpy()
+            action: NDArray[np.float32] = self._actor(prepared, torch.from_numpy(state).unsqueeze(0))[0].numpy()
         return action

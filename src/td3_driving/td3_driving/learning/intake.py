@@ -14,7 +14,9 @@ Account, true after every message: ``sent = received + lost`` and ``received = i
 
 Without healing, a lost or refused message breaks the chain: no stack and no next observation reaches across it. With
 healing, a message that comes before one that is missing counts as a duplicate and is left out: the actor sends all from
-the missing one on again (:meth:`ExperienceIntake.expected` names it), and the memory gets every step in its order.
+the missing one on again (:meth:`ExperienceIntake.expected` names it), and the memory gets every step in its order. What
+the actor cannot send again is lost for good: it says so in the first message that it still has
+(:attr:`Experience.after_gap`), and both go on from there.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ class IntakeOutcome:
 
 @dataclass
 class IntakeCounters:
-    """Messages by what became of them, over all actors and sessions."""
+    """Messages by what became of them, over all actors and sessions.
+
+    ``lost`` counts messages, and one may be sent again; ``gone`` counts steps that the memory will never have.
+    """
 
     received: int = 0
     inserted: int = 0
@@ -65,6 +70,7 @@ class IntakeCounters:
     rejected: int = 0
     lost: int = 0
     last_rejection: str = ""
+    gone: int = 0
 
     @property
     def sent(self) -> int:
@@ -84,6 +90,7 @@ class ActorStream:
         refused: numbers from ``expected`` on whose messages came and were refused.
         early_end: end of the numbers that came before a missing one; those below it are accounted for.
         early: messages that came since then.
+        gone: numbers below ``expected`` that the memory will never have.
     """
 
     expected: int = 0
@@ -93,6 +100,20 @@ class ActorStream:
     refused: list[int] = field(default_factory=list)
     early_end: int = 0
     early: int = 0
+    gone: int = 0
+
+    @property
+    def wanted(self) -> int:
+        """The number that would be taken next: that of a message that came and was refused would not."""
+        number = self.expected
+        while number in self.refused:
+            number += 1
+        return number
+
+    @property
+    def never(self) -> int:
+        """Numbers below :attr:`wanted` that the memory will never have."""
+        return self.gone + self.wanted - self.expected
 
 
 class ExperienceIntake:
@@ -114,30 +135,41 @@ class ExperienceIntake:
     def accept(self, experience: Experience) -> IntakeOutcome:
         """Check and store ``experience``; never raises for what a message contains."""
         self.counters.received += 1
-        foreign = self._bounds.foreign(experience) or self._session_fault(experience)
-        if foreign:
-            return self._reject(foreign)
         key = experience.actor_id, experience.session_id
         stream = self._streams.get(key) or ActorStream()
+        foreign = self._bounds.foreign(experience, stream.never) or self._session_fault(experience)
+        if foreign:
+            return self._reject(foreign)
         if experience.sequence < stream.expected:
             return self._late(stream, experience.sequence)
         fault = self._bounds.fault(experience) or _order_fault(stream, experience)
         self._open(key, stream)
         if fault:
             return self._refuse(stream, experience, fault)
-        if self._heal and self._comes_early(stream, experience.sequence):
+        if self._heal and not experience.after_gap and self._comes_early(stream, experience.sequence):
             reason = f"message {experience.sequence} came before {stream.expected}, which is missing"
             return IntakeOutcome(IntakeVerdict.DUPLICATE, reason)
-        self._pass_over(stream, experience.sequence)
+        gone = self._pass_over(stream, experience.sequence)
         self._memory.append(experience, linked=stream.previous is not None and not stream.previous[2])
         stream.previous = (experience.episode_id, experience.step_index, experience.closes_episode)
         stream.episode_floor = experience.episode_id + int(experience.closes_episode)
         self.counters.inserted += 1
-        return IntakeOutcome(IntakeVerdict.INSERTED)
+        reason = f"{gone} step(s) of {experience.actor_id} before it are lost for good" if gone else ""
+        return IntakeOutcome(IntakeVerdict.INSERTED, reason)
 
-    def expected(self) -> list[tuple[str, int, int]]:
-        """Actor, its newest session, and the sequence number that comes next there."""
-        return [(actor, session, self._streams[actor, session].expected) for actor, session in self._newest.items()]
+    def expected(self) -> list[tuple[str, int, int, int]]:
+        """Actor, its newest session, the sequence number that comes next there, and how many before it never come.
+
+        Every actor of the run has one: a status with empty lists would be serialised with bytes behind its seal.
+        """
+        newest = [(actor, self._newest.get(actor, 0)) for actor in self._bounds.actors]
+        streams = [(actor, session, self._streams.get((actor, session), ActorStream())) for actor, session in newest]
+        return [(actor, session, stream.wanted, stream.never) for actor, session, stream in streams]
+
+    def gap(self) -> str:
+        """The message that is missing, where others that came after it wait for it; "" where none is."""
+        waits = [(actor, self._streams[actor, session]) for actor, session in self._newest.items()]
+        return ", ".join(f"message {one.wanted} of {actor}" for actor, one in waits if one.early_end > one.wanted)
 
     def state(self) -> dict[str, Any]:
         """Counters and streams as plain data for a checkpoint."""
@@ -159,18 +191,22 @@ class ExperienceIntake:
 
         Messages between two stored ones that are not in the memory count as lost, even if they were rejected.
         """
-        unknown, passed = self._memory.inserted - self.counters.inserted, 0
+        unknown = left = self._memory.inserted - self.counters.inserted
+        passed = 0
         for key, end in self._memory.stream_ends().items():
             stream = self._streams.get(key) or ActorStream()
             self._open(key, stream)
             if end.sequence >= stream.expected:
-                passed += end.sequence + 1 - stream.expected
+                span = end.sequence + 1 - stream.expected
+                passed += span
+                stream.gone, left = stream.gone + max(span - left, 0), max(left - span, 0)
                 stream.expected = end.sequence + 1
                 stream.previous = (end.episode_id, end.step_index, end.closed)
                 stream.episode_floor = end.episode_id + int(end.closed)
         self.counters.inserted += unknown
         self.counters.received += unknown
         self.counters.lost += max(passed - unknown, 0)
+        self.counters.gone += max(passed - unknown, 0)
 
     def _session_fault(self, experience: Experience) -> str:
         """Why a session cannot be; an actor that starts anew takes a later one, and no two at a time."""
@@ -187,10 +223,7 @@ class ExperienceIntake:
 
     def _comes_early(self, stream: ActorStream, sequence: int) -> bool:
         """Whether a number before ``sequence`` is missing and can still be sent again; counts what was lost."""
-        first = stream.expected
-        while first in stream.refused:
-            first += 1
-        if sequence <= first or stream.early >= MAX_EARLY:
+        if sequence <= stream.wanted or stream.early >= MAX_EARLY:
             return False
         stream.early += 1
         self.counters.lost += self._unaccounted(stream, sequence)
@@ -198,9 +231,12 @@ class ExperienceIntake:
         self.counters.duplicate += 1
         return True
 
-    def _pass_over(self, stream: ActorStream, sequence: int) -> None:
-        """Count the numbers between the expected one and ``sequence`` as lost."""
-        if sequence > stream.expected:
+    def _pass_over(self, stream: ActorStream, sequence: int) -> int:
+        """Count the numbers between the expected one and ``sequence`` as lost; returns how many never come."""
+        gone = sequence - stream.expected
+        stream.gone += gone
+        self.counters.gone += gone
+        if gone:
             self.counters.lost += self._unaccounted(stream, sequence)
             stream.missing.append((min(max(stream.expected, stream.early_end), sequence), sequence))
             del stream.missing[:-MAX_MISSING_RANGES]
@@ -210,6 +246,7 @@ class ExperienceIntake:
             stream.previous = None
         stream.expected, stream.early = sequence + 1, 0
         stream.refused = [number for number in stream.refused if number > sequence]
+        return gone
 
     @staticmethod
     def _unaccounted(stream: ActorStream, sequence: int) -> int:

@@ -29,6 +29,10 @@ class RateLimiter:
         """Updates that must have been done in all once ``inserted`` steps are in the replay memory."""
         return self._gradient_steps * self._bursts(inserted)
 
+    def inserted_at(self, update: int) -> int:
+        """Steps that must be in the replay memory before update number ``update``, counted from 1, is due."""
+        return self._learning_starts + ((update - 1) // self._gradient_steps + 1) * self._train_freq
+
     def weights_expected(self, step: int) -> int:
         """Updates behind the weights that the policy must hold before it chooses and publishes step ``step``.
 

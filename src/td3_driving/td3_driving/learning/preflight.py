@@ -110,7 +110,7 @@ def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_ag
 
 
 def gradient_path(agent: LearningAgent, inputs: Transitions) -> CheckResult:
-    """With the action cut off, nothing of the actor may get a gradient from the actor's loss."""
+    """The actor's loss may reach the actor through the action alone: with the action cut off it gets no gradient."""
     last: nn.Module = agent.actor.trunk[-1]
     handle = last.register_forward_hook(lambda _, __, output: output.detach().requires_grad_())
     try:
@@ -145,7 +145,7 @@ def same_features(agent: LearningAgent, inputs: Transitions) -> CheckResult:
 
 @torch.no_grad()
 def _feature_difference(agent: LearningAgent, inputs: Transitions, asked: Tensor, seen: Tensor) -> float:
-    """Between what the head was given and told in the actor's loss, and what the critic says about the same action."""
+    """Largest difference of features and Q between the actor's loss and the critic, for the same action."""
     own = agent.critic.features(inputs.now)
     in_features = float((asked[:, : own.shape[1]] - own).abs().max())
     q1, q2 = agent.critic(inputs.now, asked[:, -ACTION_DIM:])

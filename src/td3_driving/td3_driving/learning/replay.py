@@ -8,8 +8,8 @@ its stack and its successor are all there: not overwritten, not lost on the way,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.observation import frame_shape, stack_shape
 from td3_driving.driving.privileged import privileged_dim
 from td3_driving.driving.reward import greatest_reward
+from td3_driving.learning.batch import Batch
 from td3_driving.learning.replay_check import SlotFaults
 from td3_driving.learning.replay_files import NO_POSITION, SlotShape
 from td3_driving.learning.replay_store import ReplayStore, StreamEnd
@@ -26,44 +27,12 @@ from td3_driving.settings import Settings
 NO_SLOT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Sampled transitions, one a row.
+class StoredStep(NamedTuple):
+    """What a stored step earned, and whether it closed its episode."""
 
-    Attributes:
-        window: (B, channels + k, height, width) uint8, oldest first: the frames of the observation lead, those of the
-            next observation end it. Where the two overlap after one step, k is one frame; else it is ``channels``.
-        channels: frames of one observation times their planes.
-        states, next_states: (B, state_dim) float32.
-        privileged, next_privileged: (B, privileged_dim) float32.
-        teacher_actions: (B, 2) float32, not a number where there was no teacher.
-        actions: (B, 2) float32.
-        rewards: (B,) float32, the discounted sum of up to ``n_step`` (clipped) rewards.
-        discounts: (B,) float32, factor of the value of the next observation: gamma^n, 0 after a termination.
-        terminated: (B,) bool, whether the sum of rewards ends with a termination.
-    """
-
-    window: NDArray[np.uint8]
-    channels: int
-    states: NDArray[np.float32]
-    privileged: NDArray[np.float32]
-    actions: NDArray[np.float32]
-    rewards: NDArray[np.float32]
-    discounts: NDArray[np.float32]
-    terminated: NDArray[np.bool_]
-    next_states: NDArray[np.float32]
-    next_privileged: NDArray[np.float32]
-    teacher_actions: NDArray[np.float32]
-
-    @property
-    def frames(self) -> NDArray[np.uint8]:
-        """(B, channels, height, width) of the observation."""
-        return self.window[:, : self.channels]
-
-    @property
-    def next_frames(self) -> NDArray[np.uint8]:
-        """(B, channels, height, width) of the next observation."""
-        return self.window[:, -self.channels :]
+    actor_id: str
+    reward: float
+    closes_episode: bool
 
 
 class ReplayMemory:
@@ -92,6 +61,7 @@ class ReplayMemory:
         self._sampleable = np.zeros(self.capacity, bool)
         self._sampleable_count = 0
         self._newest: dict[tuple[str, int], int] = {}
+        self._shown = self._store.committed
         self._relink()
 
     @property
@@ -107,7 +77,7 @@ class ReplayMemory:
     @property
     def used(self) -> int:
         """Slots in use, 0 .. capacity."""
-        return min(self._store.committed, self.capacity)
+        return min(self._shown, self.capacity)
 
     @property
     def sampleable(self) -> int:
@@ -131,6 +101,7 @@ class ReplayMemory:
             linked: the step before it in its episode is the newest one of this actor and session in the memory;
                 ``False`` for the first step of an episode and after a gap.
         """
+        self.show(self.inserted)
         key = (experience.actor_id, experience.session_id)
         final = experience.closes_episode and experience.final_frame is not None
         positions = self._store.begin(2 if final else 1)
@@ -142,11 +113,37 @@ class ReplayMemory:
         if final:
             self._store.write_final(positions[1], positions[0], experience)
         self._store.commit()
+        self._shown = self._store.committed
         self._link(previous, positions[0])
         if final:
             self._link(positions[0], positions[1])
         if not experience.closes_episode:
             self._newest[key] = positions[0]
+
+    def rewind(self, inserted: int) -> None:
+        """Hide all steps of a reopened memory but the first ``inserted``, until :meth:`show` brings them back.
+
+        Does nothing where steps were overwritten or left out, because the memory cannot be as it was before them.
+        """
+        if self._store.begun > self.capacity or self.faults.dropped:
+            return
+        ordinals = self._records["ordinal"][: self._store.committed]
+        self._shown = int(np.searchsorted(ordinals, inserted, side="right"))
+        self._relink()
+
+    def show(self, inserted: int) -> list[StoredStep]:
+        """Bring back the hidden ones of the first ``inserted`` steps; returns them in their order."""
+        if self._shown >= self._store.committed:
+            return []
+        steps, actors = [], self._store.actors()
+        while self._shown < self._store.committed and self._records["ordinal"][self._shown] <= inserted:
+            record, position = self._records[self._shown], self._shown
+            self._shown += 1
+            self._link(int(record["previous"]), position)
+            if not record["final"]:
+                closed = bool(record["terminated"] or record["truncated"])
+                steps.append(StoredStep(actors.get(int(record["stream"]), ""), float(record["reward"]), closed))
+        return steps
 
     def sample(self, size: int, generator: np.random.Generator) -> Batch:
         """``size`` transitions, uniformly and independently from all that are whole.
@@ -280,7 +277,9 @@ class ReplayMemory:
 
     def _relink(self) -> None:
         """Rebuild links and flags of a reopened memory; what precedes a step may be overwritten or left out."""
+        self._previous[:] = self._next[:] = NO_SLOT
         positions = self._store.readable()
+        positions = positions[positions < self._shown]
         slots = positions % self.capacity
         previous = self._records["previous"][slots]
         linked = np.isin(previous, positions)

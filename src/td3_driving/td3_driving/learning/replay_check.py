@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 REWARD_SLACK = 1e-6
-"""By how much a reward may differ from the sum of its terms, so also from the bound of that sum."""
+"""How far a reward may lie from the sum of its terms, so also from the bound of that sum."""
 RANGES_SAID = 5
 """Ranges of steps that a sentence names; of the others it gives the number."""
 

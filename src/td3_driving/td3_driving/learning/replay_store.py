@@ -148,6 +148,10 @@ class ReplayStore:
         """Count what was begun, one transition, as written."""
         self._count(self.begun, self.begun, self.inserted + 1)
 
+    def actors(self) -> dict[int, str]:
+        """Name of the actor of each stream by its number."""
+        return {number: actor for (actor, _), number in self._streams.items()}
+
     def stream_ends(self) -> dict[tuple[str, int], StreamEnd]:
         """The newest readable step of each (actor, session) that has one."""
         positions = self.readable()

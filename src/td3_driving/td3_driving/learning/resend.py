@@ -42,7 +42,7 @@ class SentSteps:
             self._bytes -= len(self._kept.popleft())
 
     def due(self, expected: int, idle: bool, now: float) -> list[bytes]:
-        """The steps to send again.
+        """The steps to send again; from the oldest one that is kept where those before it are gone.
 
         Args:
             expected: sequence number that the learner expects next.
@@ -55,8 +55,8 @@ class SentSteps:
         if self._asked is None or self._asked[0] != expected:
             self._asked = (expected, now)
             return []
-        if now - self._asked[1] < PATIENCE or expected < self.oldest:
+        if now - self._asked[1] < PATIENCE:
             return []
         self._asked = (expected, now)
-        first = expected - self.oldest
+        first = max(expected - self.oldest, 0)
         return list(self._kept)[first : first + BATCH]

@@ -115,10 +115,10 @@ class ReturnScale:
         self._returns: dict[str, float] = {}
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
-    def add(self, experience: Experience) -> None:
+    def add(self, actor_id: str, reward: float, closes_episode: bool) -> None:
         """Take in one step."""
-        value = self._gamma * self._returns.get(experience.actor_id, 0.0) + experience.reward
-        self._returns[experience.actor_id] = 0.0 if experience.closes_episode else value
+        value = self._gamma * self._returns.get(actor_id, 0.0) + reward
+        self._returns[actor_id] = 0.0 if closes_episode else value
         self._count += 1
         delta = value - self._mean
         self._mean += delta / self._count

@@ -2,7 +2,9 @@
 """The learner without transport: takes experience; makes updates, log points, weights and checkpoints.
 
 It does the updates that are due before it inserts the next experience, whatever the timing of the messages. So what an
-update can sample depends on the order of the insertions alone.
+update can sample depends on the order of the insertions alone. A learner that was killed does the updates since its
+last checkpoint again, each from the memory as it was then, and comes to the same weights. That needs a memory in which
+no step was overwritten.
 """
 
 from __future__ import annotations
@@ -113,11 +115,12 @@ class Trainer:
             Diverged: a loss is not finite.
         """
         self.run_due()
+        self._show(self.inserted)
         outcome = self.intake.accept(experience)
         if outcome.inserted:
             self._actions.add(experience)
             self._frames.add(experience)
-            self._scale.add(experience)
+            self._scale.add(experience.actor_id, experience.reward, experience.closes_episode)
             self._log_due = self.inserted % self.settings.run.log_period == 0 and not self._is_over()
         self.run_due(max_updates)
         return outcome
@@ -125,7 +128,10 @@ class Trainer:
     def run_due(self, max_updates: int | None = None) -> int:
         """Do pending updates, ``max_updates`` at most, and return how many are left."""
         allowed = self.pending if max_updates is None else min(self.pending, max_updates)
-        for _ in range(allowed if self.memory.sampleable else 0):
+        for _ in range(allowed):
+            self._show(self.limiter.inserted_at(self.updates + 1))
+            if not self.memory.sampleable:
+                break
             self._update()
         if self._log_due and self.pending == 0:
             self._log_due = False
@@ -177,6 +183,11 @@ class Trainer:
         tensors = agent_state.collect(self.agent)
         return save_checkpoint(self._checkpoints, self.updates, self.config_hash, tensors, state)
 
+    def _show(self, inserted: int) -> None:
+        """Let the memory of a killed learner show what it held after ``inserted`` steps."""
+        for step in self.memory.show(inserted):
+            self._scale.add(*step)
+
     def _update(self) -> None:
         batch = self.memory.sample(self.settings.learning.batch_size, self._sampling)
         scale = self._scale.value if self.settings.learning.reward_scaling else 1.0
@@ -209,6 +220,7 @@ class Trainer:
             "agent/buffer_utilization": self.memory.used / self.memory.capacity,
             "progress/buffer_size": float(self.memory.sampleable),
             "replay/left_out": float(self.memory.faults.dropped),
+            **({"replay/gone": float(self.counters.gone)} if self.settings.pacing.mode == "strict" else {}),
             "agent/checkpoints_passed_over": float(self._passed_over),
             **self.agent.learning_rates(),
             **{tag: float(step) for tag, step in self.agent.target_steps.items() if torch.isfinite(step)},
@@ -230,6 +242,7 @@ class Trainer:
 
     def _restore(self) -> None:
         checkpoint = load_checkpoint(self._checkpoints, self.config_hash)
+        self.memory.rewind(0 if checkpoint is None else checkpoint.state["inserted"])
         if checkpoint is None:
             return
         state = checkpoint.state

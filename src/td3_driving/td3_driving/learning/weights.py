@@ -26,7 +26,7 @@ FROZEN = "frozen"
 
 
 MOST_DIGITS = 18
-"""Of a version."""
+"""Most digits of a version."""
 
 
 class WeightsError(ValueError):
@@ -107,7 +107,7 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> b
     """A safetensors file image of ``tensors``; refuses non-finite values."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     _refuse_nonfinite(plain)
-    # One entry only: safetensors writes several in random order, and equal weights shall have equal bytes.
+    # One entry only: safetensors writes several in random order, and equal weights must have equal bytes.
     return bytes(save_tensors(plain, {METADATA: json.dumps(metadata, sort_keys=True)}))
 
 

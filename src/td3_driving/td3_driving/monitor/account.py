@@ -29,6 +29,7 @@ class Account:
     updates_due: int
     strangers: int = 0
     stranger: str = ""
+    gone: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -54,6 +55,7 @@ def replay_status(account: Account | None, age: float, stale_after: float) -> St
         "duplicate (messages)": str(account.duplicate),
         "rejected (messages)": str(account.rejected),
         "lost (messages)": str(account.lost),
+        "lost for good (steps)": str(account.gone),
         "sampleable (transitions)": str(account.sampleable),
         "capacity (frames)": str(account.capacity),
         "updates (count)": str(account.updates),
@@ -75,6 +77,6 @@ def _judge(account: Account, age: float, stale_after: float) -> tuple[str, str]:
         return "ERROR", "the account does not balance: received is not inserted + duplicate + rejected"
     if account.strangers:
         return "ERROR", f"{account.strangers} message(s) of strangers refused; the last one: {account.stranger}"
-    if account.rejected or account.lost:
-        return "WARN", f"{account.rejected} message(s) rejected, {account.lost} lost"
+    if account.rejected or account.lost or account.gone:
+        return "WARN", f"{account.rejected} message(s) rejected, {account.lost} lost, {account.gone} of them for good"
     return "OK", f"{STATES[account.state]}{': ' + account.reason if account.reason else ''}"

@@ -14,8 +14,10 @@ from td3_driving.settings import Settings
 MOST_COUNTED = 2**53
 """Above it a count is no exact float any more."""
 MOST_VALUES = 1000
+MOST_WRITERS = 64
+"""Strangers that one node tells of."""
 LONGEST_NAME = 200
-COUNTS = ("received", "duplicate", "rejected", "lost", "sampleable", "capacity", "strangers")
+COUNTS = ("received", "duplicate", "rejected", "lost", "gone", "sampleable", "capacity", "strangers")
 UPDATES = ("updates", "policy_updates")
 
 
@@ -49,6 +51,17 @@ class RunBounds:
         if message.inserted > self._steps:
             return f"inserted {message.inserted} is outside the {self._steps} steps of the run"
         return _values_fault("tags", message.tags, message.values)
+
+    def refusals_fault(self, message: Any) -> str:
+        """The same for a ``Refusals``."""
+        if message.strangers > MOST_COUNTED:
+            return f"strangers {message.strangers} is beyond 2^53"
+        if len(message.topics) != len(message.writers):
+            return f"{len(message.topics)} topics beside {len(message.writers)} writers"
+        texts = [message.node, message.stranger, *message.topics, *message.writers]
+        if len(message.topics) > MOST_WRITERS or any(len(text) > LONGEST_NAME for text in texts):
+            return f"topics: more than {MOST_WRITERS}, or a text longer than {LONGEST_NAME} letters"
+        return ""
 
     def _terms_fault(self, names: Sequence[str], values: Sequence[float]) -> str:
         if tuple(names) != self._terms or len(values) != len(self._terms):

@@ -71,12 +71,8 @@ class EventLog:
         lost = f"; {self._writer.dropped} point(s) are lost" if self._writer.dropped else ""
         return self._disk.fault + lost
 
-    def scalar(self, tag: str, value: float, step: int) -> None:
-        """One point of a series; a value that is not finite is written as it is."""
-        self._write(Summary(value=[Summary.Value(tag=tag, simple_value=value)]), step)
-
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """One point of each series."""
+        """One point of each series; a value that is not finite is written as it is."""
         self._write(Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]), step)
 
     def text(self, tag: str, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Mapping
 
 from td3_driving.doctor.live import LiveDoctor
-from td3_driving.doctor.messages import FINISHED_TAG
+from td3_driving.doctor.messages import FINISHED_TAG, REFUSED_TEXT, WHO, graph_values
 from td3_driving.doctor.status import Status
 from td3_driving.doctor.steps import Rate, Step, StepSeries
 from td3_driving.driving.reward import term_names
@@ -43,7 +43,8 @@ class RunObserver:
         self._doctor = doctor
         self._log = log
         self._writers = writers or Writers({})
-        self._refused = 0
+        self._refused, self._stranger = 0, ""
+        self._who = ""
         self._graph: dict[str, float] = {}
         self._step_at: float | None = None
         self._steps = StepSeries(settings.run.log_period)
@@ -106,18 +107,45 @@ class RunObserver:
     def on_account(self, account: Account, now: float) -> None:
         """Call with each new account of the learner."""
         self._account, self._account_at = account, now
-        self.on_graph(self._refused)
+        self.on_graph(self._refused, self._stranger)
         self._update_rate.at(now, account.updates)
 
-    def on_graph(self, refused: int) -> None:
-        """Call when the publishers were looked at; ``refused``: messages that this process did not believe."""
-        self._refused = refused
+    @property
+    def refused(self) -> tuple[int, str]:
+        """Messages that no node of the run believed, and the sender of the last one."""
+        account = self._account
+        count = self._refused + (account.strangers if account else 0)
+        return count, self._stranger or (account.stranger if account else "")
+
+    def on_graph(self, refused: int, stranger: str = "") -> bool:
+        """Call when the publishers were looked at; returns whether there is news.
+
+        Args:
+            refused: messages that this process and the policies did not believe.
+            stranger: the sender of the last one.
+        """
+        self._refused, self._stranger = refused, stranger
         series = self._graph_series()
+        self._write_who()
         if any(series.values()) and series != self._graph:
             self._graph = series
             self._write(series, self._steps.clock.total)
             self._write_alerts(self._steps.clock.total)
             self.flush()
+            return True
+        return False
+
+    def _write_who(self) -> None:
+        """Put the names of strangers into the event file, for the report."""
+        who = "; ".join(filter(None, (self._writers.text(), self._refusals_text())))
+        if self._log is not None and who and who != self._who:
+            self._who = who
+            self._log.text(WHO, who)
+
+    def _refusals_text(self) -> str:
+        count, stranger = self.refused
+        # The count goes on growing; the sentence is written once for each sender.
+        return f"{REFUSED_TEXT} {stranger}" if count else ""
 
     def finish(self) -> None:
         """The learner has done all that the run asks for: mark the end in the event file."""
@@ -130,7 +158,7 @@ class RunObserver:
         """Return the run's statuses for `/diagnostics` at ``now`` (wall time) [s]."""
         stale_after = self._settings.diagnostics.stale_after
         judged = [self._with_ledger(status) for status in self._doctor.statuses(now - self._paused)]
-        written = [self._writers.status(), *judged, *self._disk_status()]
+        written = [self._writers.status(), self._strangers_status(), *judged, *self._disk_status()]
         return [replay_status(self._account, now - self._account_at, stale_after), *written]
 
     def progress(self, now: float) -> dict[str, float | int | str | list[str] | None]:
@@ -152,8 +180,11 @@ class RunObserver:
 
     def _alarms(self, now: float) -> list[str]:
         alarms = [status.name for status in self._alarming(now) if status.level == "ERROR"]
-        if self._account is not None and self._account.strangers:
-            alarms.append(f"{self._account.strangers} messages of strangers refused ({self._account.stranger})")
+        count, stranger = self.refused
+        if count:
+            alarms.append(f"{count} messages of strangers refused ({stranger})")
+        if self._account is not None and self._account.gone:
+            alarms.append(f"{self._account.gone} steps lost for good")
         text = self._writers.text()
         return [*alarms, text] if text else alarms
 
@@ -164,9 +195,9 @@ class RunObserver:
         return self._account.reason
 
     def _graph_series(self) -> dict[str, float]:
-        refused = self._refused + (self._account.strangers if self._account else 0)
+        refused, _ = self.refused
         found = sum(map(len, self._writers.found.values()))
-        return {"graph/second_writers": float(found), "graph/strangers": float(refused)}
+        return graph_values(found, refused)
 
     def flush(self) -> None:
         """Put the event file on disk."""
@@ -180,6 +211,17 @@ class RunObserver:
 
     def _alarming(self, now: float) -> list[Status]:
         return [*self._doctor.statuses(now - self._paused), *self._disk_status()]
+
+    def _strangers_status(self) -> Status:
+        """The status ``graph: strangers``."""
+        count, stranger = self.refused
+        values = {"messages refused (count)": str(count), "last sender": stranger}
+        text = f"{count} message(s) without the seal of the run refused; the last one sent by {stranger}"
+        return (
+            Status("graph: strangers", "ERROR", text, values)
+            if count
+            else Status("graph: strangers", "OK", "every message has the seal of the run", values)
+        )
 
     def _disk_status(self) -> list[Status]:
         """An error while the event file cannot be written."""

@@ -14,6 +14,8 @@ LEASE = 30.0
 
 NAMELESS = 5.0
 """Wall time after which a publisher without a name is a stranger; a node's name comes after its publishers [s]."""
+MOST_FOUND = 64
+"""Strangers on one topic that another node may add."""
 NO_NAME = "_NODE_NAME_UNKNOWN_"
 """What ROS 2 calls a node whose publisher was seen before its name."""
 
@@ -29,6 +31,11 @@ class Writer:
 
     node: str
     guid: str
+
+    @property
+    def bytes(self) -> bytes:
+        """The GUID as it comes with a message."""
+        return bytes.fromhex(self.guid.replace(".", ""))
 
 
 def unnamed(writer: Writer) -> bool:
@@ -81,6 +88,17 @@ class Writers:
         if new:
             self.found.setdefault(topic, []).extend(new)
         return new
+
+    def note(self, topic: str, name: str) -> bool:
+        """Another node of the run found ``name``, with its GUID, on ``topic``; returns whether that is news."""
+        known = self.found.setdefault(topic, [])
+        guid = name.partition("(GUID ")[2]
+        news = len(known) < MOST_FOUND and name not in known and not (guid and any(guid in other for other in known))
+        if news:
+            known.append(name)
+        elif not known:
+            del self.found[topic]
+        return news
 
     def reset(self) -> None:
         """Forget what was found; who is still there is found again."""

@@ -23,7 +23,7 @@ OWN_PROFILE = "large_images.xml"
 """File that :func:`room_for_images` names; what observes may still have settings of its own."""
 FAST_DDS = "rmw_fastrtps"
 LARGE_IMAGE = 250_000
-"""Of larger images the 512 KiB of shared memory that Fast DDS takes by default do not hold two [bytes]."""
+"""Larger images [bytes] need more shared memory: the 512 KiB that Fast DDS takes by default do not hold two."""
 LEAST_FREE = 8 * 64 * 2**20
 """What the processes of a run may take with that profile [bytes]."""
 FAST_DDS_2 = ("humble", "jazzy")
@@ -123,6 +123,20 @@ def room_for_images(environment: Mapping[str, str], profile: Path, image_bytes: 
     if image_bytes <= LARGE_IMAGE or FAST_DDS not in others or any(name in environment for name in DDS_SETTINGS):
         return {}
     return {DDS_SETTINGS[environment.get("ROS_DISTRO") in FAST_DDS_2]: str(profile)}
+
+
+def lack_of_room(environment: Mapping[str, str], image_bytes: int, free: int) -> str:
+    """Return in one sentence that large images may get lost for want of shared memory; "" where they do not.
+
+    Args:
+        environment, image_bytes, free: as for :func:`room_for_images`.
+    """
+    if free >= LEAST_FREE or image_bytes <= LARGE_IMAGE or any(name in environment for name in DDS_SETTINGS):
+        return ""
+    return (
+        f"images of {image_bytes / 1e6:.1f} MB may get lost, and their episodes are cut then: {free / 2**20:.0f} MiB of"
+        f" /dev/shm are free, {LEAST_FREE / 2**20:.0f} MiB hold them (docker run --shm-size)"
+    )
 
 
 def free_shared_memory() -> int:

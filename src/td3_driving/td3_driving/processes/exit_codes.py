@@ -8,3 +8,6 @@ BAD_INPUT = 2
 
 INTERRUPTED = 130
 """Exit code of a run that a person stopped, as a shell reports it."""
+
+PIPE_CLOSED = 141
+"""Exit code of a command whose output nobody reads any more, as a shell reports SIGPIPE."""

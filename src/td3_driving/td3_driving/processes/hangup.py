@@ -27,7 +27,7 @@ def hang_up_as_interrupt() -> None:
 
 
 def drop_dead_outputs() -> None:
-    """Let what is written to a terminal or a pipe that has gone lead nowhere, where it would raise OSError."""
+    """Discard what is written to a terminal or a pipe that has gone; it would raise OSError."""
     for descriptor in OUTPUTS:
         if _is_dead(descriptor):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 
 class LastingWrites:
@@ -42,6 +44,46 @@ class LastingWrites:
             self._say(fault or f"{self._what} can be written again, after {self.failures} failed attempt(s)")
         self.fault = fault
         self.failures = self.failures if fault else 0
+
+
+def require_places(*files: Path | None) -> None:
+    """Check that results can be written before time is spent on them; ``None`` is a result that nobody asked for.
+
+    Raises:
+        ValueError: a folder is missing or cannot be written, or a folder is named where a file is wanted.
+    """
+    for file in files:
+        if file is None:
+            continue
+        why = ""
+        if file.is_dir():
+            why = "it is a folder"
+        elif not file.parent.is_dir():
+            why = f"there is no folder {file.parent}"
+        elif not os.access(file if file.exists() else file.parent, os.W_OK):
+            why = "it may not be written" if file.exists() else f"folder {file.parent} may not be written"
+        if why:
+            raise ValueError(f"{file} cannot be written: {why}")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or, as before, not.
+
+    Raises:
+        OSError: it cannot be written; the error names ``path``.
+    """
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(building, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        building.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+    finally:
+        with suppress(OSError):
+            building.unlink(missing_ok=True)
 
 
 def reason(error: OSError) -> str:

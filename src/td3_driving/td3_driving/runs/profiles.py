@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from td3_driving.doctor.readers.checksums import damage_of
 from td3_driving.settings import Settings, SettingsError, from_flat
 
 DEFAULT_PROFILE = "quick"
@@ -75,8 +76,11 @@ def load_run(path: Path) -> Settings:
     """The configuration of an earlier run from the ``config.yaml`` in its folder.
 
     Raises:
-        SettingsError: as :func:`load_profile`, or the run's policy has another observation.
+        SettingsError: as :func:`load_profile`, the file is not as the run wrote it, or the run's policy has another
+            observation.
     """
+    if damage := damage_of(path.parent, path.name):
+        raise SettingsError(damage)
     try:
         return parse_run(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:

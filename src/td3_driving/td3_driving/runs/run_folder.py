@@ -16,6 +16,7 @@ from pathlib import Path
 
 from td3_driving import __version__
 from td3_driving.plugins import plugins_in
+from td3_driving.runs.checksums import sealed
 from td3_driving.runs.profiles import load_run, parameter_file
 from td3_driving.settings import Settings
 
@@ -123,7 +124,7 @@ def earlier_settings(path: Path) -> Settings:
     """
     config = path / "config.yaml"
     if not config.is_file():
-        raise RunFolderError(f"{path} holds no run to resume (no config.yaml)")
+        raise RunFolderError(f"{path} holds no run (no config.yaml)")
     return load_run(config)
 
 
@@ -148,8 +149,11 @@ def manifest(settings: Settings, now: datetime, environment: Mapping[str, str], 
 
 
 def _claim(path: Path) -> int:
-    path.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunFolderError(f"run folder {path} cannot be written: {os.strerror(error.errno or 0)}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -159,9 +163,10 @@ def _claim(path: Path) -> int:
 
 
 def _describe(path: Path, settings: Settings, now: datetime, profile: str) -> None:
-    (path / "config.yaml").write_text(parameter_file(settings), encoding="utf-8")
     text = json.dumps(manifest(settings, now, os.environ, profile), indent=2)
-    (path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    with sealed(path, "config.yaml", "manifest.json"):
+        (path / "config.yaml").write_text(parameter_file(settings), encoding="utf-8")
+        (path / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _point(link: Path, target: Path) -> None:

@@ -21,9 +21,9 @@ from td3_driving.sim.surfaces import INDEX, NOMINAL_COLOURS, NOMINAL_LOOK, Colou
 WIDEST = 150.0
 """A field of view is at most this [deg], and at least 10."""
 CLOUD: Colour = (0.72, 0.74, 0.77)
-"""Of an overcast sky."""
+"""Colour of an overcast sky."""
 DRY: Colour = (0.56, 0.49, 0.31)
-"""Of grass without rain, and of bare soil."""
+"""Colour of grass without rain, and of bare soil."""
 PLAIN_PAINT = 0.6
 """Share of cars that are white, grey or black; the others have a hue."""
 

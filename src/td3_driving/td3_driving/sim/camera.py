@@ -149,7 +149,9 @@ class Camera:
             self._sensor.expose(self._image, ego.stamp_ns)
         return self._image
 
-    def view(self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles) -> np.ndarray:
+    def view(
+        self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles
+    ) -> NDArray[np.uint8]:
         """Render from any pose, without sensor noise; else as :meth:`render`.
 
         Args:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.cameras import cameras
 from td3_driving.driving.observation import camera_frame, one_frame
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from td3_driving.sim.world import Vehicles
 
 ENCODING = "bgra8"
-"""Of the images that :class:`Camera` renders."""
+"""Encoding of the images that :class:`Camera` renders."""
 
 
 class CameraRig:
@@ -50,15 +51,15 @@ class CameraRig:
         for camera in self.cameras:
             camera.dress(appearance, first_ns)
 
-    def render(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
+    def render(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
         """The image of the front camera; see :meth:`Camera.render`."""
         return self.cameras[0].render(ego, vehicles)
 
-    def images(self, ego: VehicleState, vehicles: Vehicles) -> list[np.ndarray]:
+    def images(self, ego: VehicleState, vehicles: Vehicles) -> list[NDArray[np.uint8]]:
         """The image of every camera, the front one first; see :meth:`Camera.render`."""
         return [camera.render(ego, vehicles) for camera in self.cameras]
 
-    def frame(self, ego: VehicleState, vehicles: Vehicles) -> np.ndarray:
+    def frame(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
         """Return the policy's frame; see :func:`td3_driving.driving.observation.frame_shape`."""
         return frame_of(self.images(ego, vehicles), self._observation)
 
@@ -68,6 +69,6 @@ class CameraRig:
             camera.close()
 
 
-def frame_of(images: list[np.ndarray], observation: ObservationSettings) -> np.ndarray:
+def frame_of(images: list[NDArray[np.uint8]], observation: ObservationSettings) -> NDArray[np.uint8]:
     """The frame of the images that a rig rendered."""
     return one_frame([camera_frame(image, ENCODING, observation) for image in images])

@@ -8,10 +8,12 @@ nowhere else in the simulator.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.lane_links import LaneKey
 from td3_driving.sim.opendrive import CheckedMap, LaneSpan, MapError, Note
@@ -29,6 +31,8 @@ SHARPEST = math.radians(60.0)
 """Greatest turn between the end of a lane and the start of the next [rad]."""
 LEAST_WIDTH = 2.0
 """Nobody drives where a lane is narrower [m]."""
+HILL = 0.5
+"""Differences of height up to this are not worth a word [m]."""
 NO_MARK = (10, 0)
 """Type and colour of no marking, as ``carla.LaneMarkingType`` and ``carla.LaneMarkingColor`` count."""
 
@@ -61,7 +65,7 @@ def build(document: CheckedMap, name: str, file: str = "") -> RoadMap:
     strips = tuple(
         each.strip() for each in samples if each.span.kind in ("sidewalk", "shoulder") and each.row and each.finite
     )
-    notes = (*document.notes, *_unknown(samples), *_narrow(driving, pieces), *gaps)
+    notes = (*document.notes, *_unknown(samples), *_narrow(driving, pieces), *gaps, *_hills(lanes))
     return RoadMap(name, document.text, lanes, strips, document.offset, notes)
 
 
@@ -104,7 +108,7 @@ class _Samples:
         """Whether it is known and has a shape."""
         return not self.row or all(np.isfinite(part).all() for part in self._columns())
 
-    def _columns(self) -> tuple[np.ndarray, ...]:
+    def _columns(self) -> tuple[NDArray[np.float64], ...]:
         return self.points, self.z, self.heading, self.width
 
     def pieces(self) -> list[_Piece]:
@@ -147,7 +151,7 @@ class _Piece:
         """Whether it ends where the lane does."""
         return self.end == len(self.samples.row)
 
-    def place(self, index: int) -> tuple[np.ndarray, float]:
+    def place(self, index: int) -> tuple[NDArray[np.float64], float]:
         """Position (3,) [m] and heading [rad] of its sample ``index``, 0 or -1."""
         sample = self.first if index == 0 else self.end - 1
         whole = self.samples
@@ -224,6 +228,15 @@ def _successors(
 def _unknown(samples: list[_Samples]) -> list[Note]:
     lost = [each for each in samples if each.span.kind == "driving" and not each.row]
     return [Note(f"CARLA's OpenDRIVE parser knows no {each}; nobody drives there", (each.span.road,)) for each in lost]
+
+
+def _hills(lanes: Sequence[Lane]) -> list[Note]:
+    """Say that the world is flat where its roads are not."""
+    heights = [float(edge) for lane in lanes for edge in (lane.z.min(), lane.z.max())]
+    rise = max(heights) - min(heights)
+    if rise <= HILL:
+        return []
+    return [Note(f"its roads lie up to {rise:.1f} m above each other; the world is drawn and driven flat")]
 
 
 def _narrow(driving: list[_Samples], pieces: list[_Piece]) -> list[Note]:

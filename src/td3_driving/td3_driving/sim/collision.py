@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float, float]
 """Centre x, y [m], heading [rad], length, width [m]."""
 
 
-def overlaps(box: Box | np.ndarray, others: NDArray[np.float64]) -> NDArray[np.bool_]:
+def overlaps(box: Box | NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which of ``others`` (N, 5), rows like :data:`Box`, overlap ``box``: (N,) bool. Touching boxes do not overlap.
 
     Args:
@@ -33,7 +33,9 @@ def overlaps(box: Box | np.ndarray, others: NDArray[np.float64]) -> NDArray[np.b
     )
 
 
-def _rotated(vectors: NDArray[np.float64], heading: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
+def _rotated(
+    vectors: NDArray[np.float64], heading: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Components of ``vectors`` (N, 2) along and left of ``heading`` (N,)."""
     cosine, sine = np.cos(heading), np.sin(heading)
     return vectors[:, 0] * cosine + vectors[:, 1] * sine, vectors[:, 1] * cosine - vectors[:, 0] * sine

@@ -42,7 +42,9 @@ class LaneGraph:
         self.entry_limit = self._limit[self._first]
         self.conflicts = _conflicts(lanes)
 
-    def poses(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def poses(
+        self, lane: NDArray[np.int64], s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """x, y [m] and heading [rad], (N,) each, at distance ``s`` (N,) [m] along lanes ``lane`` (N,)."""
         sample, share = self._sample(lane, s)
         after = sample + 1
@@ -61,7 +63,9 @@ class LaneGraph:
         """Greatest sensible speed (N,) [m/s] in view of the bends of the lane."""
         return np.asarray(self._limit[self._sample(lane, s)[0]])
 
-    def _sample(self, lane: NDArray[np.int64], s: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
+    def _sample(
+        self, lane: NDArray[np.int64], s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         place = np.maximum(s, 0.0) * self._density[lane]
         whole = np.minimum(place.astype(np.int64), self._count[lane] - 2)
         return self._first[lane] + whole, np.minimum(place - whole, 1.0)

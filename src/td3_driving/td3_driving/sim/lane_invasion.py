@@ -50,7 +50,9 @@ class LaneInvasion:
         self._lane, self._sides = lane, sides
         return crossed
 
-    def _sides_of(self, index: int, s: float, corners: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
+    def _sides_of(
+        self, index: int, s: float, corners: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(4,) 1 left of the lane, 0 on it, -1 right of it; and the lane sample each corner is nearest to."""
         lane = self._roads.lanes[index]
         centre = round(s / lane.length * (len(lane.s) - 1))

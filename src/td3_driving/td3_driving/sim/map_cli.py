@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.seeding import episode_generators
 from td3_driving.processes.exit_codes import BAD_INPUT
+from td3_driving.processes.refusals import refuse
+from td3_driving.runs.disk import require_places
 from td3_driving.sim.map_picture import KINDS, picture, save
 from td3_driving.sim.road_map import RoadMap
 from td3_driving.sim.roads import MapError, load_map
@@ -32,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(arguments)
     try:
+        require_places(asked.output)
+    except ValueError as error:
+        return refuse(error)
+    try:
         with _printed_not_logged():
             roads = load_map(asked.map)
         routes = _routes(roads, asked.routes)
@@ -45,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         save(picture(roads, routes), asked.output, f"Map {roads.name}", sentences)
     except OSError as error:
-        print(f"error: {asked.output} cannot be written: {error.strerror or error}", file=sys.stderr)
-        return BAD_INPUT
+        return refuse(error)
     return 0
 
 
@@ -94,5 +99,6 @@ def _summary(roads: RoadMap, routes: list[NDArray[np.float64]]) -> str:
     length = sum(lane.length for lane in roads.lanes)
     ends = sum(not lane.successors for lane in roads.lanes)
     driven = [float(np.hypot(*np.diff(route[:, :2], axis=0).T).sum()) for route in routes]
-    span = f"{min(driven):.0f} to {max(driven):.0f} m"
-    return f"{len(roads.lanes)} lanes of {length:.0f} m in all, {ends} lead nowhere; routes of {span}"
+    span = " to ".join(dict.fromkeys(f"{length:.0f}" for length in (min(driven), max(driven)))) + " m"
+    lanes, lost = counted(len(roads.lanes), "lane"), "leads" if ends == 1 else "lead"
+    return f"{lanes} of {length:.0f} m in all, {ends} {lost} nowhere; routes of {span}"

@@ -23,6 +23,8 @@ BYTE_ORDER_MARKS = (
 """UTF-32 before UTF-16: the marks begin alike."""
 DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
+BLANKS = re.compile(r"\s*")
+
 
 class MapError(ValueError):
     """A map is missing or cannot be used; the message is one sentence for the user."""
@@ -99,16 +101,18 @@ def _encoding(data: bytes) -> tuple[str, int]:
 
 
 def parsed(text: str, name: str) -> tuple[Element, bool]:
-    """The root element ``OpenDRIVE`` of ``text``, and whether names of elements and attributes lost a namespace.
+    """The root element ``OpenDRIVE`` of ``text``, and whether it lost what stood before its declaration, or
+    namespaces.
 
     Raises:
         MapError: the text is no OpenDRIVE document.
     """
+    whole = text[_start(text) :]
     try:
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(whole)
     except (ElementTree.ParseError, ValueError) as error:
         raise MapError(f"map {name!r} is not well-formed XML: {error}") from error
-    renamed = False
+    renamed = whole != text
     for element in root.iter():
         for key in [key for key in element.attrib if "}" in key]:
             element.attrib[key.rpartition("}")[2]] = element.attrib.pop(key)
@@ -118,3 +122,16 @@ def parsed(text: str, name: str) -> tuple[Element, bool]:
     if root.tag != "OpenDRIVE":
         raise MapError(f"map {name!r} is no OpenDRIVE document: its root element is <{root.tag}>")
     return root, renamed
+
+
+def _start(text: str) -> int:
+    """Where a document begins: blanks and comments may not stand before ``<?xml``, and do in some files."""
+    first = at = _behind_blanks(text, 0)
+    while text.startswith("<!--", at) and (end := text.find("-->", at + 4)) >= 0:
+        at = _behind_blanks(text, end + 3)
+    return at if text.startswith("<?xml", at) else first
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    found = BLANKS.match(text, at)
+    return found.end() if found else at

@@ -34,7 +34,11 @@ CUBICS = (
     ("lanes/laneSection/*/lane/border", "sOffset"),
 )
 """Elements with the coefficients of a cubic, and the name of its start."""
+FROM_ROAD_START = 3
+"""The first of them hold along the whole road."""
 SHARED = "bidirectional"
+ORIGIN = "+proj=tmerc +lat_0=42 +lon_0=2"
+"""What libcarla takes for the place of a map that does not tell it in this form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def mend(root: Element, move: bool = True) -> Mended:
     """
     made = Mended()
     _number(root, made)
+    _origin(root, made)
     if move:
         _come_near(root, made)
     for road in root.findall("road"):
@@ -98,6 +103,24 @@ def _number(root: Element, made: Mended) -> None:
     junction_ids = _numbers(names["junction"], set(road_ids.values()), fresh, made, "junction")
     if made.changed:
         _renumber(root, road_ids, junction_ids)
+
+
+def _origin(root: Element, made: Mended) -> None:
+    """The map says where it lies on the earth in the one form that libcarla reads; it warns of any other."""
+    header = root.find("header")
+    if header is None:
+        header = Element("header")
+        root.insert(0, header)
+    place = header.find("geoReference")
+    given = "" if place is None else " ".join((place.text or "").split())
+    if {"+lat_0", "+lon_0"} <= {word.partition("=")[0] for word in given.split(" ")}:
+        return
+    if place is None:
+        place = SubElement(header, "geoReference")
+    place.text = ORIGIN
+    made.changed = True
+    if given:
+        made.say(f"its geoReference {given!r} does not tell lat_0 and lon_0; GNSS takes 42 and 2 degrees for them")
 
 
 def _whole(name: str) -> bool:
@@ -158,13 +181,21 @@ def _round_middle(values: list[float]) -> float:
 
 
 def _complete(road: Element, made: Mended) -> None:
-    """A coefficient that is left out is 0; libcarla takes what it finds in memory."""
+    """A coefficient that is left out is 0, and so is a cubic before its first record; libcarla takes what it finds in
+    memory, or ends the process."""
     for place, start in CUBICS:
         for row in road.findall(place):
             for key in (start, *"abcd"):
                 if key not in row.attrib:
                     row.set(key, "0")
                     made.changed = True
+    for place, start in CUBICS[:FROM_ROAD_START]:
+        parent, _, tag = place.rpartition("/")
+        for holder in road.findall(parent):
+            rows = holder.findall(tag)
+            if rows and min(float(row.get(start, "0")) for row in rows) > 0.0:
+                holder.insert(list(holder).index(rows[0]), Element(tag, dict.fromkeys((start, *"abcd"), "0")))
+                made.changed = True
 
 
 def _plan(road: Element, made: Mended) -> None:

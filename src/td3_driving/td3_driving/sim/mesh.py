@@ -51,10 +51,10 @@ class Mesh:
 class Quads:
     """Quads under construction; see :class:`Mesh`."""
 
-    corners: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
-    surface: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4), dtype=np.uint8)])
-    tone: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
-    texture: list[np.ndarray] = field(default_factory=lambda: [np.zeros((0, 4, 2))])
+    corners: list[NDArray[np.float64]] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
+    surface: list[NDArray[np.uint8]] = field(default_factory=lambda: [np.zeros((0, 4), dtype=np.uint8)])
+    tone: list[NDArray[np.float64]] = field(default_factory=lambda: [np.zeros((0, 4, 3))])
+    texture: list[NDArray[np.float64]] = field(default_factory=lambda: [np.zeros((0, 4, 2))])
 
     def add(
         self,
@@ -80,7 +80,8 @@ class Quads:
 
     def mesh(self) -> Mesh:
         """All quads."""
-        return Mesh(*(np.concatenate(column) for column in (self.corners, self.surface, self.tone, self.texture)))
+        corners, surface = np.concatenate(self.corners), np.concatenate(self.surface)
+        return Mesh(corners, surface, np.concatenate(self.tone), np.concatenate(self.texture))
 
 
 def ribbon(left: NDArray[np.float64], right: NDArray[np.float64], height: float = 0.0) -> NDArray[np.float64]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from td3_driving.sim.lane_links import LaneKey, forward, lane_pairs, without_direct_junctions
 from td3_driving.sim.map_text import MapError, decoded, parsed, read
+from td3_driving.sim.map_words import spell
 from td3_driving.sim.mending import Note, mend, repeated
 
-__all__ = ["CheckedMap", "LaneSpan", "MapError", "Note", "document", "lane_spans", "read"]
+__all__ = ["CheckedMap", "LaneSpan", "MapError", "Note", "document", "read"]
 
 MAX_ROAD = 1e5
 """Longest road that is sampled [m]."""
@@ -24,6 +25,8 @@ SHAPES = ("line", "arc", "spiral", "poly3", "paramPoly3")
 """Shapes of a reference line; another one ends the process of CARLA's parser."""
 NUMBERS = ("s", "x", "y", "hdg", "length", "sOffset", *"abcd", *(f"{power}{axis}" for power in "abcd" for axis in "UV"))
 CURVATURES = ("curvature", "curvStart", "curvEnd")
+SHARPEST_BEND = 1.0, math.pi / 2.0
+"""No car follows more than this angle [rad] at more than this curvature [1/m]."""
 PARTS = ("planView", "elevationProfile", "lateralProfile", "lanes")
 """Parts of a road whose numbers shape it."""
 
@@ -86,6 +89,7 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
     """
     text, notes, foreign = (data, [], False) if isinstance(data, str) else decoded(data, name)
     root, renamed = parsed(text, name)
+    respelt = spell(root)
     roads = root.findall("road")
     if not roads:
         raise MapError(f"map {name!r} has no road")
@@ -98,18 +102,9 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
     if not any(span.kind == "driving" for span in spans):
         raise MapError(f"map {name!r} has no driving lane")
     pairs = lane_pairs(root, {span.key: span.forward for span in spans})
-    if without_direct_junctions(root) or made.changed or renamed or foreign:
+    if without_direct_junctions(root) or made.changed or renamed or respelt or foreign:
         text = ElementTree.tostring(root, encoding="unicode")
     return CheckedMap(text, spans, pairs, [*map(Note, notes), *made.notes], made.offset)
-
-
-def lane_spans(text: str, name: str) -> list[LaneSpan]:
-    """All lanes of the OpenDRIVE document ``text``, checked.
-
-    Raises:
-        MapError: see :func:`document`.
-    """
-    return document(text, name).spans
 
 
 def _check_road(road: ElementTree.Element, name: str) -> None:
@@ -160,6 +155,20 @@ def _check_plan(road: ElementTree.Element, name: str) -> None:
         for key in CURVATURES:
             if key in geometry[0].attrib:
                 _finite(geometry[0], key, name, road)
+        _check_bend(geometry, road, name)
+
+
+def _check_bend(geometry: ElementTree.Element, road: ElementTree.Element, name: str) -> None:
+    """A reference line does not curl up."""
+    bends = [abs(float(geometry[0].attrib[key])) for key in CURVATURES if key in geometry[0].attrib]
+    if not bends:
+        return
+    sharpest, angle = SHARPEST_BEND
+    if max(bends) > sharpest and sum(bends) / len(bends) * float(geometry.get("length", "0")) > angle:
+        raise MapError(
+            f"map {name!r}: road {road.get('id')} has a bend of curvature {max(bends):g} 1/m, which no car follows;"
+            f" up to {sharpest:g} 1/m are possible"
+        )
 
 
 def _check_numbers(part: ElementTree.Element, road: ElementTree.Element, name: str) -> None:

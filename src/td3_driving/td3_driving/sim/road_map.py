@@ -48,7 +48,7 @@ class Lane:
         """Length of the lane centre [m]."""
         return float(self.s[-1])
 
-    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Left and right border, (n, 2) each [m]."""
         half = self.width[:, None] / 2.0
         left = np.stack((-np.sin(self.heading), np.cos(self.heading)), axis=1)

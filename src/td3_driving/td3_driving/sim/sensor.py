@@ -79,7 +79,9 @@ class ImageSensor:
         cv2.subtract(image, darker[part], image)
 
 
-def _noise(rng: np.random.Generator, deviation: float, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _noise(
+    rng: np.random.Generator, deviation: float, height: int, width: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the noise to add and to subtract, (height + margin, width + margin, 4) uint8 each."""
     drawn = np.round(rng.standard_normal((height + MARGIN, width + MARGIN, 4), dtype=np.float32) * deviation)
     # The fourth channel is made opaque on the way.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.sim.mesh import Mesh
 from td3_driving.sim.surfaces import Look
@@ -42,7 +43,7 @@ class Shape:
         self._vertices["c"][:, :3] = np.round(colours.reshape(-1, 3) * 255.0)
 
 
-def _node(panda: Any, vertices: np.ndarray, name: str) -> Any:
+def _node(panda: Any, vertices: NDArray[Any], name: str) -> Any:
     count = len(vertices)
     data = panda.GeomVertexData(name, panda.GeomVertexFormat.getV3c4t2(), panda.Geom.UHStatic)
     data.uncleanSetNumRows(count)

@@ -12,7 +12,7 @@ Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
 
 BRIGHTEST = 0.98
-"""Of any corner: where colours near 1 change over a quad, the software renderer's arithmetic runs over, back to 0."""
+"""Brightest colour of a corner. Near 1 the software renderer overflows to 0 where a colour changes over a quad."""
 SKY, FLAT, UPRIGHT = 0, 1, 2
 """How light falls on a surface: not at all (it is far away, or shines), as on level ground, or by its own direction."""
 SURFACES: dict[str, tuple[int, Colour]] = {

@@ -148,7 +148,7 @@ class Traffic:
         self._change_lanes()
         self._place()
 
-    def _leaders(self, obstacles: Sequence[Obstacle]) -> tuple[np.ndarray, np.ndarray]:
+    def _leaders(self, obstacles: Sequence[Obstacle]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Distance to the bumper ahead [m] and its speed [m/s], (N,) each; infinite where the way is free."""
         count, half = len(self.s), self.length / 2.0
         tail = (self._previous >= 0) & (self.s < half + 1.0)
@@ -169,7 +169,7 @@ class Traffic:
         nearest = ahead.argmin(axis=1)
         return ahead[itself, nearest] - half, speed[nearest]
 
-    def _next_junction(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _next_junction(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """The first junction lane beyond the own one: its place in the plan, index (-1 if none) and distance [m]."""
         crossing = self.graph.junction[self._plan]
         crossing[:, 0] = False
@@ -215,7 +215,9 @@ class Traffic:
         standing = (self.lane == lane) & (self.s < EXIT_ROOM) & (self.speed < 1.0)
         return not standing.any()
 
-    def _stop_lines(self, gap: NDArray[np.float64], leader_speed: NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray]:
+    def _stop_lines(
+        self, gap: NDArray[np.float64], leader_speed: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A junction lane without a reservation counts as a wall at its stop line."""
         wall = (self._junction >= 0) & (self._held != self._junction)
         line = np.where(wall, self._distance - STOP_BEFORE + STANDING_GAP, np.inf)
@@ -263,6 +265,6 @@ class Traffic:
         return np.stack([column[which] for column in columns], axis=1)
 
     def velocity(self, index: int) -> tuple[float, float]:
-        """Of one vehicle in the map frame [m/s]."""
+        """Velocity (x, y) of one vehicle in the map frame [m/s]."""
         speed, yaw = float(self.speed[index]), float(self.yaw[index])
         return speed * math.cos(yaw), speed * math.sin(yaw)

@@ -74,7 +74,7 @@ class CarParameters:
     wheelbase: float = 2.875
     """[m]"""
     rear_axle: float = 1.45
-    """From the rear axle to the vehicle's origin [m]."""
+    """Distance from the rear axle to the vehicle's origin [m]."""
     length: float = 4.79
     """[m]"""
     width: float = 2.16
@@ -98,7 +98,7 @@ class CarParameters:
     rolling_resistance: float = 0.015
     """Share of the weight."""
     friction: float = 0.9
-    """Between tyre and road; bounds braking and cornering."""
+    """Friction between tyre and road; it bounds braking and cornering."""
     hand_brake_share: float = 0.5
     """Share of the full braking force that the rear wheels transmit."""
 

@@ -253,7 +253,7 @@ class World:
         return np.asarray(np.abs(heights - self._z) < LEVEL + RAMP * distance)
 
     def _impulse(self, other_x: float, other_y: float) -> tuple[float, float]:
-        """Of a plastic impact with a car of the same mass and a velocity in the map frame [m/s]: x and y [N s]."""
+        """Impulse (x, y) [N s] of a plastic impact with a car of equal mass and a velocity in the map frame [m/s]."""
         x, y = self._map_velocity()
         half = self.parameters.mass / 2.0
         return half * (other_x - x), half * (other_y - y)

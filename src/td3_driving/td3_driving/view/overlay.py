@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.view.camera_model import CameraModel, clipped
@@ -21,8 +22,8 @@ REFERENCE = 432
 
 
 def draw(
-    image: np.ndarray, scene: Scene, vehicle: VehicleState | None, camera: CameraModel | None, rows: int
-) -> np.ndarray:
+    image: NDArray[np.uint8], scene: Scene, vehicle: VehicleState | None, camera: CameraModel | None, rows: int
+) -> NDArray[np.uint8]:
     """A new BGR image of ``image`` (height, width, 3 or more; B, G, R first) with the scene drawn into it.
 
     Args:
@@ -33,7 +34,7 @@ def draw(
     factor = max(-(-rows // image.shape[0]), 1)
     plain = np.ascontiguousarray(image[:, :, :3])
     size = plain.shape[1] * factor, plain.shape[0] * factor
-    canvas = np.asarray(cv2.resize(plain, size, interpolation=cv2.INTER_LINEAR))
+    canvas = np.asarray(cv2.resize(plain, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     if factor == 1:
         canvas = canvas.copy()
     if vehicle is not None and camera is not None:
@@ -45,7 +46,7 @@ def draw(
 class _World:
     """Draws what lies in the world around the vehicle."""
 
-    def __init__(self, canvas: np.ndarray, camera: CameraModel, vehicle: VehicleState) -> None:
+    def __init__(self, canvas: NDArray[np.uint8], camera: CameraModel, vehicle: VehicleState) -> None:
         self._canvas, self._camera, self._vehicle = canvas, camera, vehicle
         self._scale = canvas.shape[0] / REFERENCE
 
@@ -56,11 +57,11 @@ class _World:
                 self._box(box)
         self._line(scene.path(self._vehicle), BLUE, 4.0)
 
-    def _near(self, points: np.ndarray) -> np.ndarray:
+    def _near(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(N,) bool: which of (N, 2 or 3) points in the map frame are not farther away than SIGHT."""
         return np.asarray(np.hypot(points[:, 0] - self._vehicle.x, points[:, 1] - self._vehicle.y) < SIGHT)
 
-    def _line(self, points: np.ndarray, colour: Colour, width: float) -> None:
+    def _line(self, points: NDArray[np.float64], colour: Colour, width: float) -> None:
         near = self._near(points)
         optical = self._camera.from_map(points, self._vehicle)
         for start in np.flatnonzero(near[:-1] & near[1:]).tolist():
@@ -71,7 +72,7 @@ class _World:
         for edge in EDGES:
             self._segment(corners[list(edge)], box.colour, 1.5)
 
-    def _segment(self, optical: np.ndarray, colour: Colour, width: float) -> None:
+    def _segment(self, optical: NDArray[np.float64], colour: Colour, width: float) -> None:
         visible = clipped(optical)
         if visible is None:
             return
@@ -79,7 +80,7 @@ class _World:
         cv2.line(self._canvas, (x1, y1), (x2, y2), _bgr(colour), _pixels(width, self._scale), cv2.LINE_AA)
 
 
-def _readings(canvas: np.ndarray, scene: Scene) -> None:
+def _readings(canvas: NDArray[np.uint8], scene: Scene) -> None:
     """Texts at the top, action bars at the bottom."""
     scale = canvas.shape[0] / REFERENCE
     lines = [(text, WHITE) for text in scene.readings()]
@@ -91,7 +92,7 @@ def _readings(canvas: np.ndarray, scene: Scene) -> None:
         _bars(canvas, *scene.action, scale)
 
 
-def _bars(canvas: np.ndarray, steer: float, drive: float, scale: float) -> None:
+def _bars(canvas: NDArray[np.uint8], steer: float, drive: float, scale: float) -> None:
     """The wheel as a bar to its side, the pedals as one above (throttle) or below (brake) its middle."""
     height, width = canvas.shape[:2]
     length, thick = 100.0 * scale, 12.0 * scale
@@ -103,7 +104,12 @@ def _bars(canvas: np.ndarray, steer: float, drive: float, scale: float) -> None:
 
 
 def _bar(
-    canvas: np.ndarray, middle: np.ndarray, reach: np.ndarray, full: np.ndarray, thick: float, colour: Colour
+    canvas: NDArray[np.uint8],
+    middle: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    full: NDArray[np.float64],
+    thick: float,
+    colour: Colour,
 ) -> None:
     """A frame from ``-full`` to ``full`` around ``middle`` [px], filled from the middle as far as ``reach``."""
     side = np.where(full == 0.0, thick / 2.0, 0.0)
@@ -112,12 +118,14 @@ def _bar(
     _rectangle(canvas, middle - side - 1.0, middle + side + 1.0, WHITE, cv2.FILLED)
 
 
-def _rectangle(canvas: np.ndarray, first: np.ndarray, second: np.ndarray, colour: Colour, thickness: int) -> None:
+def _rectangle(
+    canvas: NDArray[np.uint8], first: NDArray[np.float64], second: NDArray[np.float64], colour: Colour, thickness: int
+) -> None:
     (x1, y1), (x2, y2) = np.rint((first, second)).astype(int).tolist()
     cv2.rectangle(canvas, (x1, y1), (x2, y2), _bgr(colour), thickness, cv2.LINE_AA)
 
 
-def _text(canvas: np.ndarray, text: str, at: tuple[float, float], colour: Colour, scale: float) -> None:
+def _text(canvas: NDArray[np.uint8], text: str, at: tuple[float, float], colour: Colour, scale: float) -> None:
     """Letters with a dark edge, readable on any ground; ``at`` at the nominal height."""
     corner = round(at[0] * scale), round(at[1] * scale)
     for shade, width in (((0.0, 0.0, 0.0), 4.0), (colour, 1.5)):

@@ -78,7 +78,7 @@ class Stream:
 
     def _raw(self, report: ReadReport, progress: Progress) -> Iterator[Scalar]:
         if self.kind == "bag":
-            return read_bag(self.path)
+            return read_bag(self.path, report)
         if self.kind == "table":
             return read_table(self.path, report, progress, self.part)
         scalars = READERS[self.kind](self.path, report, progress)

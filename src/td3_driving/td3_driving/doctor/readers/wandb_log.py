@@ -2,8 +2,8 @@
 """Reads the ``.wandb`` file that Weights & Biases writes during a run, offline too.
 
 The file is a log like LevelDB's (blocks of 32 KiB; per piece a CRC-32, a length and whether it is whole, first,
-middle or last) of protocol buffers ``wandb_internal.Record``. Of these are read ``history`` (field 2: items with key 1,
-nested key 2, JSON value 16; step in field 2) and ``config`` (field 5: updates likewise).
+middle or last) of protocol buffers ``wandb_internal.Record``. The reader takes ``history`` (field 2: items with key
+1, nested key 2, JSON value 16; step in field 2) and ``config`` (field 5: updates likewise).
 """
 
 from __future__ import annotations

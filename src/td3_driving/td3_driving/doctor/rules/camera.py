@@ -88,6 +88,8 @@ def _samples(record: dict[str, Any]) -> list[Scalar]:
     step, wall, need = int(record["step"]), float(record["finished"]), record[NEED]
     metrics = record["metrics"]
     values = {"final_score": float(metrics["driving_score"]), "final_success": float(metrics["success_rate"])}
+    if "routes" in record:
+        values["final_routes"] = float(record["routes"])
     if need["answer"] in ANSWERS:
         values["final_needs_camera"] = ANSWERS[need["answer"]]
         values["final_score_low"] = float(need["interval"][0])

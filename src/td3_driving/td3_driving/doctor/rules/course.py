@@ -14,7 +14,7 @@ LOSS_WORDS = ("loss", "q1", "q_value", "qf", "td_error", "critic", "n_updates")
 
 
 class PhaseFlag(Rule):
-    """The flag for the training phase against the update counter, as a remark.
+    """Compares the flag for the training phase with the update counter, as a remark.
 
     Condition: is_training is 1 where no update was counted, or 0 where one was.
     Meaning: The flag for the training phase does not tell whether updates are done.

@@ -32,7 +32,7 @@ class WorseThanRandom(Rule):
     about = EPISODES
     RATIO, LEAST_RANDOM, LEAST_LEARNED, SUPERIORITY = 0.6, 5, 10, 0.75
 
-    def groups(self, until: float = math.inf) -> tuple[str, np.ndarray, np.ndarray] | None:
+    def groups(self, until: float = math.inf) -> tuple[str, NDArray[np.float64], NDArray[np.float64]] | None:
         """``(what, random, learned)``: values of the episodes begun before learning start, and of the later half after.
 
         Episodes that end after ``until`` are left out, as the environment changed there.

@@ -82,12 +82,12 @@ class ValueExplosion(Rule):
             self.find(Severity.CRITICAL, first, text, ("critic_divergence",), q=end, growth=end / max(early, 1e-12))
         ]
 
-    def _goes_on(self, values: np.ndarray, total: float, half: float) -> bool:
+    def _goes_on(self, values: NDArray[np.float64], total: float, half: float) -> bool:
         end = part(values, 0.9, 1.0)
         grown = end >= total * max(part(values, 0.0, 0.15), 1e-12) and end >= half * part(values, 0.45, 0.55)
         return grown and end >= self.LATE * part(values, 0.7, 0.8)
 
-    def _recovered(self, name: str, losses: np.ndarray, values: np.ndarray) -> list[Finding]:
+    def _recovered(self, name: str, losses: NDArray[np.float64], values: NDArray[np.float64]) -> list[Finding]:
         peak, usual = float(values.max()), float(np.median(values))
         end = part(values, 0.9, 1.0)
         if peak < 100.0 * max(usual, 1.0) or end > 3.0 * max(usual, 1.0) or losses.max() < 1e3 * np.median(losses):
@@ -97,7 +97,7 @@ class ValueExplosion(Rule):
             self.find(Severity.WARN, None, text, ("critic_divergence",), "The critic exploded and recovered.", q=peak)
         ]
 
-    def _loss_alone(self, steps: np.ndarray, losses: np.ndarray) -> list[Finding]:
+    def _loss_alone(self, steps: NDArray[np.float64], losses: NDArray[np.float64]) -> list[Finding]:
         limit, end = return_bound(self.history), part(losses, 0.9, 1.0)
         early = part(losses, 0.0, 0.15)
         # Two values within the bound differ by at most twice the bound. The losses of two critics may be summed up.

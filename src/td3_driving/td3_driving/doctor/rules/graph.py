@@ -17,7 +17,8 @@ class ForeignWriter(Rule):
     Meaning: A stranger shared the ROS domain: what it sent was refused where it could be, but commands, images and
     pauses of the simulator carry no seal.
     Refuted by: a tool of your own that was started on purpose; run it in another domain, or after the run
-    Example: 1 publisher that does not own its topic and 348 refused messages, first at step 120.
+    Example: 1 publisher that does not own its topic and 348 refused messages, first at step 120: /stranger (GUID …)
+    published on /carla/control.
     """
 
     id = "foreign-writer"
@@ -48,4 +49,5 @@ class ForeignWriter(Rule):
             f"{writers:.0f} publisher(s) that do not own their topic and {refused:.0f} refused message(s), "
             f"first at step {self.first_step:,.0f}"
         )
+        text += f": {self.history.who}" if self.history.who else ""
         return [self.find(Severity.CRITICAL, self.first_step, text, ("foreign_writer",), writers=writers)]

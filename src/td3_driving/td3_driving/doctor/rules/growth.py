@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By which law aq grows."""
+"""Finds the law by which aq grows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from td3_driving.doctor.rules.quantities import SETTLED_UPDATES
 
 
 class GrowthLaw(Rule):
-    """By which law aq grows.
+    """The law by which aq grows.
 
     Condition: aq grows tenfold or more over at least 8 points. Against the number of updates, a slope above 3 with R²
     above 0.98 in the log-log plot is growth by a power. A better fit in the semi-logarithmic plot, with Q on the replay
@@ -31,7 +31,7 @@ class GrowthLaw(Rule):
     needs = ("actor_loss",)
     LEAST_POINTS, SLOPE, FIT = 8, 3.0, 0.98
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Updates and aq at the points where both are positive, (n,) each.
 
         Without the first updates if enough are left.

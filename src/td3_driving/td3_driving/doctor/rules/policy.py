@@ -148,7 +148,7 @@ class IdenticalEvaluations(Rule):
         return (
             series.count >= self.MANY
             and constant(series.values())
-            and np.ptp(series.steps()) >= LEAST_STEPS
+            and bool(np.ptp(series.steps()) >= LEAST_STEPS)
             and not solved
         )
 

@@ -59,7 +59,7 @@ LENGTHS = {
 }
 
 
-def any_q(history: History) -> tuple[str, np.ndarray, np.ndarray]:
+def any_q(history: History) -> tuple[str, NDArray[np.float64], NDArray[np.float64]]:
     """``(name, steps, values)``, (n,) each, of the first series of Q that is logged: q, target q, aq.
 
     An actor's loss with an entropy term is minus a Q with a bonus; ``entropy_slack`` tells how large that may be.

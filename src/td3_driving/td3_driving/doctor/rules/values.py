@@ -129,7 +129,7 @@ class QRatio(Rule):
         self.signs.update(settled and self._opposed(aq, q, spread), row.step)
 
     def _spread(self, row: Row) -> float:
-        """Spread of q over the batch; where it is not logged, over time, or the critic's own error if that is larger.
+        """Spread of q over the batch. Where that is not logged: over time, or the critic's own error if that is larger.
 
         A mean q near zero says nothing of the size of the values it is the mean of.
         """

@@ -22,6 +22,7 @@ from carla_msgs.msg import (
     CarlaWorldInfo,
 )
 from nav_msgs.msg import Odometry, Path
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
@@ -166,7 +167,7 @@ class FramePublisher:
         status.fixed_delta_seconds = self._settings.fixed_delta
         self._send(topics.BRIDGE_STATUS, status)
 
-    def publish_route(self, route: np.ndarray, stamp_ns: int) -> Path:
+    def publish_route(self, route: NDArray[np.float64], stamp_ns: int) -> Path:
         """Publish and return the route, latched for late subscribers."""
         path = convert.path(route, stamp_ns)
         self._send(topics.ROUTE, path)

@@ -18,6 +18,7 @@ from carla_msgs.msg import (
 )
 from geometry_msgs.msg import PoseStamped, Quaternion, TransformStamped, Vector3
 from nav_msgs.msg import Odometry, Path
+from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Imu, NavSatFix
 
 from td3_driving.driving.cameras import MountedCamera
@@ -28,7 +29,7 @@ from td3_driving.sim.world import EGO_ID, Collision, WorldFrame
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 """Rotation (x, y, z, w) from axes x forward, y left, z up to the camera's x right, y down, z forward."""
 EARTH_RADIUS = 6378137.0
-"""Of WGS 84, as CARLA's geographic reference uses it [m]."""
+"""Radius of the earth in WGS 84, which CARLA's geographic reference uses [m]."""
 SENSORS = (
     ("sensor.camera.rgb", "rgb_front"),
     ("sensor.other.imu", "imu"),
@@ -225,7 +226,7 @@ def lane_invasion(frame: WorldFrame) -> CarlaLaneInvasionEvent:
     )
 
 
-def path(route: np.ndarray, stamp_ns: int) -> Path:
+def path(route: NDArray[np.float64], stamp_ns: int) -> Path:
     """A route (N, 3 or more) of x, y [m], heading [rad]; only the path itself has a header, as the bridge leaves it."""
     points: list[Any] = [PoseStamped(pose=pose(x, y, yaw)) for x, y, yaw in route[:, :3]]
     return Path(header=header(stamp_ns, MAP_FRAME), poses=points)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point
+from numpy.typing import NDArray
 from visualization_msgs.msg import Marker, MarkerArray
 
 from td3_driving.driving import object_list as objects
@@ -41,11 +43,11 @@ class ObjectLists:
         numbers = np.column_stack((self._traffic(frame), self._ego(frame)))
         return self._list(frame.ego.stamp_ns, np.append(frame.vehicles.ids, EGO_ID), numbers)
 
-    def _list(self, stamp_ns: int, ids: np.ndarray, numbers: np.ndarray) -> bytes:
+    def _list(self, stamp_ns: int, ids: NDArray[Any], numbers: NDArray[np.float64]) -> bytes:
         ages = np.array([self._age.get(number, 0) for number in ids.tolist()], dtype=np.uint32)
         return objects.serialised(stamp_ns, ids, ages, numbers.T)
 
-    def _traffic(self, frame: WorldFrame) -> np.ndarray:
+    def _traffic(self, frame: WorldFrame) -> NDArray[np.float64]:
         """(22, N) numbers of the traffic, see :data:`td3_driving.driving.object_list.NUMBERS`."""
         vehicles = frame.vehicles
         numbers = np.zeros((objects.NUMBERS, len(vehicles.ids)))
@@ -57,7 +59,7 @@ class ObjectLists:
         numbers[objects.LENGTH :] = vehicles.length, vehicles.width, vehicles.height
         return numbers
 
-    def _ego(self, frame: WorldFrame) -> np.ndarray:
+    def _ego(self, frame: WorldFrame) -> NDArray[np.float64]:
         """(22,) numbers of the ego."""
         ego, numbers = frame.ego, np.zeros(objects.NUMBERS)
         cosine, sine = math.cos(ego.yaw), math.sin(ego.yaw)

@@ -15,6 +15,7 @@ from typing import NoReturn
 import numpy as np
 from carla_msgs.msg import CarlaControl
 from carla_msgs.srv import DestroyObject, GetBlueprints, SpawnObject
+from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from td3_driving_msgs.srv import ResetEpisode
@@ -155,11 +156,11 @@ class SimulatorNode(Node):
         response.route = self._publish_route(route)
         return response
 
-    def _publish_route(self, route: np.ndarray) -> convert.Path:
+    def _publish_route(self, route: NDArray[np.float64]) -> convert.Path:
         return self._publisher.publish_route(route, self._world.next_stamp_ns)
 
     def close(self) -> None:
-        """Nothing to save; see :func:`td3_driving.nodes.ros.entry.leave` for why nothing is taken apart."""
+        """Do nothing: nothing needs saving, see :func:`td3_driving.nodes.ros.entry.leave`."""
 
 
 class Pace:

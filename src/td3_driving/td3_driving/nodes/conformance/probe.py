@@ -203,7 +203,7 @@ def rivals(role: str, timeout: float) -> list[str]:
     odometry, command = (f"/carla/{role}/{name}" for name in ("odometry", "vehicle_control_cmd"))
     try:
         _spin_until(executor, lambda: asking.count_publishers(odometry) > 0, timeout)
-        # Whoever is discovered after the vehicle is still found; a sound graph costs this time once.
+        # Nodes that discovery finds later than the vehicle count, too. A sound graph waits this long once.
         _spin_until(executor, lambda: asking.count_publishers(command) > 0, DISCOVERY)
         # The name of a node is told after its topics.
         _spin_until(executor, lambda: UNKNOWN not in _publishers(asking, command), DISCOVERY)

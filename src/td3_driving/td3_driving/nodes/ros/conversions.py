@@ -43,12 +43,12 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     return Header(stamp=time_message(stamp_ns), frame_id=frame_id)
 
 
-def route_points(message: Path) -> np.ndarray:
+def route_points(message: Path) -> NDArray[np.float64]:
     """(N, 2) points of a path [m]."""
     return path_points(message)[:, :2]
 
 
-def path_points(message: Path) -> np.ndarray:
+def path_points(message: Path) -> NDArray[np.float64]:
     """(N, 3) points of a path [m]."""
     points = [(place.x, place.y, place.z) for place in (pose.pose.position for pose in message.poses)]
     return np.array(points).reshape(-1, 3)
@@ -105,6 +105,7 @@ def experience_message(experience: Experience, stamp_ns: int) -> messages.Experi
         privileged=_floats(experience.privileged),
         final_privileged=_floats(experience.final_privileged),
         teacher_action=_floats(experience.teacher_action),
+        after_gap=experience.after_gap,
     )
 
 

@@ -18,8 +18,8 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
 from td3_driving.plugins import PluginFault
-from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.processes.hangup import hang_up_as_interrupt
+from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, ensure_home, log_variables, spare_log_folder
 
 # rclpy raises these where a signal has ended the context, also between a check and a publication.
@@ -72,17 +72,15 @@ def run(
         check_ros(os.environ)
         os.environ.update(log_variables(os.environ, spare_log_folder()))
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return BAD_INPUT
+        return refuse(error)
     rclpy.init(args=None if arguments is None else list(arguments))
     node = None
     try:
         with until_context_ends():
             node = make_node()
     except refusals as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
-        return 2
+        return refuse(error)
     if node is None:
         return 0
     try:

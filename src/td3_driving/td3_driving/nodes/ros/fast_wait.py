@@ -18,6 +18,8 @@ from rclpy.service import Service
 from rclpy.signals import SignalHandlerGuardCondition
 from rclpy.subscription import Subscription
 
+WITH_INFO = Subscription.CallbackType.WithMessageInfo
+
 
 class FastWait:
     """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks.
@@ -45,10 +47,14 @@ class FastWait:
         return any(ready)
 
     def drain(self) -> None:
-        """Serve the messages that have arrived, without a wait set."""
+        """Serve the messages that have arrived, without a wait set.
+
+        No more than a queue holds: large images of a camera come as fast as they are taken on a busy machine.
+        """
         for subscription in self._subscriptions:
-            while take_message(subscription):
-                pass
+            waiting = max(subscription.qos_profile.depth, 1)
+            while waiting and take_message(subscription):
+                waiting -= 1
 
     def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
         pointers = self._set.get_ready_entities(kind)
@@ -70,7 +76,8 @@ def take_message(subscription: Any) -> bool:
     with subscription.handle:
         taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
     if taken is not None:
-        subscription.callback(taken[0])
+        # As an executor does: some callbacks also want to know who sent the message.
+        subscription.callback(*(taken if subscription._callback_type is WITH_INFO else taken[:1]))
     return taken is not None
 
 

@@ -21,7 +21,7 @@ BRIDGE_LATCHED = _profile(10, latched=True)
 BRIDGE_LATCHED_ONE = _profile(1, latched=True)
 NEWEST = _profile(1)
 VEHICLE_COMMAND = _profile(1, latched=True)
-"""Of commands to vehicles whose listeners may be volatile or latched: Autoware's own gate offers the same."""
+"""For commands to vehicles, whose listeners may be volatile or latched; Autoware's own gate offers the same."""
 TF = _profile(100)
 
 REPLAY = _profile(1000, latched=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription import Subscription
 
 from td3_driving.driving import topics
+from td3_driving.nodes.ros.senders import Senders, full_name, guid_of, sender_of
 from td3_driving.settings import Settings
+from td3_driving.trust.budget import Budget
 from td3_driving.trust.seal import Belief, Seal
 from td3_driving.trust.strangers import Strangers
 from td3_driving.trust.token import VARIABLE, TokenError, find_token
@@ -33,6 +35,7 @@ ROLES = {
     topics.EPISODE: "episode",
     topics.EVALUATION: "evaluation",
     topics.GUARD: "guard",
+    topics.REFUSALS: "refusals",
 }
 """Topics whose messages are sealed, and what their seals say that they are."""
 SENDERS = {
@@ -44,6 +47,7 @@ SENDERS = {
     topics.FROZEN_WEIGHTS: ("learner",),
     topics.LEARNER_STATUS: ("learner",),
     topics.GUARD: ("diagnostics",),
+    topics.REFUSALS: ("policy", "diagnostics"),
 }
 """Names of the nodes that publish them."""
 DRAINED = 1000
@@ -98,6 +102,7 @@ class Trust:
         self._token = find_token(Path(run_directory) if run_directory else None, os.environ)
         self.strangers = Strangers()
         self._named: dict[str, tuple[float, str]] = {}
+        self._senders, self._budget = Senders(node), Budget()
         if self._token is None and needed and not self._open:
             raise TokenError(
                 f"no token of a run: set the parameter run_dir, or name a copy of RUN/token in {VARIABLE}; "
@@ -116,47 +121,66 @@ class Trust:
         """A subscription that calls ``callback`` with the believed messages on ``topic``, one of :data:`ROLES`."""
         seal = Seal(self._token, ROLES[topic])
 
-        def take(data: bytes) -> None:
-            if not self._hand_on(seal, data, kind, callback, topic):
-                self._drain(subscription, lambda more: self._hand_on(seal, more, kind, callback, topic))
+        def hand_on(data: bytes, info: Mapping[str, Any]) -> bool:
+            return self._hand_on(seal, data, sender_of(info), kind, callback, topic)
+
+        def take(data: bytes, info: Mapping[str, Any]) -> None:
+            if not hand_on(data, info):
+                self._drain(subscription, hand_on)
 
         subscription: Subscription = self._node.create_subscription(kind, topic, take, profile, raw=True)
         return subscription
 
-    def _hand_on(self, seal: Seal, data: bytes, kind: type[Any], callback: Callable[[Any], object], topic: str) -> bool:
-        """Pass a message on if it is believed; returns whether it was."""
+    def _hand_on(
+        self,
+        seal: Seal,
+        data: bytes,
+        guid: bytes | None,
+        kind: type[Any],
+        callback: Callable[[Any], object],
+        topic: str,
+    ) -> bool:
+        """Pass a message of the publisher ``guid`` on if it is believed; returns whether it was."""
+        if self._budget.exhausted(guid, time.monotonic()):
+            self.strangers.note(self._who(topic, guid))
+            return False
         belief = seal.judge(data)
         believed = belief is Belief.GENUINE or (self._open and (belief is Belief.UNSIGNED or self._token is None))
         if not believed:
-            self._refuse(topic, belief)
+            self._refuse(topic, belief, guid)
             return False
         try:
             message = deserialize_message(data, kind)
         except (RuntimeError, ValueError):
-            self._refuse(topic, Belief.FALSE)
+            self._refuse(topic, Belief.FALSE, guid)
             return False
+        self._budget.prove(guid)
         callback(message)
         return True
 
     @staticmethod
-    def _drain(subscription: Subscription, hand_on: Callable[[bytes], bool]) -> None:
+    def _drain(subscription: Subscription, hand_on: Callable[[bytes, Mapping[str, Any]], bool]) -> None:
         for _ in range(DRAINED):
             with subscription.handle:
                 taken = subscription.handle.take_message(subscription.msg_type, True)
             if taken is None:
                 return
-            hand_on(taken[0])
+            hand_on(*taken)
 
-    def _refuse(self, topic: str, belief: Belief) -> None:
-        sender = self._sender(topic)
+    def _refuse(self, topic: str, belief: Belief, guid: bytes | None) -> None:
+        sender = self._who(topic, guid)
         self.strangers.note(sender)
         self._node.get_logger().error(
             f"{topic}: {belief.value} message refused, {self.strangers.total} so far; sent by {sender}",
             throttle_duration_sec=2.0,
         )
 
-    def _sender(self, topic: str) -> str:
-        """Who in the graph publishes on ``topic`` besides its owner; ROS does not say whose a message is."""
+    def _who(self, topic: str, guid: bytes | None) -> str:
+        """Name and GUID of a message's publisher."""
+        return self._suspects(topic) if guid is None else self._senders.text(topic, guid)
+
+    def _suspects(self, topic: str) -> str:
+        """Who in the graph publishes on ``topic`` besides its owner, where ROS does not say whose a message is."""
         now = time.monotonic()
         looked_at, name = self._named.get(topic, (-LOOK_PERIOD, ""))
         if now - looked_at >= LOOK_PERIOD:
@@ -180,9 +204,4 @@ def strangers_on(node: Node, topic: str) -> str:
 
 def endpoint_name(endpoint: Any) -> str:
     """``/namespace/node (GUID 01.0f…)``."""
-    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name} (GUID {guid_of(endpoint)})"
-
-
-def guid_of(endpoint: Any) -> str:
-    """The GUID of a DDS endpoint, 16 bytes in hexadecimal."""
-    return ".".join(f"{byte:02x}" for byte in endpoint.endpoint_gid[:16])
+    return f"{full_name(endpoint.node_name, endpoint.node_namespace)} (GUID {guid_of(endpoint)})"

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from rclpy.node import Node, NodeNameNonExistentError
 
 from td3_driving.driving import topics
 from td3_driving.monitor.writers import LEASE, Writer, Writers, unnamed
-from td3_driving.nodes.ros.sealed import guid_of
+from td3_driving.nodes.ros.senders import full_name, guid_of
 
-MANUAL = (f"{topics.COMMAND}_manual", f"{topics.EGO}/vehicle_control_manual_override")
+MANUAL = (f"{topics.COMMAND}_manual", topics.MANUAL_OVERRIDE)
 RESETTER = "carla_episodes"
 """The node that commands the vehicle of CARLA while it resets it; the embedded simulator needs none."""
 MOVES = (
-    f"{topics.EGO}/control/set_transform",
-    f"{topics.EGO}/control/set_target_velocity",
+    topics.SET_TRANSFORM,
+    topics.SET_VELOCITY,
     f"{topics.EGO}/enable_autopilot",
 )
 """What a reset moves the vehicle with."""
 TELEPORTERS = ("/set_initial_pose",)
 """CARLA's node for placing the vehicle from RViz, which stands beside many a bridge."""
-BY_HAND = ("initialpose", f"{topics.EGO}/goal")
+INITIAL_POSE, GOAL = "initialpose", f"{topics.EGO}/goal"
+BY_HAND = (INITIAL_POSE, GOAL)
 RVIZ = ("/rviz", "/rviz2")
 """RViz has a publisher for each of its tools, used or not."""
 SENSED = (
@@ -39,7 +40,6 @@ SENSED = (
 """What a policy learns from, all from one simulator."""
 MANUAL_NODES = ("/carla_manual_control", "/carla_manual_control_ego_vehicle")
 """CARLA's window for driving by hand, which stands beside many a bridge."""
-SIMULATION_CONTROL = "carla/control"
 
 
 def owners(actors: int, cameras: Sequence[str] = (), resetter: str = RESETTER) -> dict[str, Iterable[str] | None]:
@@ -55,18 +55,26 @@ def owners(actors: int, cameras: Sequence[str] = (), resetter: str = RESETTER) -
     named: dict[str, Iterable[str] | None] = {
         f"/{topic}": policies for topic in (topics.REPLAY, topics.REWARD, topics.EPISODE, topics.EVALUATION)
     }
+    named[f"/{topics.REFUSALS}"] = [*policies, "/diagnostics"]
     learners = (topics.POLICY_WEIGHTS, topics.FROZEN_WEIGHTS, topics.LEARNER_STATUS)
     named |= {f"/{topic}": ["/learner"] for topic in learners}
     named[f"/{topics.GUARD}"] = ["/diagnostics"]
     for space in spaces:
         resetters = [f"{space}/{resetter}"] if resetter else []
         named[f"{space}/{topics.COMMAND}"] = [f"{space}/policy", *resetters]
-        named[f"{space}/{SIMULATION_CONTROL}"] = []
-        named |= {f"{space}/{topic}": MANUAL_NODES for topic in MANUAL}
-        named |= {f"{space}/{topic}": [*resetters, *TELEPORTERS] for topic in MOVES}
-        named |= {f"{space}/{topic}": RVIZ for topic in BY_HAND}
+        named |= order_owners(space, resetter)
         named |= {f"{space}/{topic}": None for topic in (*SENSED, *cameras)}
     return named
+
+
+def order_owners(space: str, resetter: str) -> dict[str, Collection[str]]:
+    """Topic -> who may order something of the simulator in the namespace ``space``; see :func:`owners`."""
+    space = space.rstrip("/")
+    movers = [*([f"{space}/{resetter}"] if resetter else []), *TELEPORTERS]
+    named: dict[str, Collection[str]] = {f"{space}/{topics.SIMULATION_CONTROL}": ()}
+    named |= {f"{space}/{topic}": MANUAL_NODES for topic in MANUAL}
+    named |= {f"{space}/{topic}": movers for topic in MOVES}
+    return named | {f"{space}/{topic}": RVIZ for topic in BY_HAND}
 
 
 def reset_services(actors: int) -> list[str]:
@@ -137,25 +145,21 @@ def publishers(node: Node, topic: str) -> list[Writer]:
     return [Writer(full_name(end.node_name, end.node_namespace), guid_of(end)) for end in known]
 
 
-def full_name(name: str, space: str) -> str:
-    """``/space/name``."""
-    return f"{space.rstrip('/')}/{name}"
-
-
 class SecondWriter:
     """Tells whether anybody but ``node`` commands its vehicle.
 
     Args:
         node: the policy.
         resetter: see :func:`owners`.
+        suspect: gets the topic and the GUID of everybody who does, and the names that may.
     """
 
-    def __init__(self, node: Node, resetter: str = RESETTER) -> None:
-        self._node = node
+    def __init__(self, node: Node, resetter: str, suspect: Callable[[str, bytes, Collection[str]], None]) -> None:
+        self._node, self._suspect = node, suspect
         own, space = node.get_name(), node.get_namespace()
         self._topic = full_name(topics.COMMAND, space)
         self._allowed = tuple(full_name(name, space) for name in (own, resetter) if name)
-        self._count, self._found, self._doubtful = 0, "", False
+        self._count, self._found, self._mine, self._doubtful = 0, "", "", False
         self._started = time.monotonic()
 
     def name(self) -> str:
@@ -172,5 +176,11 @@ class SecondWriter:
         own = [end for end in known if end.node == self._allowed[0]]
         self._doubtful = len(own) > 1 or any(map(unnamed, others))
         # A run that was killed is seen for a while beside the one that goes on in its place.
-        others += own[1:] if time.monotonic() - self._started > LEASE else []
+        self._mine = own[0].guid if len(own) == 1 else self._mine
+        doubles = [end for end in own if end.guid != self._mine] if time.monotonic() - self._started > LEASE else []
+        for end in others:
+            self._suspect(self._topic, end.bytes, self._allowed)
+        for end in doubles:
+            self._suspect(self._topic, end.bytes, ())
+        others += doubles
         return ", ".join(f"{end.node} (GUID {end.guid}) publishes on {self._topic} too" for end in others)

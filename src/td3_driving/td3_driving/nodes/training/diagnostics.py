@@ -15,7 +15,7 @@ from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
-from td3_driving_msgs.msg import EpisodeSummary, EvaluationSummary, Guard, LearnerStatus, RewardTerms
+from td3_driving_msgs.msg import EpisodeSummary, EvaluationSummary, Guard, LearnerStatus, Refusals, RewardTerms
 from visualization_msgs.msg import MarkerArray
 
 from td3_driving.doctor import messages
@@ -31,12 +31,15 @@ from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.ros.markers import marker_array
 from td3_driving.nodes.ros.parameters import load_settings
 from td3_driving.nodes.ros.sealed import Trust
+from td3_driving.nodes.ros.senders import full_name
 from td3_driving.nodes.training.census import RESETTER, Census
 from td3_driving.settings import SettingsError
 from td3_driving.view.scene import Scene
 
 LOOK = 0.5
 """Wall time between two looks at the publishers of the run [s]."""
+MOST_ACTORS = 1000
+"""Policies whose accounts are kept."""
 ORDERS = {"warn": Guard.GO, "pause": Guard.PAUSE, "stop": Guard.STOP}
 
 
@@ -58,6 +61,8 @@ class DiagnosticsNode(Node):
         self._order = ORDERS[settings.diagnostics.on_critical]
         self._alarmed = False
         self._sent_order = b""
+        self._told: dict[str, tuple[int, str]] = {}
+        self._name = full_name(self.get_name(), self.get_namespace())
         self._scene = Scene()
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
         self._markers = self.create_publisher(MarkerArray, topics.MARKERS, qos.MARKERS)
@@ -66,6 +71,8 @@ class DiagnosticsNode(Node):
         self._trust.sealed_subscription(RewardTerms, topics.REWARD, self._on_reward, qos.REWARD)
         self._trust.sealed_subscription(EpisodeSummary, topics.EPISODE, self._on_episode, qos.EPISODE)
         self._trust.sealed_subscription(EvaluationSummary, topics.EVALUATION, self._on_evaluation, qos.EPISODE)
+        self._trust.sealed_subscription(Refusals, topics.REFUSALS, self._on_refusals, qos.EPISODE)
+        self._refusals = self._trust.sealed_publisher(Refusals, topics.REFUSALS, qos.EPISODE)
         self.create_subscription(PathMessage, topics.ROUTE, self._on_route, qos.BRIDGE_LATCHED_ONE)
         self._odometry: Subscription | None = None
         self.create_service(Trigger, topics.RESET_ALARMS, self._on_reset_alarms)
@@ -77,8 +84,36 @@ class DiagnosticsNode(Node):
     def _look(self) -> None:
         for sentence in self._census.look(time.monotonic()):
             self.get_logger().error(f"{sentence}, which belongs to another node of the run")
-        self._observer.on_graph(self._trust.strangers.total)
+        self._count_refused()
+
+    def _count_refused(self) -> None:
+        """Add what this node and the policies did not believe."""
+        own = (self._trust.strangers.total, self._trust.strangers.last)
+        told = [*self._told.values(), own]
+        last = next((stranger for count, stranger in told if count), "")
+        if self._observer.on_graph(sum(count for count, _ in told), last):
+            self._publish_refusals()
         self._watch_guard()
+
+    def _on_refusals(self, message: Refusals) -> None:
+        if message.node == self._name or self._refused(self._bounds.refusals_fault(message)):
+            return
+        if message.node in self._told or len(self._told) < MOST_ACTORS:
+            self._told[message.node] = (message.strangers, message.stranger)
+        for topic, name in zip(message.topics, message.writers):
+            if self._census.writers.note(topic, name):
+                self.get_logger().error(f"{message.node}: {name} publishes on {topic}, which is not its own")
+        self._count_refused()
+
+    def _publish_refusals(self) -> None:
+        """Tell what the whole run did not believe, for recordings."""
+        strangers, last = self._observer.refused
+        message = Refusals(node=self._name, strangers=strangers, stranger=last)
+        message.header.stamp = self.get_clock().now().to_msg()
+        for topic, names in self._census.writers.found.items():
+            message.topics += [topic] * len(names)
+            message.writers += names
+        self._refusals.publish(message)
 
     def _refused(self, fault: str) -> bool:
         if fault:
@@ -166,6 +201,7 @@ class DiagnosticsNode(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         self._repeat_order()
+        self._publish_refusals()
         self._observer.flush()
         if self._observer.finished and self.count_publishers(topics.REWARD) == 0:
             raise RunEnd(0)

@@ -7,9 +7,10 @@ Each frame also carries the events since the frame before.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from carla_msgs.msg import CarlaCollisionEvent, CarlaLaneInvasionEvent
@@ -28,7 +29,10 @@ from td3_driving.driving.synchroniser import FrameParts, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.fast_wait import take_message
+from td3_driving.nodes.ros.senders import full_name
+from td3_driving.nodes.training.census import publishers
 from td3_driving.nodes.training.object_source import ObjectSource
+from td3_driving.nodes.training.sole_senders import SoleSenders
 from td3_driving.settings import Settings
 
 
@@ -71,6 +75,7 @@ class FrameIntake:
         on_frame: gets every frame of the episode.
         on_fault: gets the reason why the episode is unusable: a lost frame, an unreadable image.
         others: whether a complete frame needs the other vehicles.
+        senders: tells whose messages count; ``None`` takes all.
 
     Attributes:
         subscriptions: the subscriptions to serve; a replacement is made in this same list.
@@ -83,10 +88,15 @@ class FrameIntake:
         on_frame: Callable[[SensorFrame], None],
         on_fault: Callable[[str], None],
         others: bool = False,
+        senders: SoleSenders | None = None,
     ) -> None:
+        self._node, self._senders = node, senders
         self._settings = settings.observation
         self._on_frame, self._on_fault = on_frame, on_fault
         more = [place.name for place in cameras(self._settings)[1:]]
+        self._space = node.get_namespace()
+        named = {IMAGE: topics.IMAGE, ODOMETRY: topics.ODOMETRY, **{part: topics.image_of(part) for part in more}}
+        self._topics = {part: full_name(topic, self._space) for part, topic in named.items()}
         self._cameras = 1 + len(more)
         parts = (IMAGE, *more, ODOMETRY, OBJECTS) if others else (IMAGE, *more, ODOMETRY)
         self.sync = FrameParts(round(settings.simulator.fixed_delta * 1e9), parts)
@@ -132,7 +142,8 @@ class FrameIntake:
         *most, last = self.sync.names
         missing = ", ".join(self.sync.missing) or "nothing, but no stamp has all parts"
         parts = f"{', '.join(most)} and {last} with one stamp"
-        return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}"
+        others = "".join(map(self._several, self.sync.missing))
+        return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}{others}"
 
     def stop(self) -> None:
         """End the episode; no further frames are passed on."""
@@ -156,7 +167,9 @@ class FrameIntake:
             early, self._early = self._early, None
             self._take(early)
 
-    def _on_image(self, part: str, message: Image) -> None:
+    def _on_image(self, part: str, message: Image, info: Mapping[str, Any]) -> None:
+        if not self._counts(self._topic(part), info):
+            return
         try:
             frame = camera_frame(*picture(message), self._settings)
         except ObservationError as error:
@@ -165,26 +178,51 @@ class FrameIntake:
         stamp_ns = decoding.nanoseconds(message.header.stamp)
         self._add(part, stamp_ns, frame)
 
-    def _on_odometry(self, message: Odometry) -> None:
+    def _on_odometry(self, message: Odometry, info: Mapping[str, Any]) -> None:
+        if not self._counts(self._topic(ODOMETRY), info):
+            return
         vehicle = decoding.vehicle_state(message)
         self._add(ODOMETRY, vehicle.stamp_ns, vehicle)
 
-    def _on_objects(self, stamp_ns: int, objects: Neighbours) -> None:
-        self._add(OBJECTS, stamp_ns, objects)
+    def _on_objects(self, stamp_ns: int, objects: Neighbours, info: Mapping[str, Any]) -> None:
+        if self._counts(self._topic(OBJECTS), info):
+            self._add(OBJECTS, stamp_ns, objects)
+
+    def _topic(self, part: str) -> str:
+        """Full name of the topic of a part."""
+        if part == OBJECTS and self._objects is not None:
+            return str(self._objects.subscription.topic_name)
+        return self._topics[part]
+
+    def _counts(self, topic: str, info: Mapping[str, Any]) -> bool:
+        return self._senders is None or self._senders.takes(topic, info, self.driving)
+
+    def _event_counts(self, topic: str, info: Mapping[str, Any]) -> bool:
+        return self._senders is None or self._senders.takes_event(full_name(topic, self._space), info)
 
     def _add(self, part: str, stamp_ns: int, item: np.ndarray | VehicleState | Neighbours) -> None:
         whole = self.sync.add(part, stamp_ns, item)
         stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
         if stale and self.driving:
             # Each topic is in order, so only a restarted simulator sets its clock back.
-            self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s")
+            self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s{self._several(part)}")
         elif whole is not None:
             self._take(_Whole(one_frame(whole[: self._cameras]), *whole[self._cameras :]))
 
-    def _on_collision(self, message: CarlaCollisionEvent) -> None:
+    def _several(self, part: str) -> str:
+        """Who publishes a part, where there are several; else an empty text."""
+        known = publishers(self._node, self._topic(part))
+        names = ", ".join(f"{end.node} (GUID {end.guid})" for end in known)
+        return f"; {len(known)} publishers on {self._topic(part)}: {names}" if len(known) > 1 else ""
+
+    def _on_collision(self, message: CarlaCollisionEvent, info: Mapping[str, Any]) -> None:
+        if not self._event_counts(topics.COLLISION, info):
+            return
         self._collisions.append(decoding.nanoseconds(message.header.stamp))
 
-    def _on_crossing(self, message: CarlaLaneInvasionEvent) -> None:
+    def _on_crossing(self, message: CarlaLaneInvasionEvent, info: Mapping[str, Any]) -> None:
+        if not self._event_counts(topics.LANE_INVASION, info):
+            return
         if self.driving and decoding.nanoseconds(message.header.stamp) > self._start_ns:
             self._crossings += 1
 

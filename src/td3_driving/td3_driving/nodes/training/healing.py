@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rclpy.node import Node
 from td3_driving_msgs.msg import LearnerStatus
 
-from td3_driving.learning.resend import SentSteps
+from td3_driving.learning.resend import KEPT_BYTES, SentSteps
 
 
 class Healing:
@@ -18,12 +18,21 @@ class Healing:
     Args:
         node: whose log is used.
         identity: actor id and session id.
-        again: publishes the bytes of a step.
+        again: publishes the bytes of a step; told whether it comes after a gap that nobody can fill.
+        on_gone: called with the steps of this session that the learner will never have.
+        most: bytes of steps to keep.
     """
 
-    def __init__(self, node: Node, identity: tuple[str, int], again: Callable[[bytes], None]) -> None:
-        self._node, self._identity, self._again = node, identity, again
-        self._steps = SentSteps()
+    def __init__(
+        self,
+        node: Node,
+        identity: tuple[str, int],
+        again: Callable[[bytes, bool], None],
+        on_gone: Callable[[int], None],
+        most: int = KEPT_BYTES,
+    ) -> None:
+        self._node, self._identity, self._again, self._on_gone = node, identity, again, on_gone
+        self._steps = SentSteps(most)
 
     def keep(self, sent: bytes) -> None:
         """Keep a step that was sent."""
@@ -32,15 +41,20 @@ class Healing:
 
     def heed(self, status: LearnerStatus) -> None:
         """Send again what the learner waits for."""
-        streams = zip(status.stream_actors, status.stream_sessions, status.stream_expected)
-        known = {(actor, session): expected for actor, session, expected in streams}
-        expected = known.get(self._identity, 0)
+        streams = zip(status.stream_actors, status.stream_sessions, status.stream_expected, status.stream_gone)
+        known = {(actor, session): (expected, gone) for actor, session, expected, gone in streams}
+        expected, gone = known.get(self._identity, (0, 0))
+        if gone <= expected <= self._steps.sent:
+            self._on_gone(gone)
         idle = status.updates >= status.updates_due
         due = self._steps.due(expected, idle, time.monotonic())
-        if expected < self._steps.oldest:
-            text = f"the learner waits for step {expected} of this session; those before {self._steps.oldest} are gone"
-            self._node.get_logger().error(text, throttle_duration_sec=5.0)
+        missing = max(self._steps.oldest - expected, 0)
+        if due and missing:
+            text = (
+                f"the learner did not get step {expected}; {missing} step(s) are lost for good, those after them follow"
+            )
+            self._node.get_logger().error(text)
         elif due:
             self._node.get_logger().warning(f"the learner did not get step {expected}: {len(due)} step(s) sent again")
-        for data in due:
-            self._again(data)
+        for number, data in enumerate(due):
+            self._again(data, missing > 0 and number == 0)

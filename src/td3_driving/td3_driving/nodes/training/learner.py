@@ -96,7 +96,9 @@ class LearnerNode(Node):
             return
         if outcome.inserted and not self._lived:
             self._mark_lived()
-        if outcome.reason:
+        if outcome.reason and outcome.inserted:
+            self.get_logger().error(outcome.reason)
+        elif outcome.reason:
             self.get_logger().warning(
                 f"experience {outcome.verdict.value}: {outcome.reason}", throttle_duration_sec=2.0
             )
@@ -206,6 +208,7 @@ class LearnerNode(Node):
             duplicate=counters.duplicate,
             rejected=counters.rejected,
             lost=counters.lost,
+            gone=counters.gone,
             last_rejection=counters.last_rejection,
             sampleable=trainer.memory.sampleable,
             capacity=trainer.memory.capacity,
@@ -217,10 +220,11 @@ class LearnerNode(Node):
             strangers=self._trust.strangers.total,
             stranger=self._trust.strangers.last,
         )
-        for actor, session, expected in trainer.intake.expected():
+        for actor, session, expected, gone in trainer.intake.expected():
             message.stream_actors.append(actor)
             message.stream_sessions.append(session)
             message.stream_expected.append(expected)
+            message.stream_gone.append(gone)
         message.header.stamp = self.get_clock().now().to_msg()
         return message
 
@@ -237,6 +241,8 @@ class LearnerNode(Node):
         if self._saved or self._trainer.pending:
             return ""
         missing = self._learning_starts - self._trainer.inserted
+        if gap := self._trainer.intake.gap():
+            return f"{gap}, which was lost on the way and is asked for again"
         return f"{missing} steps before learning starts" if missing > 0 else "experience"
 
     def live(self) -> None:

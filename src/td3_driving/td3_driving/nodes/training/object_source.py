@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
@@ -20,7 +20,7 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.optional_messages import message
 
 OWN_LIST = topics.OBJECTS
-"""Without the ego."""
+"""The list of objects without the ego."""
 FULL_LIST = topics.ALL_OBJECTS
 """The list that includes the ego; used where the other one has no publisher."""
 PATIENCE = 2.0
@@ -31,7 +31,7 @@ class ObjectSource:
     """Listens to one of the two object lists.
 
     Args:
-        on_objects: gets the stamp [ns] and the objects of each list.
+        on_objects: gets the stamp [ns] and the objects of each list, and what ROS tells of the message.
         on_fault: gets the reason why a list is unusable.
 
     Raises:
@@ -39,7 +39,10 @@ class ObjectSource:
     """
 
     def __init__(
-        self, node: Node, on_objects: Callable[[int, Neighbours], None], on_fault: Callable[[str], None]
+        self,
+        node: Node,
+        on_objects: Callable[[int, Neighbours, Mapping[str, Any]], None],
+        on_fault: Callable[[str], None],
     ) -> None:
         self._node = node
         self._kind: Any = message("derived_object_msgs", "ObjectArray")
@@ -72,13 +75,14 @@ class ObjectSource:
         # Raw bytes: reading them takes a tenth of the time of deserialising the messages.
         return self._node.create_subscription(self._kind, topic, self._on_bytes, qos.BRIDGE, raw=True)
 
-    def _on_bytes(self, data: bytes) -> None:
+    def _on_bytes(self, data: bytes, info: Mapping[str, Any]) -> None:
         try:
             found = read_list(data)
             if found is None:
                 filled = deserialize_message(data, self._kind)
                 found = nanoseconds(filled.header.stamp), neighbours_of(filled)
-        except ObservationError as error:
+        except (ObservationError, RuntimeError) as error:
+            # Bytes that are no list make the middleware raise a RuntimeError.
             self._on_fault(f"unusable object list: {error}")
             return
-        self._on_objects(*found)
+        self._on_objects(*found, info)

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from td3_driving import __version__
+from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.driving.drivers import is_driver, reference_driver
 from td3_driving.evaluation.agents import EvaluatedAgent, driver_agent
 from td3_driving.evaluation.camera_ablation import SEEN, cameras
@@ -81,7 +80,7 @@ class OnlyEvaluation(Evaluations):
             self._report(with_needs(self._entries))
 
     def _report(self, entries: Sequence[Entry]) -> None:
-        print_tables(entries, Console(highlight=False))
+        print_tables(entries, PlainConsole(highlight=False))
         if self._file is not None:
             documents = [document(entry.results, self._about(entry), entry.camera, entry.need) for entry in entries]
             text = json.dumps(bundled(documents), indent=1, allow_nan=False)

@@ -27,14 +27,16 @@ from td3_driving.nodes.ros.entry import RunEnd, leave, run
 from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
 from td3_driving.nodes.ros.parameters import load_settings
 from td3_driving.nodes.ros.sealed import Trust
-from td3_driving.nodes.training.census import RESETTER, SecondWriter
+from td3_driving.nodes.training.census import RESETTER
 from td3_driving.nodes.training.frame_intake import FrameIntake, SensorFrame
 from td3_driving.nodes.training.healing import Healing
 from td3_driving.nodes.training.only_evaluation import PARAMETERS
 from td3_driving.nodes.training.orders import Orders
+from td3_driving.nodes.training.other_writers import OtherWriters
 from td3_driving.nodes.training.policy_evaluation import make_evaluations, source_of
 from td3_driving.nodes.training.policy_outputs import PolicyOutputs
 from td3_driving.nodes.training.reset_calls import EpisodeStart, ResetCalls
+from td3_driving.nodes.training.sole_senders import SoleSenders
 from td3_driving.nodes.training.weights_intake import WeightsIntake
 from td3_driving.sim.scenarios import training_scenario
 
@@ -76,12 +78,14 @@ class PolicyNode(Node):
     def _wire(self, own: dict[str, Any]) -> None:
         self._out = PolicyOutputs(self, self._actor_id, self._trust, learning=self._learned)
         self._reset = ResetCalls(self, self._on_reset)
-        self._healing = Healing(self, self._pilot.identity, self._out.again)
+        self._healing = Healing(self, self._pilot.identity, self._out.again, self._action_source.note_gone)
         self._orders = Orders(self, RunBounds(self.settings), self._proceed, self._healing.heed)
-        self._second = SecondWriter(self, own["resetter"])
+        self._others = OtherWriters(self, self._trust, own["resetter"])
         others = not own["evaluate"] and others_told(self.settings, own["driver"])
-        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others)
+        senders = SoleSenders(self, self._others.intruders, self._fault)
+        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others, senders)
         fast = self._frames.subscriptions
+        fast += self._others.subscriptions
         if self._learned:
             weights = WeightsIntake(self, self._trust, self._action_source, self.settings.digest(), self._proceed)
             fast.append(weights.subscription)
@@ -134,8 +138,8 @@ class PolicyNode(Node):
             return
         if not self._ready(self._action_source.before_publishing(self._pilot.steps)):
             return
-        if self._rolled_on or self._second.name():
-            return self._fault(self._second.name() or ROLLED_ON)
+        if self._rolled_on or self._others.touched():
+            return self._fault(self._others.touched() or ROLLED_ON)
         time_step = self._pending
         scored = self._pilot.score(
             time_step, self._pending_collided, last=self._pilot.steps + 1 >= self._action_source.steps
@@ -175,7 +179,7 @@ class PolicyNode(Node):
 
     @property
     def _total_steps(self) -> int:
-        return self._action_source.first_step + self._pilot.steps
+        return self._action_source.first_step + self._pilot.steps - self._action_source.gone
 
     # Episodes.
 
@@ -191,8 +195,9 @@ class PolicyNode(Node):
     def _ask_for_reset(self) -> None:
         self._pending, self._rolled_on = None, False
         self._frames.forget()
-        if self._second.name():
-            return self._waiting.begin(self._second.name(), time.monotonic())
+        self._others.begin()
+        if self._others.holds():
+            return self._waiting.begin(self._others.awaited(), time.monotonic())
         tour = self._evaluations.tour
         scenario, seed = self._next_episode if tour is None else tour.next_route
         self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
@@ -232,6 +237,7 @@ class PolicyNode(Node):
 
     def _watch(self) -> None:
         now = time.monotonic()
+        self._others.intruders.tell()
         if self._orders.paused_by:
             reason = f"paused until td3/reset_alarms is called: {self._orders.paused_by}"
             self.get_logger().warning(reason, throttle_duration_sec=10.0)
@@ -241,7 +247,7 @@ class PolicyNode(Node):
         elif not self._frames.driving:
             self._watch_reset(now)
         elif self._pending is None and self._frames.silence(now) > self.settings.diagnostics.stale_after:
-            self._fault(self._frames.silent(now))
+            self._fault(self._others.touched() or self._frames.silent(now))
         report = self._waiting.report(now)
         if report:
             self.get_logger().warning(report)
@@ -250,7 +256,7 @@ class PolicyNode(Node):
 
     def _watch_reset(self, now: float) -> None:
         missing = self._action_source.before_first_step() or self._out.record_keeper.missing(now)
-        missing = missing or self._second.name()
+        missing = missing or self._others.awaited()
         if not missing and self._reset.ready:
             missing = self._frames.before_first_frame(now)
         if missing:
@@ -271,6 +277,7 @@ class PolicyNode(Node):
 
     def _publish_diagnostics(self) -> None:
         self._out.status(frame_status(self._frames.sync.counts, self._faults, self._waiting, time.monotonic()))
+        self._out.status(self._others.intruders.status())
         self._evaluations.beat()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from td3_driving_msgs.msg import EpisodeStart, EpisodeSummary, Experience, RewardTerms
 
 from td3_driving.doctor.status import Status
@@ -56,9 +57,14 @@ class PolicyOutputs:
         self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
         return sent
 
-    def again(self, sent: bytes) -> None:
-        """Send a step once more."""
-        self._replay.again(sent)
+    def again(self, sent: bytes, after_gap: bool) -> None:
+        """Send a step once more; ``after_gap``: those before it that the learner waits for cannot be sent again."""
+        if not after_gap:
+            self._replay.again(sent)
+            return
+        message = deserialize_message(sent, Experience)
+        message.after_gap, message.mac = True, [0, 0, 0, 0]
+        self._replay.publish(message)
 
     def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
         """Publish the start of ``pilot``'s episode on ``route``; this session has ``session_steps`` steps."""

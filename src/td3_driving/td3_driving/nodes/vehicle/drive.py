@@ -249,7 +249,7 @@ class DriveNode(LifecycleNode):
         return self._in_charge.before(stamp_ns, time.monotonic()) if self.settings.shadow else None
 
     def _publish_held(self) -> None:
-        """In shadow mode, hold a decision until the other driver's command for its frame, at most to the next frame."""
+        """Publish the held tick; in shadow mode with how far it lies from the other driver's command for its frame."""
         if self._held is None:
             return
         (tick, stamp_ns), self._held = self._held, None

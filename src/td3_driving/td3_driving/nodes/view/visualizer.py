@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 from carla_msgs.msg import CarlaEgoVehicleControl
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry, Path
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -30,11 +31,12 @@ from visualization_msgs.msg import MarkerArray
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.topics import EGO
 from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.live.messages import bgr_image, camera_model, gate_of, traffic_boxes
 from td3_driving.nodes.ros import conversions, qos
 from td3_driving.nodes.ros.entry import leave, run, spin
 from td3_driving.nodes.ros.markers import marker_array
 from td3_driving.nodes.ros.optional_messages import message
-from td3_driving.nodes.view.conversions import bgr_image, camera_model, gate_of, stamped, traffic_boxes
+from td3_driving.nodes.view.conversions import stamped
 from td3_driving.nodes.view.options import read_options
 from td3_driving.view.odom_frame import OdomFrame, Transform
 from td3_driving.view.overlay import draw
@@ -242,7 +244,7 @@ class VisualizerNode(Node):
         spin(self)
 
     def close(self) -> None:
-        """Nothing to save."""
+        """Do nothing: there is nothing to save."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

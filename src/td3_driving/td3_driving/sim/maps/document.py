@@ -48,7 +48,7 @@ class Cubic:
 
 
 @lru_cache(maxsize=1)
-def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.polynomial.legendre.leggauss(24)
 
 
@@ -105,7 +105,7 @@ class Street:
 
     @property
     def length(self) -> float:
-        """Of the reference line [m]."""
+        """Length of the reference line [m]."""
         return sum(curve.length for curve in self.curves)
 
 
@@ -135,7 +135,7 @@ class Arm:
 
     @property
     def width(self) -> float:
-        """Of a lane here [m]."""
+        """Width of a lane at this end [m]."""
         return self.street.width[int(self.at_end)]
 
     @property

@@ -26,7 +26,7 @@ LANE, LANE_CHANGE, LANE_BOUNDS = (3.0, 3.8), 0.2, (2.9, 4.0)
 BULGE, SKEW = 0.13, 0.35
 """How far a street's middle lies beside the line between its ends, as a share of it, and how far it is turned [rad]."""
 LEAST_RADIUS = 25.0
-"""Of the bends of a street [m]."""
+"""Least radius of the bends of a street [m]."""
 STYLES = (
     Style(),
     Style(middle=("solid", "yellow")),
@@ -84,7 +84,7 @@ def _grid(columns: int, rows: int) -> list[Edge]:
 
 
 def _thinned(edges: list[Edge], share: float, rng: np.random.Generator) -> list[Edge]:
-    """Without some edges; every node keeps two, one at least keeps three, and all stay connected."""
+    """Leave some edges out; every node keeps two, one at least keeps three, and all stay connected."""
     kept = list(edges)
     for index in rng.permutation(len(edges))[: int(share * len(edges))]:
         left = [edge for edge in kept if edge != edges[index]]

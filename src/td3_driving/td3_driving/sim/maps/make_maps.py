@@ -93,7 +93,7 @@ def roundabout() -> str:
     rings, arms = [], []
     for quarter in range(4):
         angle = quarter * math.pi / 2 + half_gap
-        # The reference line of a single right lane is its left edge; its centre shall have the radius.
+        # The reference line of a single right lane is its left edge; its centre must have the radius.
         inner = radius - LANE_WIDTH / 2
         pose = (inner * math.cos(angle), inner * math.sin(angle), angle + math.pi / 2)
         sweep = math.pi / 2 - 2 * half_gap
