@@ -10,15 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.serialization import serialize_message
-from td3_driving_msgs.msg import (
-    EpisodeSummary,
-    EvaluationSummary,
-    Experience,
-    Guard,
-    LearnerStatus,
-    PolicyWeights,
-    RewardTerms,
-)
+from td3_driving_msgs import msg
 
 from td3_driving.driving import topics
 from td3_driving.nodes.ros import qos
@@ -27,13 +19,13 @@ from ..nodes.extremes import Extremes
 from ..nodes.stranger import Stranger
 
 SEALED = {
-    topics.REPLAY: (Experience, qos.REPLAY),
-    topics.POLICY_WEIGHTS: (PolicyWeights, qos.WEIGHTS),
-    topics.LEARNER_STATUS: (LearnerStatus, qos.STATUS),
-    topics.REWARD: (RewardTerms, qos.REWARD),
-    topics.EPISODE: (EpisodeSummary, qos.EPISODE),
-    topics.EVALUATION: (EvaluationSummary, qos.EPISODE),
-    topics.GUARD: (Guard, qos.WEIGHTS),
+    topics.REPLAY: (msg.Experience, qos.REPLAY),
+    topics.POLICY_WEIGHTS: (msg.PolicyWeights, qos.WEIGHTS),
+    topics.LEARNER_STATUS: (msg.LearnerStatus, qos.STATUS),
+    topics.REWARD: (msg.RewardTerms, qos.REWARD),
+    topics.EPISODE: (msg.EpisodeSummary, qos.EPISODE),
+    topics.EVALUATION: (msg.EvaluationSummary, qos.EPISODE),
+    topics.GUARD: (msg.Guard, qos.WEIGHTS),
 }
 MAC = 16
 BURST = 200

@@ -14,9 +14,8 @@ Account, true after every message: ``sent = received + lost`` and ``received = i
 
 Without healing, a lost or refused message breaks the chain: no stack and no next observation reaches across it. With
 healing, a message that comes before one that is missing counts as a duplicate and is left out: the actor sends all from
-the missing one on again (:meth:`ExperienceIntake.expected` names it), and the memory gets every step in its order. What
-the actor cannot send again is lost for good: it says so in the first message that it still has
-(:attr:`Experience.after_gap`), and both go on from there.
+the missing one on again (:meth:`ExperienceIntake.expected` names it), and the memory gets every step in its order. The
+first message that the actor still has says so (:attr:`Experience.after_gap`) where those before it are lost for good.
 """
 
 from __future__ import annotations
