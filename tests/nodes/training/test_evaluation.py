@@ -73,15 +73,15 @@ def rewards_heard(ear: Listener) -> Points:
 
 
 def frames_since(ear: Listener, step: int) -> int:
-    """Frames from the end of a step of the training to that of the last one."""
+    """Frames from the end of a step of the training to the end of the last step."""
     stamps = {reward.step: reward.header.stamp for reward in ear.rewards}
     begin, end = (stamps[number].sec * 10**9 + stamps[number].nanosec for number in (step, STEPS))
     return round((end - begin) / FRAME_NS)
 
 
-def evaluated_frames(run: Run, before: int) -> int:
-    """Frames of the evaluations that began before a step: one per step of theirs, and the first of each episode."""
-    files = [path for path in (run.folder / "evaluations").glob("*.json") if int(path.stem) < before]
+def evaluated_frames(run: Run, since: int) -> int:
+    """Frames of the evaluations between a step and the last one: one per step, and the first of each episode."""
+    files = [path for path in (run.folder / "evaluations").glob("*.json") if since <= int(path.stem) < STEPS]
     records = [record for path in files for record in json.loads(path.read_text())["_checkpoint"]["records"]]
     return sum(round(record["meta"]["duration_game"] * 1e9 / FRAME_NS) + 1 for record in records)
 
@@ -106,20 +106,20 @@ def test_a_training_with_evaluations_learns_the_same_bit_by_bit(tmp_path: Path, 
     assert min(steps) > 0, "the clock never goes back"
     assert all(abs(step - FRAME_NS * round(step / FRAME_NS)) <= 1 for step in steps)
     first = max(ear.rewards[0].step, heard.rewards[0].step)
-    assert frames_since(ear, first) == frames_since(heard, first) + evaluated_frames(run, before=STEPS)
-    # What the evaluations left.
+    assert frames_since(ear, first) == frames_since(heard, first) + evaluated_frames(run, first)
+    # What the evaluations left; a listener that found the run late missed the first of them.
     done = [message for message in ear.evaluations if message.tags]
-    assert [message.episodes for message in done] == [2] * len(done)
-    assert len(done) >= 3, "at 80 and 160 steps, and with the last weights"
+    assert {message.episodes for message in done} == {2}
     assert done[-1].policy_version == last.updates
+    files = list((run.folder / "evaluations").glob("*.json"))
+    assert len(files) >= 3, "at 80 and 160 steps, and with the last weights"
     series = run.series()
-    assert len(series["eval/driving_score"]) == len(done)
+    assert len(series["eval/driving_score"]) == len(files) >= len(done)
     assert series["eval/driving_score"][-1][0] == STEPS
     best = max(value for _, value in series["eval/driving_score"])
     checkpoints = run.folder / "checkpoints"
     assert best_score(checkpoints) == pytest.approx(best, rel=1e-5)
     assert best_weights(checkpoints, load_profile(run.folder / "config.yaml").digest())
-    assert len(list((run.folder / "evaluations").glob("*.json"))) == len(done)
     alarms = [status.message for status in ear.errors if status.level == DiagnosticStatus.ERROR]
     assert alarms == []
 
