@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from course import Course, Job, Outcome, Point, Stopwatch, score_at
 from trainings import add_row, check_plans, read_rows, run
 
 from td3_driving.evaluation.agents import EvaluatedAgent, driver_agent
+from td3_driving.runs.profiles import load_profile, profile_path
 from td3_driving.settings import RunSettings, Settings
 
 SETTINGS = Settings(run=RunSettings(steps=20, seed=3))
@@ -134,3 +136,14 @@ def test_verdicts_at_the_end_and_at_equal_time() -> None:
     assert [line["probability_that_the_first_is_better"] for line in lines] == [0.5, 0.25, 0.5, 1.0]
     rows = list(table(lines))
     assert len(rows) == 8 and rows[3] == "| slow | 60.0, 80.0 | 70.0 | 60.0 .. 80.0 | 0.25 | 8 | 9 |"
+
+
+def test_a_job_reaches_another_process_as_it_is() -> None:
+    job = Job("SAC", load_profile(profile_path("quick")), "sac", "ours", every=2, routes=1)
+    with get_context("spawn").Pool(1) as pool:
+        plan = pool.apply(plan_of, (job,))
+    assert plan == job.plan
+
+
+def plan_of(job: Job) -> str:
+    return job.plan

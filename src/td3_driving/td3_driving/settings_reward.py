@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from functools import cache
 from typing import Any
@@ -66,6 +67,10 @@ class RewardSettings(Bounded):
         """Weight of the term of that name."""
         return float(getattr(self, term))
 
+    def __reduce__(self) -> tuple[Callable[..., RewardSettings], tuple[str, dict[str, Any]]]:
+        """How another process makes the same: the class has no place in a module where it could be looked up."""
+        return _made, (self.terms, {name: getattr(self, name) for name in self.__dataclass_fields__})
+
 
 @cache
 def reward_settings(terms: str) -> type[RewardSettings]:
@@ -78,6 +83,10 @@ def reward_settings(terms: str) -> type[RewardSettings]:
         (term.name, float, number(term.weight, 0.0, term.most_weight, term.meaning)) for term in weighted_terms(terms)
     ]
     return make_dataclass("RewardSettings", weights, bases=(RewardSettings,), frozen=True)
+
+
+def _made(terms: str, values: dict[str, Any]) -> RewardSettings:
+    return reward_settings(terms)(**values)
 
 
 def weighted_terms(paths: str = "") -> tuple[WeightedTerm, ...]:
