@@ -25,6 +25,7 @@ $(error unknown variable $(firstword $(UNKNOWN)); $(NEAREST))
 endif
 
 help:
+	@echo "make help       this list"
 	@echo "make train      set up, train on the embedded simulator, judge the run"
 	@echo "                STEPS=2000 SEED=1 PROFILE=quick RUN=name VIEW=1 OPTIONS='--set learning.gamma=0.95'"
 	@echo "make test       set up and run all tests (PYTEST='-k replay')"

@@ -9,3 +9,4 @@ python -c 'import stable_baselines3' 2>/dev/null || {
 for benchmark in tests/benchmarks/bench_*.py; do
   python "$benchmark"
 done
+tests/benchmarks/gpu.sh

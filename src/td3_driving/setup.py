@@ -12,10 +12,12 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent
 PACKAGE = "td3_driving"
 NODES = {
-    "policy": "training.policy",
+    "policy": "training.policies",
     "learner": "training.learner",
     "diagnostics": "training.diagnostics",
     "recorder": "training.recorder",
+    "registrar": "training.registrar",
+    "joiner": "training.joiner",
     "simulator": "bridge.simulator",
     "carla_episodes": "bridge.carla_episodes",
     "gate": "vehicle.gate",

@@ -37,6 +37,7 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import time_message
 from td3_driving.runs.profiles import load_profile, parameter_file, profile_path
 from td3_driving.settings import PacingSettings, Settings, from_flat
+from td3_driving.trust.token import renew_token
 
 WIDTH, HEIGHT = 256, 144
 WARM_UP, COUNTED = 200, 2000
@@ -205,6 +206,7 @@ def drive(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "config.yaml").write_text(parameter_file(settings))
+        renew_token(folder)
         specs = [spec for spec in processes(RunOptions(folder, simulator)) if spec.executable != "diagnostics"]
         words = {spec.name: command(spec, str(folder / "config.yaml")) for spec in specs}
         children = {name: subprocess.Popen(line, stderr=subprocess.DEVNULL) for name, line in words.items()}
@@ -230,12 +232,18 @@ def report(name: str, value: float, unit: str, baseline: float | None, ratio: fl
     print(json.dumps(rounded), flush=True)
 
 
-def main() -> None:
-    """Measure and print."""
+def begin() -> float:
+    """Join the graph; measure, print and return the steps per second of the bare exchange."""
     os.environ.update(ROS_DOMAIN_ID=DOMAIN, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
     rclpy.init(args=[])
     bare = ping_pong()
     report("bare rclpy ping-pong, 256x144 bgra8", bare, "steps/s", None, None)
+    return bare
+
+
+def main() -> None:
+    """Measure and print."""
+    bare = begin()
     for profile in ("validation_5k", "quick"):
         listener = Listener()
         settings = acting_only(load_profile(profile_path(profile)), STACK_STEPS)

@@ -15,7 +15,7 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.state_vector import state_dim, state_elements
 from td3_driving.in_process.run import InProcessRun
 from td3_driving.settings import Settings, from_flat
-from tests.shared import tiny
+from tests.shared import batches, tiny
 
 SHORT = {
     **tiny.CAMERA,
@@ -60,7 +60,7 @@ def test_without_disturbance_the_action_shown_is_the_one_that_the_next_state_rem
     batch = memory.gather(slots)
     assert len(slots) == 80
     for row, step in enumerate(sent):
-        np.testing.assert_array_equal(batch.frames[row, -1], step.frame)
+        np.testing.assert_array_equal(batches.frames(batch)[row, -1], step.frame)
         np.testing.assert_array_equal(batch.states[row], step.state)
         np.testing.assert_array_equal(batch.teacher_actions[row], step.teacher_action)
         np.testing.assert_allclose(batch.next_states[row, remembered], batch.teacher_actions[row], atol=1e-6)

@@ -18,8 +18,9 @@ from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
+from td3_driving.driving.topics import EGO
 from td3_driving.nodes.bridge import messages as bridge_messages
-from td3_driving.nodes.bridge.frame_publisher import EGO, FramePublisher, Outlet
+from td3_driving.nodes.bridge.frame_publisher import FramePublisher, Outlet
 from td3_driving.nodes.bridge.inputs import BridgeInputs
 from td3_driving.nodes.bridge.objects import ObjectLists
 from td3_driving.nodes.bridge.services import Spawner

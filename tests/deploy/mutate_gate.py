@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutation test of the command gate: changes its code, one place at a time, and sees whether the tests notice.
 
-    tools/env.sh python tests/deploy/mutate_gate.py [--only gate_filter.py] [--jobs 2]
+    tools/env.sh python -m tests.deploy.mutate_gate [--only gate_filter.py] [--jobs 2]
 
 Every change that no test notices is listed. Those in ``mutation_survivors.yaml`` are explained there; any other is a
 hole in the tests, and the exit code is 1. It takes minutes, so it is no part of the suite.
@@ -13,30 +13,27 @@ import argparse
 import ast
 import copy
 import importlib
-import importlib.abc
-import importlib.machinery
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
 
+from tests.shared.mutants import SOURCES, start
+
 HERE = Path(__file__).resolve().parent
-DEPLOY = HERE.parents[1] / "src/td3_driving/td3_driving/deploy"
-PACKAGE = "td3_driving.deploy"
+FOLDER = "deploy"
+DEPLOY = SOURCES / FOLDER
+PACKAGE = f"td3_driving.{FOLDER}"
 FILES = ("gate.py", "gate_filter.py", "gate_inputs.py", "gate_report.py", "gate_types.py")
 TESTS = tuple(f"test_gate{part}.py" for part in ("_inputs", "_filter", "_report", "", "_stops", "_person"))
 EXPLAINED = HERE / "mutation_survivors.yaml"
 NEEDED = ("hypothesis.strategies", "numpy", f"{PACKAGE}.limits", f"{PACKAGE}.pedals", "td3_driving.doctor.live")
-PATIENCE = 120
-"""Time after which a mutant that does not end counts as noticed [s]."""
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -129,21 +126,6 @@ def put(tree: ast.AST, place: ast.AST, replacement: ast.AST) -> None:
                 value[:] = [replacement if entry is place else entry for entry in value]
 
 
-class Substitute(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module from a mutant instead of from its file."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._name, self._mutant = f"{PACKAGE}.{mutant.file.removesuffix('.py')}", mutant
-
-    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        """Found here is the one module."""
-        return importlib.machinery.ModuleSpec(name, self) if name == self._name else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the mutant's text."""
-        exec(compile(self._mutant.text, f"<mutant of {self._mutant.file}>", "exec"), module.__dict__)
-
-
 def survivors(found: Sequence[Mutant], jobs: int) -> list[Mutant]:
     """The mutants that pass all tests; each is tested in a process of its own, ``jobs`` at a time."""
     running: dict[int, Mutant] = {}
@@ -156,20 +138,8 @@ def survivors(found: Sequence[Mutant], jobs: int) -> list[Mutant]:
                 alive.add(ended.key)
                 print(f"survives: {ended.file}:{ended.line}: {ended.change}", flush=True)
         if mutant is not None:
-            running[start(mutant)] = mutant
+            running[start(f"{FOLDER}/{mutant.file}", mutant.text, partial(run_tests, mutant.file))] = mutant
     return [mutant for mutant in found if mutant.key in alive]
-
-
-def start(mutant: Mutant) -> int:
-    """Test a mutant in a process that begins with what is imported already; its id. It ends with 0 when all pass."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(PATIENCE)
-        sys.meta_path.insert(0, Substitute(mutant))
-        with open(os.devnull, "w") as silence, redirect_stdout(silence), redirect_stderr(silence):
-            code = run_tests(mutant.file)
-        os._exit(0 if code == 0 else 1)
-    return child
 
 
 def run_tests(file: str) -> int:

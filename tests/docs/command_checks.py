@@ -25,7 +25,7 @@ PLACEHOLDER = re.compile(r"[A-Z]{3,}|/path/to/.*|.*….*")
 """A word that stands for something of the reader's."""
 OWN = re.compile(r"=my_\w+:\w+$")
 """The value of a setting that is a module of the reader's."""
-FOREIGN = ("bash", "colcon", "source", "export", "pip", "docker", "openssl", "cd", "tensorboard", "…")
+FOREIGN = ("bash", "colcon", "source", "export", "pip", "docker", "openssl", "cd", "tensorboard", "torchrun", "…")
 """Programs that are not ours."""
 FOREIGN_ROS = ("topic", "param", "bag", "pkg", "node", "lifecycle")
 

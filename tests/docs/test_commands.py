@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from tools.reference.parsers import make_targets
+
 from .blocks import GUIDES, ROOT, Command, commands, key, section
 from .command_checks import Wrong, check
 
@@ -17,6 +19,10 @@ CHECKED = [command for command in COMMANDS if not command.carried_out]
 @pytest.mark.parametrize("command", CHECKED, ids=str)
 def test_command_fits_the_code(command: Command) -> None:
     check(command.text)
+
+
+def test_make_says_what_each_target_does() -> None:
+    assert [target for target, meaning in make_targets().items() if not meaning] == []
 
 
 def test_commands_are_found() -> None:

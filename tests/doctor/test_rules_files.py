@@ -41,6 +41,12 @@ class TestRules:
         columns = whole | {"agent/checkpoints_passed_over": every(1)}
         assert severities(examined(columns), "damaged-files") == ["insufficient"]
 
+    def test_steps_lost_for_good(self, examined):
+        columns = {"replay/left_out": every(0), "replay/gone": every(lambda step: 2.0 if step >= 1000 else 0.0)}
+        (finding,) = found(examined(columns), "damaged-files")
+        assert finding.severity.value == "insufficient" and finding.first_step == 1000
+        assert "2 step(s) lost for good" in finding.evidence
+
     @pytest.mark.parametrize(("black", "severity"), [(30, "critical"), (15, "critical"), (14, "insufficient")])
     def test_black_images(self, examined, black, severity):
         columns = {"observation/uniform_share": every(lambda step: float(step <= 100 * black))}

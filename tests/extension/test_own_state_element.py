@@ -96,7 +96,8 @@ def test_a_value_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("examples", "one_thread")
 def test_training_and_evaluation_see_it(tmp_path: Path) -> None:
-    from td3_driving.in_process.run import InProcessRun, evaluate_policy
+    from td3_driving.in_process.run import InProcessRun
+    from tests.shared.drives import evaluate_policy
 
     small = {**tiny.LEARNER, **tiny.CAMERA, "simulator.map": "curves", "simulator.vehicles": 0, "run.steps": 200}
     pacing = {"exploration.random_steps": 60, "pacing.learning_starts": 50, "pacing.gradient_steps": 2}

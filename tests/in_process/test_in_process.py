@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from td3_driving.driving.episode import EpisodeRecord, ExitReason
-from td3_driving.in_process.run import InProcessRun, evaluate_policy
+from td3_driving.in_process.run import InProcessRun
 from td3_driving.settings import Settings
 
 from ..shared.constant_policy import constant_policy
+from ..shared.drives import evaluate_policy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STRAIGHT = {"simulator__map": "straight", "simulator__vehicles": 0, "episode__max_steps": 60}

@@ -9,6 +9,7 @@ import pytest
 
 from td3_driving.launching.course import RESPAWN_WINDOW, RESPAWNS, Course, End, Restart, Say, Stop, describe
 from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
+from td3_driving.processes.exit_codes import LOST_RANK
 
 SPECS = [
     ProcessSpec("learner", "learner", on_exit="respawn", drain=30.0),
@@ -43,6 +44,11 @@ def test_failing_main_process_ends_the_run_with_its_name_and_code() -> None:
 def test_killed_respawn_process_is_started_again() -> None:
     decisions = Course(SPECS).exited("learner", -9, 0.0)
     assert decisions == [Say("learner died (killed by SIGKILL); start 1 of 5 anew"), Restart("learner")]
+
+
+def test_a_learner_that_lost_a_rank_ends_the_run() -> None:
+    decisions = Course(SPECS).exited("learner", LOST_RANK, 0.0)
+    assert decisions[0] == Say("learner ended the run (exit code 3)") and Restart("learner") not in decisions
 
 
 def test_respawns_have_a_budget_within_the_window() -> None:
@@ -98,9 +104,20 @@ def test_finished_respawn_process_stays_finished() -> None:
 def test_interrupt_stops_all_once() -> None:
     course = Course(SPECS[:2])
     assert course.interrupt() == [Say("stopping"), Stop("learner", 0.0), Stop("simulator", 0.0)]
-    assert course.interrupt() == []
     course.exited("learner", -2, 0.0)
     assert course.exited("simulator", 0, 0.0) == [End(130, "interrupted")]
+
+
+def test_a_second_interrupt_is_told_apart_and_changes_no_other_end() -> None:
+    course = Course(SPECS[:2])
+    course.interrupt()
+    assert course.interrupt() == []
+    course.exited("learner", -9, 0.0)
+    assert course.exited("simulator", -9, 0.0) == [End(130, "interrupted twice")]
+    failed = Course(SPECS[1:3])
+    failed.exited("policy_0", 7, 0.0)
+    assert failed.interrupt() == []
+    assert failed.exited("simulator", -2, 0.0) == [End(1, "policy_0 ended the run (exit code 7)")]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,14 +37,44 @@ def test_several_actors_feed_one_learner() -> None:
         "actor_index": 2,
         "run_dir": str(RUN),
         "resetter": "",
+        "whole_frames": True,
     }
     assert set(specs["policy_1"].remappings) == {(topic, f"/{topic}") for topic in SHARED}
+
+
+def test_several_actors_share_processes_where_that_is_asked_for() -> None:
+    specs = {spec.name: spec for spec in processes(RunOptions(RUN, num_actors=5, actors_per_process=2))}
+    assert [name for name in specs if "simulator" in name] == ["simulator_0-1", "simulator_2-3", "simulator_4"]
+    assert [name for name in specs if "policy" in name] == ["policy_0-1", "policy_2-3", "policy_4"]
+    policy, simulator = specs["policy_2-3"], specs["simulator_2-3"]
+    assert policy.namespace == simulator.namespace == "/actor_2"
+    assert simulator.parameters == {"actor_index": 2, "together": 2}
+    assert (policy.parameters["actor_id"], policy.parameters["together"]) == ("actor_2", 2)
+    assert "together" not in specs["policy_4"].parameters and specs["simulator_4"].parameters == {}
+
+
+@pytest.mark.parametrize("alone", [{"faults": "drop@5", "num_actors": 2}, {"simulator": "none"}])
+def test_what_must_have_a_process_of_its_own_has_one(alone: dict[str, Any]) -> None:
+    specs = processes(RunOptions(RUN, actors_per_process=4, **alone))
+    assert not any("together" in spec.parameters for spec in specs)
 
 
 def test_only_carla_needs_a_node_that_commands_the_vehicle_in_a_reset() -> None:
     for simulator, named in (("embedded", True), ("carla", False), ("none", False)):
         specs = {spec.name: spec for spec in processes(RunOptions(RUN, simulator=simulator))}
         assert all(("resetter" in specs[name].parameters) is named for name in ("policy", "diagnostics"))
+
+
+def test_a_policy_takes_whole_frames_from_an_embedded_simulator_without_faults() -> None:
+    """Faults are those of the bridge's topics, and nobody else publishes whole frames."""
+
+    def whole(options: RunOptions) -> bool:
+        policy = next(spec for spec in processes(options) if spec.name == "policy")
+        return policy.parameters.get("whole_frames", False) is True
+
+    assert whole(RunOptions(RUN))
+    assert not whole(RunOptions(RUN, faults="drop@5"))
+    assert not any(whole(RunOptions(RUN, simulator=simulator)) for simulator in ("carla", "none"))
 
 
 def test_reset_service_stays_with_the_actor() -> None:

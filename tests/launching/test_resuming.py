@@ -59,6 +59,12 @@ def test_the_same_profile_or_none_and_as_many_steps_or_more_are_resolved(run: Pa
     assert settings.run.steps == steps and path == run
 
 
+def test_steps_that_another_rank_holds_are_counted(run: Path) -> None:
+    memory = ReplayMemory(from_flat(SETTINGS), 3, run / "rank_1" / "replay")
+    memory._store._count(7, 7, DONE + 4)
+    assert steps_done(run) == DONE + 4
+
+
 def test_a_run_that_ended_a_few_steps_late_is_continued_as_it_was_asked_for(run: Path) -> None:
     memory = ReplayMemory(from_flat(SETTINGS), 3, run / "replay")
     memory._store._count(8003, 8003, 8003)

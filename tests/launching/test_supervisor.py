@@ -45,10 +45,12 @@ class Lines:
         return [text for source, text in self.all if source == name]
 
 
-def supervise(children: dict[str, tuple[str, OnExit]], lines: Lines, grace=FAST) -> End:  # type: ignore[no-untyped-def]
+def supervise(  # type: ignore[no-untyped-def]
+    children: dict[str, tuple[str, OnExit]], lines: Lines, grace=FAST, limit: float | None = None
+) -> End:
     specs = [ProcessSpec(name, name, on_exit=on_exit) for name, (_, on_exit) in children.items()]
     command = lambda spec: [sys.executable, "-S", "-c", children[spec.name][0]]  # noqa: E731
-    return Supervisor(specs, command, lines, os.environ, grace).run()
+    return Supervisor(specs, command, lines, os.environ, grace).run(limit)
 
 
 def test_run_is_over_when_the_main_process_is() -> None:
@@ -67,9 +69,9 @@ def test_dying_required_process_is_named_and_stops_the_rest() -> None:
 
 def test_respawned_process_runs_again_until_its_budget_is_spent() -> None:
     lines = Lines()
-    end = supervise({"flaky": ("print('try', flush=True); raise SystemExit(3)", "respawn")}, lines)
+    end = supervise({"flaky": ("print('try', flush=True); raise SystemExit(7)", "respawn")}, lines)
     assert lines.of("flaky") == ["try"] * 6
-    assert end == End(1, "flaky died 6 times within 60 s (exit code 3)")
+    assert end == End(1, "flaky died 6 times within 60 s (exit code 7)")
 
 
 def test_program_that_does_not_exist_is_named() -> None:
@@ -87,6 +89,13 @@ def test_ctrl_c_stops_all() -> None:
 
     lines = Lines(interrupt)
     assert supervise({"a": (FOREVER, "main"), "b": (FOREVER, "respawn")}, lines) == End(130, "interrupted")
+
+
+def test_a_limit_stops_all_as_ctrl_c_does() -> None:
+    lines = Lines()
+    assert supervise({"a": (FOREVER, "last")}, lines, limit=0.01) == End(130, "interrupted")
+    assert supervise({"a": ("print('done')", "last")}, lines, limit=HANG) == End(0, "")
+    assert lines.of("a")[-1] == "done"
 
 
 def test_the_end_of_the_terminal_stops_all_as_ctrl_c_does() -> None:

@@ -11,13 +11,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from td3_driving import cli
 from td3_driving.launching import prepare as prepare_module
+from td3_driving.launching import train
 from td3_driving.launching.child import MODULES
-from td3_driving.launching.prepare import RunRequest, blind_note, how_to_listen, prepare, resolve
+from td3_driving.launching.course import End
+from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.launching.prepare import Prepared, RunRequest, blind_note, how_to_listen, prepare, resolve
 
 from ..shared.patience import HANG
 
@@ -136,6 +140,63 @@ def test_the_users_choice_for_openmp_stands(home: Path) -> None:
     with ExitStack() as held:
         prepared = prepare(RunRequest(), {"OMP_WAIT_POLICY": "ACTIVE"}, NOW, held)
         assert "OMP_WAIT_POLICY" not in prepared.environment
+
+
+@pytest.mark.parametrize(
+    ("end", "logged", "judged", "told"),
+    [
+        (End(130, "interrupted"), True, End(0, ""), False),
+        (End(130, "interrupted"), True, End(130, "interrupted"), True),
+        (End(130, "interrupted twice"), True, None, True),
+        (End(1, "learner ended the run (exit code 1)"), True, End(0, ""), False),
+        (End(130, "interrupted"), False, None, False),
+        (End(2, "policy ended the run (exit code 2)"), True, None, False),
+    ],
+)
+def test_what_was_cut_short_is_judged_by_what_it_logged(
+    end: End,
+    logged: bool,
+    judged: End | None,
+    told: bool,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[tuple[list[str], float]] = []
+
+    class Stopped:
+        """In place of the processes: ends as it is told."""
+
+        def __init__(self, specs: list[ProcessSpec], *_: object) -> None:
+            self._names = [spec.name for spec in specs]
+
+        def run(self, limit: float | None = None) -> End:
+            if limit is None:
+                return end
+            asked.append((self._names, limit))
+            assert judged is not None
+            return judged
+
+    monkeypatch.setattr(train, "Supervisor", Stopped)
+    if logged:
+        monkeypatch.setattr(train, "prepare", with_an_event_file)
+    assert cli.main(["train", "--run", "cut"]) == end.code
+    assert asked == ([] if judged is None else [(["doctor"], train.LONGEST_VERDICT)])
+    assert ("td3-driving doctor" in capsys.readouterr().out) == told
+
+
+def with_an_event_file(request: RunRequest, *others: Any) -> Prepared:
+    prepared = prepare(request, *others)
+    (prepared.folder.path / "events.out.tfevents.1.host").touch()
+    return prepared
+
+
+def test_ctrl_c_before_the_run_is_no_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "prepare", interrupted)
+    assert cli.main(["train"]) == 130
 
 
 def test_missing_companion_program_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

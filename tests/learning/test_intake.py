@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from td3_driving.driving.experience import Experience
-from td3_driving.learning.intake import MAX_EARLY, ExperienceIntake, IntakeVerdict
+from td3_driving.learning.intake import MAX_EARLY, MAX_MISSING_RANGES, MAX_REFUSED, ExperienceIntake, IntakeVerdict
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
@@ -268,6 +268,17 @@ def test_a_step_that_never_comes_is_given_up(small: Make, message: Message) -> N
     outcomes = [intake.accept(message(settings, 1)) for _ in range(MAX_EARLY + 1)]
     assert [outcome.inserted for outcome in outcomes] == [False] * MAX_EARLY + [True]
     assert intake.counters.lost == 1
+
+
+@pytest.mark.parametrize(("kind", "most"), [("refused", MAX_REFUSED), ("missing", MAX_MISSING_RANGES)])
+def test_no_flood_of_refused_numbers_or_gaps_fills_the_memory(
+    small: Make, message: Message, kind: str, most: int
+) -> None:
+    settings, action = small(run__steps=4000), np.full(2, 2.0 * (kind == "refused"), np.float32)
+    intake, _ = new(settings)
+    for number in range(most + 2):
+        intake.accept(message(settings, 2 * number + 1, action=action))
+    assert [len(stream[kind]) for _, _, stream in intake.state()["streams"]] == [most]
 
 
 def test_goes_on_from_its_state_and_from_a_newer_memory(small: Make, message: Message) -> None:

@@ -16,6 +16,7 @@ from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError, steps_in
 from td3_driving.settings import Settings
 
+from ..shared import batches
 from ..shared.replay_reference import Message
 
 Make = Callable[..., Settings]
@@ -55,7 +56,9 @@ def flip(path: Path, offset: int) -> None:
 
 def contents(memory: ReplayMemory) -> set[tuple[bytes, ...]]:
     batch = memory.gather(memory.sampleable_slots())
-    rows = zip(batch.frames, batch.states, batch.actions, batch.rewards, batch.next_frames, strict=True)
+    rows = zip(
+        batches.frames(batch), batch.states, batch.actions, batch.rewards, batches.next_frames(batch), strict=True
+    )
     return {tuple(np.asarray(part).tobytes() for part in row) for row in rows}
 
 
@@ -117,6 +120,7 @@ def test_a_longer_file_is_cut_and_said(settings: Settings, replay: Path) -> None
     memory = opened(settings, replay)
     assert "records.bin had" in memory.faults.sentence() and memory.faults.dropped == 0
     assert memory.sampleable == SAMPLEABLE
+    assert opened(settings, replay).faults.sentence() == ""
 
 
 @pytest.mark.parametrize("byte", range(0, 48, 5))
@@ -133,6 +137,7 @@ def test_counters_of_no_bytes_are_made_anew_and_said(settings: Settings, replay:
     (replay / "counters.i64").write_bytes(b"")
     memory = opened(settings, replay)
     assert memory.inserted == STEPS and "counters.i64 had 0 bytes instead of 48" in memory.faults.sentence()
+    assert "counters.i64 was damaged and was made anew" in memory.faults.sentence()
 
 
 def test_a_kill_between_the_halves_of_the_counters_loses_and_says_nothing(settings: Settings, replay: Path) -> None:
@@ -163,6 +168,14 @@ def test_a_damaged_number_of_an_actor_names_nobody(settings: Settings, replay: P
     assert (replay / "streams.json").stat().st_size < 1000
 
 
+def test_a_slot_at_the_place_of_another_is_left_out(settings: Settings, replay: Path) -> None:
+    """Its checksum is right."""
+    store = opened(settings, replay)._store
+    store.frames[40], store.records[40] = store.frames[3], store.records[3]
+    memory = opened(settings, replay)
+    assert memory.faults.damaged == 1 and memory.sampleable < SAMPLEABLE
+
+
 def test_a_damaged_header_is_refused_in_one_sentence(settings: Settings, replay: Path) -> None:
     text = (replay / "header.json").read_text(encoding="utf-8")
     (replay / "header.json").write_text(text.replace(settings.digest()[:8], "0" * 8), encoding="utf-8")
@@ -171,7 +184,15 @@ def test_a_damaged_header_is_refused_in_one_sentence(settings: Settings, replay:
 
 
 @pytest.mark.parametrize(
-    "poison", [{"reward": 1e300}, {"reward": float("inf")}, {"state": np.full(STATE_DIM, np.nan, np.float32)}]
+    "poison",
+    [
+        {"reward": 1e300},
+        {"reward": float("inf")},
+        {"state": np.full(STATE_DIM, np.nan, np.float32)},
+        {"privileged": np.full(53, np.nan, np.float32)},
+        {"action": np.full(2, 1.01, np.float32)},
+        {"teacher_action": np.full(2, -1.01, np.float32)},
+    ],
 )
 def test_rows_that_no_step_can_have_are_left_out(
     settings: Settings, replay: Path, message: Message, poison: dict[str, object]
@@ -203,4 +224,5 @@ def test_a_slot_written_anew_is_whole_again(settings: Settings, replay: Path) ->
     assert memory.faults.damaged == 1
     for experience in made_up_experience(settings, STATE_DIM, 30):
         memory.append(experience, linked=experience.step_index > 0)
+    assert len(memory._store.left_out()) == 0
     assert opened(settings, replay).faults.sentence() == ""

@@ -19,6 +19,7 @@ from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
+from ..shared import batches
 from ..shared.replay_reference import Drive, Message, Reference, everything, shown
 
 Make = Callable[..., Settings]
@@ -101,8 +102,8 @@ def test_a_sampled_stack_is_what_the_policy_saw(
     batch = memory.gather(memory.sampleable_slots())
     assert len(batch.actions) == 75
     for i in range(75):
-        np.testing.assert_array_equal(batch.frames[i], seen[int(batch.states[i, 0])])
-        np.testing.assert_array_equal(batch.next_frames[i], seen[int(batch.next_states[i, 0])])
+        np.testing.assert_array_equal(batches.frames(batch)[i], seen[int(batch.states[i, 0])])
+        np.testing.assert_array_equal(batches.next_frames(batch)[i], seen[int(batch.next_states[i, 0])])
 
 
 def test_sampling_is_uniform_over_what_is_whole(small: Make, message: Message) -> None:
@@ -137,7 +138,7 @@ def test_the_same_generator_state_gives_the_same_batch_after_reopening(
     settings = small()
     first = filled(settings, message, 250, tmp_path).sample(32, np.random.default_rng(7))
     again = ReplayMemory(settings, STATE_DIM, tmp_path).sample(32, np.random.default_rng(7))
-    assert np.array_equal(first.frames, again.frames)
+    assert np.array_equal(batches.frames(first), batches.frames(again))
     assert np.array_equal(first.next_states, again.next_states)
 
 

@@ -43,6 +43,7 @@ def test_a_learner_that_works_or_moves_on_is_left_alone() -> None:
         assert steps.due(second, True, 10.0 * second) == []
     for second in range(10):
         assert steps.due(3, False, 10.0 * second) == []
+    for second in range(10):
         assert steps.due(10, True, 10.0 * second) == []
 
 

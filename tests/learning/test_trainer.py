@@ -18,6 +18,7 @@ from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.trainer import Diverged, Trainer
 from td3_driving.settings import Settings
 
+from ..shared import batches
 from ..shared.patience import HANG
 
 Make = Callable[..., Settings]
@@ -214,7 +215,7 @@ def test_kill_9_leaves_a_readable_memory(tmp_path: Path) -> None:
         experience.frame.tobytes(): experience
         for experience in made_up_experience(settings, STATE_DIM, memory.inserted)
     }
-    for frames, state, reward in zip(batch.frames, batch.states, batch.rewards, strict=True):
+    for frames, state, reward in zip(batches.frames(batch), batch.states, batch.rewards, strict=True):
         original = written[frames[-1].tobytes()]
         assert np.array_equal(original.state, state)
         assert np.float32(original.reward) == reward

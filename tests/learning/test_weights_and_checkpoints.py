@@ -8,11 +8,13 @@ from typing import Callable
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
+from td3_driving.learning import checkpoint as checkpoints
 from td3_driving.learning.agent import make_agent
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from td3_driving.learning.inference import ActorPolicy
-from td3_driving.learning.weights import WeightsError, load_into, take_snapshot, to_bytes
+from td3_driving.learning.weights import METADATA, WeightsError, fit, load_into, take_snapshot, to_bytes
 from td3_driving.settings import Settings
 
 Make = Callable[..., Settings]
@@ -67,6 +69,29 @@ def test_broken_weights_are_refused_and_change_nothing(small: Make) -> None:
     assert all(torch.equal(value, before[name]) for name, value in agent.actor.state_dict().items())
 
 
+def test_weights_that_are_not_finite_never_come_in(small: Make) -> None:
+    actor = make_agent(small(), STATE_DIM, 0).actor
+    poisoned = {name: value.clone() for name, value in actor.state_dict().items()}
+    poisoned["trunk.0.bias"][0] = float("inf")
+    with pytest.raises(WeightsError, match=r"trunk\.0\.bias is not finite"):
+        fit(actor, save(poisoned, {METADATA: json.dumps({"version": "1"})}))
+
+
+@pytest.mark.parametrize("version", ["abc", "-1", "1_0", " 1", "", "9" * 5000])
+def test_a_version_that_is_no_number_of_updates_is_refused(small: Make, version: str) -> None:
+    actor = make_agent(small(), STATE_DIM, 0).actor
+    with pytest.raises(WeightsError, match="is no number of updates"):
+        fit(actor, to_bytes(actor.state_dict(), {"version": version}))
+
+
+def test_weights_have_the_version_that_was_announced(small: Make) -> None:
+    actor = make_agent(small(), STATE_DIM, 0).actor
+    data = take_snapshot(actor, 5, 0, "").data
+    assert fit(actor, data, version=5).version == 5
+    with pytest.raises(WeightsError, match="of version 5, announced was 6"):
+        fit(actor, data, version=6)
+
+
 def test_weights_that_are_not_finite_never_leave(small: Make) -> None:
     agent = make_agent(small(), STATE_DIM, 0)
     agent.actor.trunk[0].bias.data[0] = float("nan")
@@ -89,12 +114,22 @@ def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "absent", "hash") is None
 
 
-def test_half_a_checkpoint_is_not_one(tmp_path: Path) -> None:
+def test_half_a_checkpoint_is_not_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends after the tensors, before the state."""
     save_checkpoint(tmp_path, 1, "hash", {"x": torch.zeros(1)}, {})
-    (tmp_path / ".building-000000002").mkdir()
+    write = checkpoints._write
+
+    def ends(path: Path, data: bytes) -> None:
+        if path.name == "state.json":
+            raise SystemExit
+        write(path, data)
+
+    monkeypatch.setattr(checkpoints, "_write", ends)
+    with pytest.raises(SystemExit):
+        save_checkpoint(tmp_path, 2, "hash", {"x": torch.zeros(1)}, {})
     checkpoint = load_checkpoint(tmp_path, "hash")
     assert checkpoint is not None
-    assert checkpoint.state["updates"] == 1
+    assert (checkpoint.state["updates"], checkpoint.passed_over) == (1, ())
 
 
 def test_foreign_and_corrupt_checkpoints_are_refused_in_one_sentence(tmp_path: Path) -> None:

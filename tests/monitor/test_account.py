@@ -37,6 +37,7 @@ def test_the_account_says_what_was_sent_and_what_became_of_it() -> None:
         ({"rejected": 0, "lost": 0, "received": 9}, 6.0, "STALE"),
         ({"received": 12}, 0.5, "ERROR"),
         ({"state": 4, "reason": "diverged"}, 0.5, "ERROR"),
+        ({"rejected": 0, "lost": 0, "received": 9, "strangers": 1, "stranger": "/stranger"}, 0.5, "ERROR"),
     ],
 )
 def test_levels(changes: dict[str, object], age: float, level: str) -> None:

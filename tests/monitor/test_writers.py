@@ -24,6 +24,8 @@ def test_a_stranger_is_named_once_and_stays_known_after_it_left() -> None:
     assert writers.text() == (
         "/stranger (GUID 02) published on /carla/control; /stranger (GUID 02) published on /td3/guard"
     )
+    assert writers.see(GUARD, [Writer("/second", "09")], 2.0) == ["/second (GUID 09)"]
+    assert writers.found[GUARD] == ["/stranger (GUID 02)", "/second (GUID 09)"]
     writers.reset()
     assert writers.text() == ""
     assert writers.see(GUARD, [STRANGER], 3.0) == ["/stranger (GUID 02)"]
@@ -73,3 +75,11 @@ def test_what_another_node_found_is_added_once_by_its_guid() -> None:
 def test_another_node_cannot_fill_the_memory() -> None:
     writers = Writers(OWNERS)
     assert sum(writers.note(WORLD, f"x (GUID {number:04x}.)") for number in range(10 * MOST_FOUND)) == MOST_FOUND
+
+
+def test_a_node_that_leaves_keeps_its_name_while_its_publishers_are_seen() -> None:
+    writers, leaving = Writers(OWNERS), Writer(f"_NODE_NAMESPACE_UNKNOWN_/{NO_NAME}", DIAGNOSTICS.guid)
+    assert writers.see(GUARD, [DIAGNOSTICS], 0.0) == []
+    assert writers.see(GUARD, [leaving], 1.0) == writers.see(GUARD, [leaving], 1.0 + 2 * NAMELESS) == []
+    assert writers.see(GUARD, [], 20.0) == [] and writers.text() == ""
+    assert writers.see(GUARD, [STRANGER], 21.0) == ["/stranger (GUID 02)"]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import rclpy
@@ -98,9 +98,17 @@ class Run:
         domain: ROS domain id of the run.
         changes: settings that differ from :data:`SMALL`; None leaves the default.
         options: further command-line words.
+        before: words before the command, such as those that lead it into another network.
     """
 
-    def __init__(self, home: Path, domain: int | None, changes: dict[str, object] | None = None, *options: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        domain: int | None,
+        changes: dict[str, object] | None = None,
+        *options: str,
+        before: Sequence[str] = (),
+    ) -> None:
         self.folder = home / "runs" / "run"
         settings = SMALL | (changes or {})
         given = {name: value for name, value in settings.items() if value is not None}
@@ -112,6 +120,7 @@ class Run:
         self._log = (home / f"output-{time.time_ns()}.txt").open("w+b")
         self.process = subprocess.Popen(
             [
+                *before,
                 sys.executable,
                 "-m",
                 "td3_driving.cli",

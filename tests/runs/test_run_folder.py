@@ -53,6 +53,14 @@ def test_latest_points_to_the_newest_that_has_lived(home: Path) -> None:
     assert (home / "runs/latest").readlink() == Path("two")
 
 
+def test_a_folder_that_is_called_latest_is_left_alone(home: Path) -> None:
+    run_folder.create(home / "runs/latest", Settings(), NOW)
+    run_folder.create(home / "runs/one", Settings(), NOW)
+    run_folder.mark_lived(home / "runs/one")
+    assert not (home / "runs/latest").is_symlink() and (home / "runs/latest/config.yaml").is_file()
+    assert sorted(entry.name for entry in (home / "runs").iterdir()) == ["latest", "one"]
+
+
 def test_a_continued_run_keeps_the_name_of_its_profile(home: Path) -> None:
     run_folder.create(home / "runs/one", Settings(), NOW, "town").__exit__()
     run_folder.resume(home / "runs/one", Settings(), NOW).__exit__()

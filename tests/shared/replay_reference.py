@@ -16,6 +16,8 @@ from td3_driving.learning.batch import Batch
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.settings import Settings
 
+from . import batches
+
 Message = Callable[..., Experience]
 Row = tuple[tuple[float, ...], float, float, bool, float, tuple[float, ...]]
 
@@ -91,18 +93,19 @@ class Reference:
 
 def rows(batch: Batch) -> Iterator[Row]:
     """Rows of a batch in the form of :meth:`Reference.transitions`."""
+    frames, next_frames = batches.frames(batch), batches.next_frames(batch)
     for i in range(len(batch.actions)):
-        assert (batch.frames[i] == batch.frames[i][:, :1, :1]).all()
+        assert (frames[i] == frames[i][:, :1, :1]).all()
         assert (batch.privileged[i] == batch.states[i, 0] + 0.5).all()
         assert (batch.next_privileged[i] == batch.next_states[i, 0] + 0.5).all()
         np.testing.assert_array_equal(batch.teacher_actions[i], shown(int(batch.states[i, 0])))
         yield (
-            tuple(batch.frames[i, :, 0, 0].tolist()),
+            tuple(frames[i, :, 0, 0].tolist()),
             float(batch.states[i, 0]),
             float(batch.rewards[i]),
             bool(batch.terminated[i]),
             float(batch.discounts[i]),
-            tuple(batch.next_frames[i, :, 0, 0].tolist()),
+            tuple(next_frames[i, :, 0, 0].tolist()),
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from td3_driving.driving.cameras import FRONT
 from td3_driving.driving.seeding import evaluation_seed
 from td3_driving.settings import AppearanceSettings, SimulatorSettings, from_flat
 from td3_driving.sim.appearance import (
@@ -20,7 +21,7 @@ from td3_driving.sim.appearance import (
     episode_appearance,
     training_appearance,
 )
-from td3_driving.sim.camera import MOUNT_Z, Camera
+from td3_driving.sim.camera import Camera
 from td3_driving.sim.sensor import Optics
 from td3_driving.sim.surfaces import INDEX, NOMINAL_COLOURS, NOMINAL_LOOK, Light, Look, family
 from td3_driving.sim.world import World
@@ -209,10 +210,10 @@ def test_the_middle_line_is_where_the_moved_camera_sees_it(world: World, camera:
     rows += HEIGHT // 2 + 15
     assert len(rows) > 5
     # The line lies 1.75 m to the left of the lane centre. A focal length drops out of the quotient of both angles.
-    aside = (1.75 - mount.lateral) / (MOUNT_Z + mount.height)
+    aside = (1.75 - mount.lateral) / (FRONT.z + mount.height)
     expected = WIDTH / 2.0 - (rows + 0.5 - HEIGHT / 2.0) * aside
     assert np.abs((columns + 0.5 - expected).mean()) < 1.5
-    nominal = WIDTH / 2.0 - (rows + 0.5 - HEIGHT / 2.0) * 1.75 / MOUNT_Z
+    nominal = WIDTH / 2.0 - (rows + 0.5 - HEIGHT / 2.0) * 1.75 / FRONT.z
     if mount.fov == 0.0:
         assert np.abs((columns + 0.5 - nominal).mean()) > 2.5, "the nominal camera would see it elsewhere"
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from td3_driving.driving.cameras import FRONT
 from td3_driving.settings import SimulatorSettings
-from td3_driving.sim.camera import MOUNT_X, MOUNT_Z, Camera, CameraError
+from td3_driving.sim.camera import Camera, CameraError
 from td3_driving.sim.traffic import CLASSES
 from td3_driving.sim.world import World
 
@@ -57,14 +58,14 @@ def test_a_vehicle_is_seen_where_the_pinhole_says(world: World, camera: Camera, 
     world.parked.remove(number)
     rows, columns = np.nonzero(changed)
     _, length, width, height = CLASSES[kind]
-    near = ahead - length / 2.0 - MOUNT_X
+    near = ahead - length / 2.0 - FRONT.x
     u = WIDTH / 2.0 - FOCAL * np.array([left + width / 2.0, left - width / 2.0]) / near
     far_u = WIDTH / 2.0 - FOCAL * np.array([left + width / 2.0, left - width / 2.0]) / (near + length)
-    bottom = HEIGHT / 2.0 + FOCAL * MOUNT_Z / near
+    bottom = HEIGHT / 2.0 + FOCAL * FRONT.z / near
     assert columns.min() == pytest.approx(min(u[0], far_u[0]), abs=2.5)
     assert columns.max() == pytest.approx(max(u[1], far_u[1]), abs=2.5)
     assert rows.max() == pytest.approx(bottom, abs=2.5)
-    assert rows.min() >= HEIGHT / 2.0 + FOCAL * (MOUNT_Z - height) / (near + length) - 2.5
+    assert rows.min() >= HEIGHT / 2.0 + FOCAL * (FRONT.z - height) / (near + length) - 2.5
 
 
 def test_the_middle_line_is_where_the_pinhole_says(world: World, camera: Camera) -> None:
@@ -74,7 +75,7 @@ def test_the_middle_line_is_where_the_pinhole_says(world: World, camera: Camera)
     rows += HEIGHT // 2 + 15
     assert len(rows) > 5
     # The line lies 1.75 m to the left of the lane centre and 2 m below the camera, at whatever distance.
-    expected = WIDTH / 2.0 - (rows + 0.5 - HEIGHT / 2.0) * 1.75 / MOUNT_Z
+    expected = WIDTH / 2.0 - (rows + 0.5 - HEIGHT / 2.0) * 1.75 / FRONT.z
     assert np.abs(columns + 0.5 - expected).max() < 8.0
     assert np.abs((columns + 0.5 - expected).mean()) < 1.5
 

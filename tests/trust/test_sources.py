@@ -48,6 +48,10 @@ def test_no_number_of_publishers_fills_the_memory() -> None:
         source.judge(number.to_bytes(16, "big"))
         source.judge(A)
     assert len(source._order) <= MOST and len(source._strangers) <= MOST
+    one_after_the_other = TopicSource()
+    for number in range(10 * MOST):
+        one_after_the_other.judge(number.to_bytes(16, "big"))
+    assert len(one_after_the_other._order) == MOST
 
 
 def test_a_sender_without_a_genuine_message_has_its_budget_by_the_second() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from td3_driving.trust import token
 from td3_driving.trust.token import VARIABLE, TokenError, find_token, read_token, renew_token, shared_token
 
 
@@ -28,6 +29,21 @@ def test_processes_that_start_together_share_one(tmp_path: Path) -> None:
         tokens = set(pool.map(lambda _: shared_token(folder), range(64)))
     assert len(tokens) == 1
     assert [entry.name for entry in folder.iterdir()] == ["token"]
+
+
+def test_of_two_processes_the_later_takes_the_token_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process is faster, after this one has seen that there is no token."""
+    written, first = token._written, []
+
+    def slowly(folder: Path) -> Path:
+        monkeypatch.setattr(token, "_written", written)
+        first.append(shared_token(folder))
+        return written(folder)
+
+    monkeypatch.setattr(token, "_written", slowly)
+    assert [shared_token(tmp_path)] == first == [read_token(tmp_path / "token")]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])

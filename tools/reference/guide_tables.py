@@ -7,13 +7,16 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from td3_driving.carla.versions import VERSIONS
 from td3_driving.conformance.checks import CHECKS
 from td3_driving.driving.drivers import DRIVERS
 from td3_driving.driving.privileged import privileged_elements
 from td3_driving.driving.state_vector import StateElement, state_elements
+from td3_driving.live.entities import ENTITIES
 from td3_driving.settings import ObservationSettings
 from tools.reference.gate_tables import gate_modes, gate_stops
 from tools.reference.markdown import code, plain, table
+from tools.reference.protections import protection_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLACE = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
@@ -32,6 +35,13 @@ def driver_table() -> str:
     return table(("name", "what it is"), rows)
 
 
+def version_table() -> str:
+    """The releases of CARLA, and what runs beside each."""
+    head = ("CARLA", "client wheels for Python", "ROS 2", "the published bridge")
+    rows = ((name, ", ".join(one.pythons), ", ".join(one.distributions), one.bridge) for name, one in VERSIONS.items())
+    return table(head, rows)
+
+
 def element_table(elements: Iterable[StateElement]) -> str:
     """The elements of a vector, in their order."""
     rows = ((str(index), one.name, one.unit, f"{one.scale:.4g}", one.source) for index, one in enumerate(elements))
@@ -39,10 +49,14 @@ def element_table(elements: Iterable[StateElement]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "carla_versions": version_table,
     "checks": check_table,
     "drivers": driver_table,
+    "entities": lambda: table(("entity", "what"), ((code(path), meaning) for path, meaning in ENTITIES.items())),
     "gate_modes": gate_modes,
     "gate_stops": gate_stops,
+    "reliability": lambda: protection_table("reliability"),
+    "security": lambda: protection_table("security"),
     "sensors": lambda: element_table(state_elements(ObservationSettings(state="sensors"))),
     "map": lambda: element_table(state_elements(ObservationSettings(state="map"))),
     "privileged": lambda: element_table(privileged_elements()),

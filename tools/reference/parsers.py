@@ -93,7 +93,8 @@ def make_targets() -> dict[str, str]:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = " ".join(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)).split()
     said = {
-        name: meaning.strip() for name, meaning in re.findall(r"make (\w+):?\s\s*(.*?)(?=;|\"|$)", text, re.MULTILINE)
+        name: meaning.strip()
+        for name, meaning in re.findall(r"make ([\w-]+):?\s\s*(.*?)(?=;|\"|$)", text, re.MULTILINE)
     }
     return {name: said.get(name, "") for name in phony}
 

@@ -16,6 +16,7 @@ from td3_driving.processes.ros_needs import ensure_home
 
 COMMANDS = {
     "train": ("td3_driving.launching.train", "train a policy over ROS 2 nodes and judge the run"),
+    "actor": ("td3_driving.launching.actor", "drive for a learner on another machine"),
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
     "evaluate": ("td3_driving.launching.evaluate", "drive fixed routes with policies and reference drivers"),
     "carla-server": ("td3_driving.carla_server.cli", "stand in for a CARLA server, for scripts and CI without a GPU"),

@@ -26,9 +26,12 @@ from td3_driving.bounded import (
 )
 from td3_driving.plugins import load
 from td3_driving.settings_observation import ObservationSettings
-from td3_driving.settings_operation import CarlaSettings, LoggersSettings, SecuritySettings, StagedSettings
+from td3_driving.settings_operation import CarlaSettings as CarlaSettings
+from td3_driving.settings_operation import LoggersSettings, SecuritySettings
+from td3_driving.settings_operation import StagedSettings as StagedSettings
 from td3_driving.settings_reward import RewardSettings, reward_settings
-from td3_driving.settings_world import AppearanceSettings, SimulatorSettings
+from td3_driving.settings_world import AppearanceSettings as AppearanceSettings
+from td3_driving.settings_world import SimulatorSettings as SimulatorSettings
 
 __all__ = [
     "GROUPS",
@@ -58,6 +61,9 @@ class RunSettings(Bounded):
     seed: int = number(0, 0, 2**31 - 1, "seed of every random generator of the run")
     steps: int = number(5000, 1, 10**9, "environment steps to take, over all actors")
     num_actors: int = number(1, 1, 16, "simulators that feed the one learner")
+    actors_per_process: int = number(
+        1, 1, 16, "actors that share one policy process, and their embedded simulators another"
+    )
     log_period: int = number(100, 1, 10**6, "environment steps between two points of the training series")
 
 
@@ -146,9 +152,16 @@ class LearningSettings(Bounded):
     reward_clip: float = number(0.0, 0.0, 1e6, "bound of the reward as the learner sees it; 0 = off")
     reward_scaling: bool = flag(False, "divide rewards by the running standard deviation of the discounted return")
     target_clamp: bool = flag(False, "clamp the bootstrap target to the return bound r/(1-gamma)")
-    precision: str = choice("float32", ("float32", "bfloat16"), "number format of the convolutions and products")
-    device: str = choice("cpu", ("cpu", "cuda"), "where the learner computes")
-    threads: int = number(0, 0, 256, "CPU threads of the learner; 0 = one per core of the machine")
+    precision: str = choice(
+        "float32",
+        ("float32", "tf32", "bfloat16", "auto"),
+        "number format of the convolutions and products; tf32: on a CUDA device, elsewhere float32; auto: the fastest",
+    )
+    device: str = choice("cpu", ("cpu", "cuda", "auto"), "where the learner computes; auto: cuda where there is one")
+    capture: bool = flag(True, "on a CUDA device record the update as CUDA graphs; it must not read values back")
+    compile: str = choice("off", ("off", "on", "auto"), "let torch compile the networks; auto: if that is faster")
+    threads: int = number(0, 0, 256, "CPU threads of each learner; 0 = the cores of the machine, divided among them")
+    learners: int = number(1, 1, 64, "processes that learn as one: each has its share of the replay memory")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -161,6 +174,12 @@ class ReplaySettings(Bounded):
     """The replay memory."""
 
     capacity: int = number(100_000, 100, 10**8, "frames kept")
+    device_share: float = number(
+        0.6,
+        0.0,
+        0.95,
+        "share of the free memory of the learner's CUDA device that frames may take; more stay beside it",
+    )
     on_disk: bool = flag(True, "keep the memory in RUN/replay so that it survives a crash")
 
 
@@ -234,17 +253,20 @@ class Settings:
     def digest(self) -> str:
         """SHA-256 of what makes two runs the same: neither length, so that a run can be extended, nor machine."""
         relevant = {key: value for key, value in self.flat().items() if not key.startswith(IRRELEVANT)}
-        return digest_of({key: value for key, value in relevant.items() if value or key not in PLUGINS})
+        return digest_of({key: value for key, value in relevant.items() if NEUTRAL.get(key) != value})
 
 
 IRRELEVANT = (
     *("run.steps", "diagnostics.tensorboard", "staged.", "evaluation.", "security.", "loggers."),
+    *("run.actors_per_process", "learning.capture", "learning.compile", "replay.device_share"),
     *(f"carla.{name}" for name in ("host", "port", "server", "executable", "bridge", "off_screen")),
     *(f"carla.{name}" for name in ("stage_timeout", "rpc_timeout", "silence_timeout", "reset_timeout", "restarts")),
 )
 """Settings, or beginnings of their names, that :meth:`Settings.digest` leaves out."""
 PLUGINS = ("reward.terms", "observation.elements", "observation.cameras")
 """Settings that hold import paths. An empty one is left out of the digest: it changes nothing."""
+NEUTRAL: dict[str, Scalar] = {"learning.learners": 1, **dict.fromkeys(PLUGINS, "")}
+"""Values with which a setting is left out of the digest, because it changes nothing then."""
 GROUPS: dict[str, type[Bounded]] = dict(get_type_hints(Settings))
 """Class of each group; that of the reward has a weight for each term besides, see :func:`reward_settings`."""
 

@@ -151,7 +151,7 @@ def policy(tmp_path: Path, domain_id: int) -> Iterator[PolicyNode]:
     rclpy.init(args=arguments, domain_id=domain_id)
     node = PolicyNode()
     quieten(node)
-    node._frames._senders = None
+    node.frames._senders = None
     trainer = Trainer(settings, tmp_path / "learner", state_dim(settings.observation))
     node._action_source.offer(trainer.trained_weights())
     yield node
@@ -174,9 +174,9 @@ class Frames:
     def stamp(self) -> None:
         """Move on to the next frame; after a fault or an end, to the first one of an episode."""
         self.number += 1
-        if not self.node._frames.driving:
+        if not self.node.frames.driving:
             self.node._faults_in_a_row = 0
-            self.node._frames.forget()
+            self.node.frames.forget()
             self.node._on_reset(EpisodeStart(self.road, 0, 1, self.number * 50_000_000))
         self.odometry.pose.pose.position.x = 5.0 + self.number % 2000 * 0.1
         for message in (self.image, self.odometry, self.objects):
@@ -184,7 +184,7 @@ class Frames:
 
     def parts(self, *, but: str = "") -> None:
         """The genuine parts of the present frame, but for one."""
-        frames = self.node._frames
+        frames = self.node.frames
         parts = {
             "image": lambda: frames._on_image("image", self.image, {}),
             "objects": lambda: (
@@ -218,7 +218,7 @@ def test_the_policy_bears_every_frame_and_sends_nothing_out_of_range(policy: Pol
     for _ in range(50):
         frames.whole()
     assert sent.count("") > 40, "genuine frames make steps"
-    intake = policy._frames
+    intake = policy.frames
     hurl(frames.image, 8, lambda image: intake._on_image("image", image, {}), between=frames.whole)
     hurl(frames.odometry, 9, lambda sent: intake._on_odometry(sent, {}), between=frames.whole)
     assert intake._objects is not None
@@ -240,7 +240,7 @@ def test_the_policy_bears_every_answer_to_a_reset(policy: PolicyNode) -> None:
     answer = ResetEpisode.Response(success=True, route=path(np.column_stack((np.arange(30.0), np.zeros((30, 2)))), 0))
 
     def take(changed: ResetEpisode.Response) -> None:
-        policy._reset._asked_at = 0.0
-        policy._reset._on_answer(changed, 0, 1)
+        policy.reset._asked_at = 0.0
+        policy.reset._on_answer(changed, 0, 1)
 
     hurl(answer, 14, take, cases=FEW)

@@ -25,9 +25,10 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from shape_msgs.msg import SolidPrimitive
+from td3_driving_msgs.msg import PolicyFrame
 
 from td3_driving.driving.object_list import LENGTH, NUMBERS, QW, X, serialised
-from td3_driving.driving.topics import EGO
+from td3_driving.driving.topics import EGO, FRAME
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import header
 from td3_driving.nodes.ros.fast_wait import take_message
@@ -206,3 +207,40 @@ def test_an_unusable_list_is_a_fault_and_a_list_of_another_form_is_not(node: Nod
     publisher.publish(ObjectArray(header=header(2 * STEP_NS, "somewhere"), objects=[thing]))
     take(intake.subscriptions[-1])
     assert faults == ["unusable object list: pose, velocity or size of an object is not finite"]
+
+
+def test_a_whole_frame_is_its_own_events_and_vehicles(node: Node) -> None:
+    """The simulator's own message: as from the bridge's topics, an event counts for the frame that it comes with."""
+    sensor_frames: list[SensorFrame] = []
+    faults: list[str] = []
+    settings = from_flat({"observation.frame_height": 42, "observation.frame_width": 42})
+    intake = FrameIntake(node, settings, sensor_frames.append, faults.append, others=True, whole=True)
+    publisher = node.create_publisher(PolicyFrame, FRAME, qos.BRIDGE)
+    (subscription,) = intake.subscriptions
+    deadline = time.monotonic() + HANG
+    while not publisher.get_subscription_count():
+        assert time.monotonic() < deadline, "nobody listens"
+
+    def send(number: int, pixels: int = 42 * 42, **events: int) -> None:
+        message = PolicyFrame(header=header(number * STEP_NS, "map"), frame_height=42, frame_width=42, **events)
+        message.frame = array.array("B", bytes([number]) * pixels)
+        message.others = array.array("d", [float(number), 0.0, 0.0, 1.0, 4.0])
+        publisher.publish(message)
+        take(subscription)
+
+    send(1, collisions=1)
+    intake.start(2 * STEP_NS)
+    assert intake.silent(intake.last_at + 7.0).startswith(f"no complete frame (topic /{FRAME}) for 7 s; missing: frame")
+    send(2)
+    send(3, collisions=2, lane_invasions=3)
+    send(4)
+    assert [seen.collided for seen in sensor_frames] == [False, True, False]
+    assert [seen.crossings for seen in sensor_frames] == [0, 1, 0], "a frame crosses or it does not"
+    assert [int(seen.frame.mean()) for seen in sensor_frames] == [2, 3, 4]
+    assert [seen.neighbours.x.tolist() for seen in sensor_frames] == [[2.0], [3.0], [4.0]]
+    send(6)
+    assert faults == ["1 frame(s) lost before the one at 0.30 s"]
+    send(7, pixels=5)
+    assert faults[1:] == ["unusable frame: a frame of 42x42 with 5 bytes, needed are 42x42 with 1764"]
+    send(1)
+    assert len(faults) == 3 and "the clock went back to 0.05 s" in faults[2] and len(sensor_frames) == 3

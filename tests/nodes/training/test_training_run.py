@@ -249,12 +249,15 @@ def test_a_killed_policy_ends_the_run_with_its_name_and_leaves_the_memory(tmp_pa
     assert reopen(again).inserted == inserted + 100
 
 
-def test_ctrl_c_stops_every_process(tmp_path: Path, domain_id: int) -> None:
+def test_ctrl_c_stops_every_process_and_judges_what_there_is(tmp_path: Path, domain_id: int) -> None:
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 100_000}) as run:
-        run.until(lambda: ear.step > 20, "step 20", ear)
+        run.until(lambda: bool(ear.accounts) and ear.accounts[-1].updates > 0, "an update", ear)
         assert run.stop() == 130
         assert all(run.pid(name) is None for name in ("policy", "learner", "simulator", "diagnostics"))
         assert "Traceback" not in run.output
+    report = json.loads((run.folder / "report.json").read_text())
+    assert report["verdict"] == "INSUFFICIENT"
+    assert "of 100,000" in (run.folder / "report.md").read_text() and (run.folder / "report.html").is_file()
 
 
 def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, domain_id: int) -> None:
@@ -266,10 +269,13 @@ def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, 
     assert run.output.count("episode cut") == 2 and "Traceback" not in run.output
 
 
-def test_two_actors_feed_one_learner(tmp_path: Path, domain_id: int) -> None:
-    with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.num_actors": 2}) as run:
-        assert_both = {"actor_0", "actor_1"}
-        run.until(lambda: {reward.actor_id for reward in ear.rewards} == assert_both, "both actors", ear)
+@pytest.mark.parametrize("shared", [1, 2])
+def test_two_actors_feed_one_learner(tmp_path: Path, domain_id: int, shared: int) -> None:
+    changes = {"run.num_actors": 2, "run.actors_per_process": shared}
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes) as run:
+        both = {"actor_0", "actor_1"}
+        run.until(lambda: {reward.actor_id for reward in ear.rewards} == both, "both actors", ear)
         assert "/actor_1/carla/ego_vehicle/rgb_front/image" in dict(ear.node.get_topic_names_and_types())
         assert run.wait(ear) == 0, run.output[-4000:]
         assert balanced(ear) and ear.accounts[-1].inserted == SMALL["run.steps"]
+    assert {reward.actor_id: reward.step for reward in ear.rewards} == dict.fromkeys(both, 150)

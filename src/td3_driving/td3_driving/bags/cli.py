@@ -94,6 +94,9 @@ def _learners_memory(asked: argparse.Namespace) -> ReplayMemory | None:
     settings = run_folder.earlier_settings(path)
     if not (path / "replay" / "header.json").is_file():
         raise BagError(f"{path} holds no replay memory")
+    if settings.learning.learners > 1:
+        print(f"learner   its memory is divided among {settings.learning.learners} learners and is not compared")
+        return None
     return ReplayMemory(settings, state_dim(settings.observation), path / "replay")
 
 

@@ -21,21 +21,19 @@ class CarlaVersion:
     Attributes:
         pythons: interpreters that PyPI has a client wheel for.
         distributions: ROS 2 distributions whose Python is among them.
-        bridge: what the published bridge needs to run with it.
-        contacts_per_frame: collision events that one contact causes in one frame; None where it is not bounded.
+        bridge: what the published bridge needs to run with it, in Markdown.
     """
 
     pythons: tuple[str, ...]
     distributions: tuple[str, ...]
     bridge: str
-    contacts_per_frame: int | None
 
 
 VERSIONS = {
-    "0.9.13": CarlaVersion(("3.7", "3.8"), ("foxy",), "runs as published", None),
-    "0.9.14": CarlaVersion(("3.7", "3.8"), ("foxy",), "its file CARLA_VERSION edited", None),
-    "0.9.15": CarlaVersion(("3.7", "3.8", "3.10"), ("foxy", "humble"), "its file CARLA_VERSION edited", 1),
-    "0.9.16": CarlaVersion(("3.10", "3.11", "3.12"), ("humble", "jazzy"), "its file CARLA_VERSION edited", 1),
+    "0.9.13": CarlaVersion(("3.7", "3.8"), ("Foxy",), "runs as it is"),
+    "0.9.14": CarlaVersion(("3.7", "3.8"), ("Foxy",), "edit `CARLA_VERSION`"),
+    "0.9.15": CarlaVersion(("3.7", "3.8", "3.10"), ("Foxy", "Humble"), "edit `CARLA_VERSION`, patches for Humble"),
+    "0.9.16": CarlaVersion(("3.10", "3.11", "3.12"), ("Humble", "Jazzy"), "edit `CARLA_VERSION`, patches"),
 }
 RELEASE = re.compile(r"\d+\.\d+\.\d+")
 

@@ -16,7 +16,7 @@ The bands in ``shelf/bands.csv`` hold the 10, 50 and 90 % quantiles over healthy
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -113,13 +113,14 @@ def placed(history: History) -> list[Placement]:
 
 def profile(history: History, quantity: str) -> NDArray[np.float64] | None:
     """The run's values (20,) of a quantity at :data:`SHARES`; ``None`` if it has too few points of it."""
-    points = {
+    ways: dict[str, Callable[[History], Points | None]] = {
         "learning_curve": _returns,
         "q_ratio": _ratio,
         "q_over_bound": _of_bound,
         "grad_actor": lambda of: _points(of, "grad_actor_pre", "grad_actor_mlp"),
         "grad_critic": lambda of: _points(of, "grad_critic_pre", "grad_critic_mlp"),
-    }[quantity](history)
+    }
+    points = ways[quantity](history)
     if points is None or len(points[0]) < FEWEST or not history.step > 0:
         return None
     steps, values = points

@@ -89,7 +89,7 @@ def read_list(data: bytes) -> tuple[int, Neighbours] | None:
     if not (rows[:, _FORM] == _CAR_ROW[_FORM]).all():
         return None
     numbers = np.concatenate((rows[:, _MOTION], rows[:, _SIZE]), axis=1).view("<f8")
-    return sec * 1_000_000_000 + nanosec, _neighbours(numbers)
+    return sec * 1_000_000_000 + nanosec, from_numbers(numbers)
 
 
 def neighbours_of(message: Any) -> Neighbours:
@@ -99,7 +99,7 @@ def neighbours_of(message: Any) -> Neighbours:
         ObservationError: more than :data:`MAX_OBJECTS`, or a number that is not finite.
     """
     things = message.objects[: MAX_OBJECTS + 1]
-    return _neighbours(np.array([_numbers(thing) for thing in things], dtype=np.float64).reshape(-1, NUMBERS))
+    return from_numbers(np.array([_numbers(thing) for thing in things], dtype=np.float64).reshape(-1, NUMBERS))
 
 
 def without(own: VehicleState, others: Neighbours) -> Neighbours:
@@ -117,7 +117,12 @@ def _numbers(thing: Any) -> tuple[float, ...]:
     return place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w, rate.x, rate.y, rate.z, *rest, length, 0.0, 0.0
 
 
-def _neighbours(numbers: NDArray[np.float64]) -> Neighbours:
+def from_numbers(numbers: NDArray[np.float64]) -> Neighbours:
+    """The objects of a table (N, 22) of :data:`NUMBERS`.
+
+    Raises:
+        ObservationError: as :func:`neighbours_of`.
+    """
     if len(numbers) > MAX_OBJECTS:
         raise ObservationError(f"a list of {len(numbers)} objects or more is outside 0 .. {MAX_OBJECTS}")
     # Both readers must give arrays of one memory layout, so that the same list gives the same bits.

@@ -7,26 +7,21 @@ comparisons with other learners, and tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from td3_driving.driving.action import to_command
-from td3_driving.driving.drivers import Situation
 from td3_driving.driving.episode import EpisodeRecord
-from td3_driving.driving.observation import Observation
 from td3_driving.driving.pilot import Pilot, Scored, TimeStep
 from td3_driving.driving.route import Route
 from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.teacher import make_teacher
 from td3_driving.learning.acting import LearnedActionSource
-from td3_driving.learning.inference import ActorPolicy
+from td3_driving.learning.ranks.joining import led_trainer
 from td3_driving.learning.trainer import Trainer
-from td3_driving.settings import AppearanceSettings, Settings
+from td3_driving.settings import Settings
 from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera_rig import CameraRig
 from td3_driving.sim.scenarios import training_scenario
@@ -73,43 +68,6 @@ class PilotedWorld:
         self.world.apply(Control(throttle=command.throttle, steer=command.steer, brake=command.brake))
 
 
-def evaluate_policy(settings: Settings, weights: bytes, seeds: Iterable[int]) -> list[EpisodeRecord]:
-    """Drive one episode per seed with the deterministic policy: no exploration, no learning, a world of its own
-    that looks nominal.
-
-    Args:
-        weights: the actor, as :func:`td3_driving.learning.weights.take_snapshot` packs it.
-        seeds: of routes and traffic, 0 .. 2^32 - 1, the range that training draws its own from.
-
-    Returns:
-        The records in the order of ``seeds``. The policy stays in the lane where no record ends with OFF_LANE or
-        WRONG_WAY; ``max_lateral`` and ``lane_invasions`` tell how near to it the policy came.
-
-    Raises:
-        WeightsError: the weights are corrupt or do not fit.
-    """
-    policy = ActorPolicy(settings, state_dim(settings.observation))
-    version = policy.load(weights)
-    scene = PilotedWorld(replace(settings, appearance=AppearanceSettings()))
-
-    def choose(observation: Observation, _: Situation) -> tuple[NDArray[np.float32], int]:
-        return policy.act(observation.stack, observation.state), version
-
-    pilot = Pilot(settings, "evaluation", 0, choose)
-    return [_drive_to_the_end(scene, pilot, seed) for seed in seeds]
-
-
-def _drive_to_the_end(scene: PilotedWorld, pilot: Pilot, seed: int) -> EpisodeRecord:
-    scene.start(pilot, seed)
-    assert pilot.record is not None
-    while True:
-        frame, time_step = scene.look(pilot)
-        scored = pilot.score(time_step, bool(frame.collisions))
-        if scored is not None and scored.exit_reason is not None:
-            return pilot.record
-        scene.act(pilot, time_step)
-
-
 class InProcessRun:
     """One actor and one learner in lockstep.
 
@@ -119,7 +77,7 @@ class InProcessRun:
     """
 
     def __init__(
-        self, settings: Settings, directory: Path, make_trainer: Callable[[Settings, Path, int], Trainer] = Trainer
+        self, settings: Settings, directory: Path, make_trainer: Callable[[Settings, Path, int], Trainer] = led_trainer
     ) -> None:
         self.settings = settings
         self.trainer = make_trainer(settings, directory, state_dim(settings.observation))

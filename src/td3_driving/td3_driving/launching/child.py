@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from td3_driving.launching.node_table import ProcessSpec
 
 MODULES = {
-    "policy": "td3_driving.nodes.training.policy",
+    "policy": "td3_driving.nodes.training.policies",
     "learner": "td3_driving.nodes.training.learner",
     "diagnostics": "td3_driving.nodes.training.diagnostics",
     "simulator": "td3_driving.nodes.bridge.simulator",
@@ -25,6 +25,8 @@ MODULES = {
     "visualizer": "td3_driving.nodes.view.visualizer",
     "live": "td3_driving.nodes.view.live",
     "recorder": "td3_driving.nodes.training.recorder",
+    "registrar": "td3_driving.nodes.training.registrar",
+    "joiner": "td3_driving.nodes.training.joiner",
     "gate": "td3_driving.nodes.vehicle.gate",
     "drive": "td3_driving.nodes.vehicle.drive",
     "final_drives": "td3_driving.evaluation.final_drives",

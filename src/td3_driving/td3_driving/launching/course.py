@@ -12,12 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from td3_driving.launching.node_table import ProcessSpec
-from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
+from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED, LOST_RANK
 
 RESPAWNS = 5
 """Times that one process is started again within :data:`RESPAWN_WINDOW` before the run is given up."""
 RESPAWN_WINDOW = 60.0
 """Wall time [s]."""
+
+INTERRUPTED_ONCE, INTERRUPTED_TWICE = "interrupted", "interrupted twice"
+"""Reasons of an :class:`End` with code 130."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,12 @@ class Course:
         return decisions + self._end_if_all_gone()
 
     def interrupt(self) -> list[Decision]:
-        """Return what to do when the user stops the run."""
+        """Return what to do when the user stops the run; nothing when it ends already."""
         if self._ending:
+            self._reason = INTERRUPTED_TWICE if self._code == INTERRUPTED else self._reason
             return []
-        return [Say("stopping"), *self._begin_end(INTERRUPTED, "interrupted", drain=False), *self._end_if_all_gone()]
+        begun = self._begin_end(INTERRUPTED, INTERRUPTED_ONCE, drain=False)
+        return [Say("stopping"), *begun, *self._end_if_all_gone()]
 
     def _react(self, spec: ProcessSpec, code: int, now: float) -> list[Decision]:
         if spec.on_exit == "last":
@@ -90,7 +95,7 @@ class Course:
             return [Say(f"{spec.name} ended ({describe(code)}); the run goes on without it")]
         if spec.on_exit == "respawn" and code == 0 and not spec.endless:
             return []
-        if spec.on_exit == "respawn" and code != BAD_INPUT:
+        if spec.on_exit == "respawn" and code not in (BAD_INPUT, LOST_RANK):
             return self._respawn(spec.name, code, now)
         if spec.on_exit == "main" and code == 0:
             self._mains.discard(spec.name)

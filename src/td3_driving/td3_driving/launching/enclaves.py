@@ -23,7 +23,9 @@ PUBLISHES: dict[str, tuple[str, ...]] = {
     ),
     "learner": (topics.POLICY_WEIGHTS, topics.FROZEN_WEIGHTS, topics.LEARNER_STATUS),
     "diagnostics": (topics.GUARD, topics.MARKERS, topics.REFUSALS, "diagnostics"),
-    "simulator": ("carla/*", "clock", "tf"),
+    "registrar": (topics.RUN_OFFER,),
+    "joiner": (),
+    "simulator": ("carla/*", "clock", "tf", topics.FRAME),
     "recorder": (),
 }
 """Node -> topics that it may publish; ``*`` stands for any letters."""

@@ -57,15 +57,19 @@ class RunOptions:
         simulator: ``embedded``: one is started per actor; ``carla``: the CARLA node brings up a CARLA server and
             its bridge, or finds them; ``none``: another program publishes the bridge's topics.
         num_actors: policies, each with its simulator.
+        actors_per_process: how many of them share one process, and their simulators another.
         final_routes: routes that the final policy drives after the run; 0 for none.
         loggers: whether the run is written for other loggers when it is over.
         faults: faults that the embedded simulators inject, for tests; "" for none.
         tensorboard, rviz, record, view: show or record the run beside training it.
+        server: command line of the discovery server of a run whose other actors are on other machines; () for none.
+        local_actors: of a run with a server, how many actors are started here, from the first on.
     """
 
     run_directory: Path
     simulator: str = "embedded"
     num_actors: int = 1
+    actors_per_process: int = 1
     final_routes: int = 0
     loggers: bool = False
     faults: str = ""
@@ -73,12 +77,23 @@ class RunOptions:
     rviz: bool = False
     record: bool = False
     view: bool = False
+    server: tuple[str, ...] = ()
+    local_actors: int = 0
 
     def __post_init__(self) -> None:
         if self.simulator not in SIMULATORS:
             raise ValueError(f"simulator: {self.simulator!r} is not one of {', '.join(SIMULATORS)}")
+        if not 0 <= self.local_actors <= self.num_actors:
+            raise ValueError(
+                f"local_actors: {self.local_actors} is outside 0 .. {self.num_actors}, the actors of the run"
+            )
         if self.simulator != "embedded" and self.num_actors != 1:
             raise ValueError(f"num_actors: {self.num_actors} actors need simulator embedded, not {self.simulator}")
+
+    @property
+    def together(self) -> int:
+        """Actors of one process. Faults are injected into simulators that have processes of their own."""
+        return 1 if self.faults or self.simulator != "embedded" else self.actors_per_process
 
     @property
     def params_file(self) -> Path:
@@ -91,14 +106,37 @@ def processes(options: RunOptions) -> list[ProcessSpec]:
     run_directory: dict[str, Scalar] = {"run_dir": str(options.run_directory)}
     watching = run_directory | _resetter(options)
     specs = [
+        *_for_others(options),
         ProcessSpec("diagnostics", "diagnostics", parameters=watching, on_exit="respawn", drain=10.0),
         ProcessSpec("learner", "learner", parameters=run_directory, on_exit="respawn", drain=30.0),
     ]
     if options.record:
         specs.append(ProcessSpec("recorder", "recorder", parameters=run_directory, on_exit="optional", drain=10.0))
-    for index in range(options.num_actors):
-        specs += _actor(index, options)
+    here = options.local_actors if options.server else options.num_actors
+    for first in range(0, here, options.together):
+        specs += _actors(first, min(options.together, here - first), options)
     return specs + _companions(options)
+
+
+def actor_processes(options: RunOptions, places: Mapping[int, Mapping[str, Scalar]]) -> list[ProcessSpec]:
+    """Return the processes of actors whose learner is on another machine.
+
+    Args:
+        places: index of each actor that is started here, and the parameters with which its policy joins the run.
+    """
+    return [spec for index, place in places.items() for spec in _actors(index, 1, options, place)]
+
+
+def _for_others(options: RunOptions) -> list[ProcessSpec]:
+    """Return what a run over several machines has besides: the server by which all find one another, the registrar."""
+    if not options.server:
+        return []
+    program, *words = options.server
+    offer: dict[str, Scalar] = {"run_dir": str(options.run_directory)}
+    return [
+        ProcessSpec("discovery", program, arguments=tuple(words), on_exit="respawn", endless=True),
+        ProcessSpec("registrar", "registrar", parameters=offer, on_exit="main"),
+    ]
 
 
 def closing(options: RunOptions) -> list[ProcessSpec]:
@@ -135,20 +173,30 @@ def _resetter(options: RunOptions) -> dict[str, Scalar]:
     return {"resetter": ""} if options.simulator == "embedded" else {}
 
 
-def _actor(index: int, options: RunOptions) -> list[ProcessSpec]:
+def _actors(
+    first: int, count: int, options: RunOptions, place: Mapping[str, Scalar] | None = None
+) -> list[ProcessSpec]:
+    """The processes of ``count`` actors; ``place``: parameters of their policies beside those of every policy."""
     alone = options.num_actors == 1
-    suffix, namespace = ("", "") if alone else (f"_{index}", f"/actor_{index}")
+    suffix, namespace = ("", "") if alone else (f"_{first}", f"/actor_{first}")
     shared = shared_topics(namespace)
+    group: dict[str, Scalar] = {}
+    if count > 1:
+        suffix += f"-{first + count - 1}"
+        group = {"actor_index": first, "together": count}
     run_directory = str(options.run_directory)
-    identity: dict[str, Scalar] = {"actor_id": f"actor_{index}", "actor_index": index, "run_dir": run_directory}
-    identity |= _resetter(options)
+    identity: dict[str, Scalar] = {"actor_id": f"actor_{first}", "actor_index": first, "run_dir": run_directory}
+    identity |= group | _resetter(options) | dict(place or {})
+    if options.simulator == "embedded" and not options.faults:
+        # Faults are those of the bridge's topics.
+        identity["whole_frames"] = True
     policy = ProcessSpec(f"policy{suffix}", "policy", namespace, identity, remappings=shared, on_exit="main")
     if options.simulator == "carla":
         return [carla_node(options.run_directory), policy]
     if options.simulator == "none":
         return [policy]
-    faults = {"faults": options.faults} if options.faults else {}
-    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, faults, on_exit="respawn", endless=True), policy]
+    own: dict[str, Scalar] = group | ({"faults": options.faults} if options.faults else {})
+    return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, own, on_exit="respawn", endless=True), policy]
 
 
 def carla_node(run_directory: Path) -> ProcessSpec:

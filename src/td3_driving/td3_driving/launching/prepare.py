@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,15 @@ from td3_driving.launching.node_table import ProcessSpec, RunOptions, processes
 from td3_driving.launching.resuming import profile_name, require_enough_steps
 from td3_driving.live.needs import require_sdk
 from td3_driving.loggers.cli import chosen, require_installed
+from td3_driving.processes.discovery_server import (
+    PROFILE,
+    ServerAddress,
+    client_variables,
+    parse_address,
+    require_own,
+    require_reachable_settings,
+    server_command,
+)
 from td3_driving.processes.domain import (
     OWN_PROFILE,
     claim_domain,
@@ -37,7 +46,10 @@ BRIDGE_DOMAIN = 0
 
 BLIND = {"network.critic": "camera", "learning.teacher": "none"}
 """Settings of a run whose simulator may not publish the other vehicles, unless the user sets them by name."""
-TO_LISTEN = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "ROS_LOCALHOST_ONLY")
+TO_LISTEN = (
+    *("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "ROS_LOCALHOST_ONLY"),
+    *("ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT"),
+)
 """Variables that other ROS programs need to hear a run."""
 CARLA_PATIENCE = 600.0
 """Least ``pacing.stall_timeout`` of a profile on CARLA [s]: a server needs minutes to start, also within a run."""
@@ -52,6 +64,8 @@ class RunRequest:
         assignments: ``group.name=value`` on top of it.
         run_directory: name below ``runs/`` or a path.
         resume: continue the run that lies there.
+        serve: ``HOST[:PORT]``, the address of this machine at which actors on others reach the run.
+        local_actors: how many of the actors are started here nevertheless.
     """
 
     profile: str = ""
@@ -64,6 +78,8 @@ class RunRequest:
     rviz: bool = False
     record: bool = False
     view: bool = False
+    serve: str = ""
+    local_actors: int = 0
 
     @property
     def new_profile(self) -> str:
@@ -78,6 +94,7 @@ class Prepared:
     Attributes:
         environment: variables to set for every process.
         note: a hint to print before the run starts; "" for none.
+        server: where actors on other machines reach the run; None for a run of this machine alone.
     """
 
     folder: RunFolder
@@ -85,6 +102,7 @@ class Prepared:
     specs: list[ProcessSpec]
     environment: dict[str, str]
     note: str = ""
+    server: ServerAddress | None = None
 
 
 def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, held: ExitStack) -> Prepared:
@@ -99,10 +117,33 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
     """
     settings, path = resolve(request, now)
     require_installed(settings.loggers)
-    options = RunOptions(
+    options = _options(request, settings, path)
+    _require_programs(processes(options))
+    if request.view:
+        require_sdk()
+    check_ros(environment)
+    if request.simulator == "carla" and not request.serve:
+        require_carla(settings, environment)
+    domain, server = _claim_domain(request, settings, environment, held)
+    if server is not None:
+        options = replace(options, server=tuple(server_command(server)))
+    folder = held.enter_context(_claim(request, path, settings, now))
+    if not (request.serve and request.resume):  # Actors on other machines have a copy, and go on with it.
+        renew_token(folder.path)
+    logs = log_variables(environment, folder.path / "log")
+    variables = _discovery(domain, server, environment) | machine_variables(settings, environment) | logs
+    notes = blind_note(request), log_note(logs), _room_note(settings, environment)
+    return Prepared(folder, options, processes(options), variables, "; ".join(filter(None, notes)), server)
+
+
+def _options(request: RunRequest, settings: Settings, path: Path) -> RunOptions:
+    if request.local_actors and not request.serve:
+        raise ValueError(f"--local-actors {request.local_actors} needs --serve: without it all actors are started here")
+    return RunOptions(
         run_directory=path,
         simulator=request.simulator,
         num_actors=settings.run.num_actors,
+        actors_per_process=settings.run.actors_per_process,
         final_routes=settings.evaluation.final_routes,
         loggers=bool(chosen(settings.loggers)),
         faults=request.faults,
@@ -110,28 +151,50 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
         rviz=request.rviz,
         record=request.record,
         view=request.view,
+        local_actors=request.local_actors,
     )
-    specs = processes(options)
-    _require_programs(specs)
-    if request.view:
-        require_sdk()
-    check_ros(environment)
-    if request.simulator == "carla":
-        _require_carla(settings, environment)
-    wanted = wanted_domain(environment)
-    if wanted is None and _others_speak(request, settings):
-        wanted = BRIDGE_DOMAIN
-    domain = held.enter_context(claim_domain(wanted))
-    folder = held.enter_context(_claim(request, path, settings, now))
-    renew_token(folder.path)
-    logs = log_variables(environment, folder.path / "log")
-    variables = discovery(domain.number, environment) | patient_threads(environment) | logs
-    image = 4 * settings.simulator.camera_width * settings.simulator.camera_height
+
+
+def machine_variables(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables that every machine of a run needs: for its threads, and for the size of its images."""
     profile = config_directory() / "dds" / OWN_PROFILE
-    free = free_shared_memory()
-    variables |= room_for_images(environment, profile, image, free)
-    notes = blind_note(request), log_note(logs), lack_of_room(environment, image, free)
-    return Prepared(folder, options, specs, variables, "; ".join(filter(None, notes)))
+    images = room_for_images(environment, profile, _image_bytes(settings), free_shared_memory())
+    return patient_threads(environment) | images
+
+
+def link_profile() -> str:
+    """Path of the settings of Fast DDS for links between machines."""
+    return str(config_directory() / "dds" / PROFILE)
+
+
+def _room_note(settings: Settings, environment: Mapping[str, str]) -> str:
+    return lack_of_room(environment, _image_bytes(settings), free_shared_memory())
+
+
+def _image_bytes(settings: Settings) -> int:
+    return 4 * settings.simulator.camera_width * settings.simulator.camera_height
+
+
+def _claim_domain(
+    request: RunRequest, settings: Settings, environment: Mapping[str, str], held: ExitStack
+) -> tuple[int, ServerAddress | None]:
+    """The domain of the run, claimed, and the address of its discovery server if it has one."""
+    if not request.serve:
+        wanted = wanted_domain(environment)
+        if wanted is None and _others_speak(request, settings):
+            wanted = BRIDGE_DOMAIN
+        return held.enter_context(claim_domain(wanted)).number, None
+    require_reachable_settings(environment)
+    host, wanted = parse_address(request.serve, "--serve", environment)
+    server = ServerAddress(host, held.enter_context(claim_domain(wanted)).number)
+    require_own(server, "--serve")
+    return server.domain, server
+
+
+def _discovery(domain: int, server: ServerAddress | None, environment: Mapping[str, str]) -> dict[str, str]:
+    if server is None:
+        return discovery(domain, environment)
+    return client_variables(server.local, domain, environment, link_profile())
 
 
 def resolve(request: RunRequest, now: datetime) -> tuple[Settings, Path]:
@@ -206,7 +269,12 @@ def _require_programs(specs: list[ProcessSpec]) -> None:
             raise ValueError(f"{spec.executable} is not on this machine; start the run without it")
 
 
-def _require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
+def require_carla(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Check that CARLA can be started, or found, for this run.
+
+    Raises:
+        ValueError: one sentence on why not.
+    """
     if settings.observation.cameras:
         raise ValueError(
             f"simulator carla has the front camera alone, and observation.cameras has {settings.observation.cameras}"

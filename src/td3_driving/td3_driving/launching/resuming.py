@@ -36,7 +36,8 @@ def profile_name(profile: str) -> str:
 
 def steps_done(path: Path) -> int:
     """Environment steps of the run in ``path`` so far, by its replay memory or its newest checkpoint."""
-    return max(steps_in(path / "replay"), _in_checkpoint(path / "checkpoints" / "latest" / "state.json"))
+    memories = [path / "replay", *path.glob("rank_*/replay")]
+    return max(*map(steps_in, memories), _in_checkpoint(path / "checkpoints" / "latest" / "state.json"))
 
 
 def _in_checkpoint(state: Path) -> int:

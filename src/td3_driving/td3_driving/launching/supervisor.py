@@ -52,17 +52,19 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: asyncio.Future[End] | None = None
 
-    def run(self) -> End:
-        """Start everything and return when the last process has ended."""
-        return asyncio.run(self._run())
+    def run(self, limit: float | None = None) -> End:
+        """Start everything and return when the last process has ended; after ``limit`` [s] stop it as by Ctrl-C."""
+        return asyncio.run(self._run(limit))
 
-    async def _run(self) -> End:
+    async def _run(self, limit: float | None) -> End:
         loop = asyncio.get_running_loop()
         self._end = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
         if not outlives_terminal():
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        if limit is not None:
+            loop.call_later(limit, self._interrupted)
         try:
             for spec in self._specs.values():
                 self._spawn(self._live(spec))

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.launching.child import command
-from td3_driving.launching.course import End
-from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing
+from td3_driving.launching.course import INTERRUPTED_TWICE, End
+from td3_driving.launching.node_table import SIMULATORS, ProcessSpec, closing, verdict
 from td3_driving.launching.prepare import Prepared, RunRequest, how_to_listen, prepare
 from td3_driving.launching.progress import Screen
 from td3_driving.launching.staged import StageOutcome, StagePlan
@@ -25,11 +25,13 @@ from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
 from td3_driving.processes.refusals import in_words
 from td3_driving.runs.profiles import DEFAULT_PROFILE
+from td3_driving.trust.token import FILE as TOKEN_FILE
 
 STAGED_PROFILE = "validation_5k"
 """Its learning starts after 1,000 steps, so that 5,000 are enough for a verdict."""
 
-
+LONGEST_VERDICT = 60.0
+"""Wall time [s] that the verdict on a run may take that was cut short."""
 DIRECT = {"run.steps": "steps", "run.seed": "seed", "run.num_actors": "num_actors"}
 """Settings that have an option of their own: their names, and those of the options."""
 
@@ -48,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     typed = tuple(name for name, option in DIRECT.items() if getattr(asked, option) is not None)
     request = _request(asked)
-    return _staged(request, typed) if asked.staged else _train(request, typed).code
+    try:
+        return _staged(request, typed) if asked.staged else _train(request, typed).code
+    except KeyboardInterrupt:  # Before the run, or between two of its parts.
+        return INTERRUPTED
 
 
 def _staged(request: RunRequest, typed: Sequence[str]) -> int:
@@ -86,21 +91,47 @@ def _run(prepared: Prepared) -> int:
     console.print(f"other ROS programs hear the run with {how_to_listen(prepared.environment)}")
     if prepared.note:
         console.print(prepared.note)
+    if prepared.server is not None:
+        console.print(
+            f"actors on other machines join with: td3-driving actor --learner {prepared.server.remote} --token COPY,"
+            f" where COPY is a copy of {folder / TOKEN_FILE} (scp -p)"
+        )
     end = _supervise(prepared.specs, prepared, environment, console)
     if end.code == 0:
         for spec in closing(prepared.options):
             _supervise([spec], prepared, environment, console)
-    elif end.code != INTERRUPTED:
-        console.print(f"the run failed: {end.reason}", style="bold red")
+    else:
+        if end.code != INTERRUPTED:
+            console.print(f"the run failed: {end.reason}", style="bold red")
+        _judge_part(end, prepared, environment, console)
     console.print(f"run folder    {folder}")
     console.print(f"TensorBoard   tensorboard --logdir {folder}")
     return end.code
 
 
-def _supervise(specs: list[ProcessSpec], prepared: Prepared, environment: dict[str, str], console: Console) -> End:
+def _judge_part(end: End, prepared: Prepared, environment: dict[str, str], console: Console) -> None:
+    """Judge what a run logged that was cut short; who presses Ctrl-C again is told how to do that later."""
+    folder = prepared.folder.path
+    if end.code == BAD_INPUT or not any(folder.glob("events.out.tfevents.*")):
+        return
+    judged = (
+        end.reason != INTERRUPTED_TWICE
+        and not _supervise([verdict(prepared.options)], prepared, environment, console, LONGEST_VERDICT).code
+    )
+    if not judged:
+        console.print(f"verdict       td3-driving doctor {folder}")
+
+
+def _supervise(
+    specs: list[ProcessSpec],
+    prepared: Prepared,
+    environment: dict[str, str],
+    console: Console,
+    limit: float | None = None,
+) -> End:
     params_file = str(prepared.options.params_file)
     with Screen(console) as screen:
-        return Supervisor(specs, lambda spec: command(spec, params_file), screen, environment).run()
+        return Supervisor(specs, lambda spec: command(spec, params_file), screen, environment).run(limit)
 
 
 def _request(asked: argparse.Namespace) -> RunRequest:
@@ -117,6 +148,8 @@ def _request(asked: argparse.Namespace) -> RunRequest:
         rviz=asked.rviz,
         record=asked.record,
         view=asked.view,
+        serve=asked.serve,
+        local_actors=asked.local_actors,
     )
 
 
@@ -136,5 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tensorboard", action="store_true", help="serve TensorBoard during the run")
     add("--rviz", action="store_true", help="open RViz")
     add("--view", action="store_true", help="show the run on a live page in the browser")
+    add("--serve", default="", metavar="HOST[:PORT]", help="let actors on other machines join; address of this machine")
+    add("--local-actors", type=int, default=0, help="of a run with --serve, actors that are started here (%(default)s)")
     add("--record", action="store_true", help="record the run's topics into a bag in its folder")
     return parser

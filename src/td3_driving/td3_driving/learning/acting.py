@@ -91,7 +91,8 @@ class LearnedActionSource:
         self._newest: PolicySnapshot | None = None
         self._fit: FitWeights | None = None
         self._in_use = b""
-        self._inserted_before = 0
+        self._inserted_before = self._done = 0
+        self._told = False
         self._acted = self.gone = 0
         self.noise = 1.0
 
@@ -102,11 +103,21 @@ class LearnedActionSource:
 
     @property
     def steps(self) -> int:
-        return _share(self._run.steps - self._inserted_before, self._run.num_actors, self._index) + self.gone
+        share = _share(self._run.steps - self._inserted_before, self._run.num_actors, self._index)
+        return max(share - self._done, 0) + self.gone
 
     @property
     def first_step(self) -> int:
-        return self._inserted_before // self._run.num_actors
+        return self._inserted_before // self._run.num_actors + self._done
+
+    def begin_at(self, inserted_before: int, done: int) -> None:
+        """Join a run that is under way, instead of counting from what the first weights say.
+
+        Args:
+            inserted_before: steps that the run had when all its actors began.
+            done: steps that this actor has taken since then, in earlier sessions.
+        """
+        self._inserted_before, self._done, self._told = inserted_before, done, True
 
     def note_gone(self, steps: int) -> None:
         self.gone = max(self.gone, steps)
@@ -131,14 +142,25 @@ class LearnedActionSource:
         """All of the newest weights, in use or not; empty before the first came."""
         return b"" if self._newest is None else self._policy.whole(self._newest.data)
 
-    def offer(self, weights: PolicySnapshot) -> None:
+    def read(self, weights: PolicySnapshot) -> FitWeights | None:
+        """Read and check the weights for :meth:`offer`, in any thread; ``None`` while frozen ones are missing.
+
+        Raises:
+            WeightsError: they cannot be used.
+        """
+        return self._policy.fit(weights.data, weights.sha256, weights.version)
+
+    def offer(self, weights: PolicySnapshot, read: FitWeights | None = None) -> None:
         """Keep the weights until they are due; the first ones also tell how many steps the run has behind it.
+
+        Args:
+            read: what :meth:`read` made of them, where it was called before.
 
         Raises:
             WeightsError: they cannot be used, or their numbers are not of this run; those before them stay.
         """
         self._check_numbers(weights)
-        self._fit = self._policy.fit(weights.data, weights.sha256, weights.version)
+        self._fit = self.read(weights) if read is None else read
         self._newest = weights
         if self._policy.version is None:
             self._load_first()
@@ -187,7 +209,7 @@ class LearnedActionSource:
             raise WeightsError(f"{weights.inserted} inserted steps are outside 0 .. {steps}, the steps of the run")
 
     def _missing(self, published: int) -> str:
-        there = max(published - self.gone, 0)
+        there = max(published - self.gone, 0) + self._done
         expected = self._limiter.weights_expected(self._inserted_before + there * self._run.num_actors)
         if self._policy.version is not None and self._policy.version >= expected:
             return ""
@@ -199,7 +221,8 @@ class LearnedActionSource:
     def _load_first(self) -> None:
         """Load the newest weights once the frozen ones that they need are here."""
         if self._newest is not None and not self._policy.lacks_frozen(self._newest.data):
-            self._inserted_before = self._newest.inserted
+            if not self._told:
+                self._inserted_before = self._newest.inserted
             self._load()
 
     def _load(self) -> bool:

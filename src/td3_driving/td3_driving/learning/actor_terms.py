@@ -15,8 +15,11 @@ from td3_driving.settings import Settings
 class ActorTerm(Protocol):
     """A term that is added to the loss of the actor."""
 
-    def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int) -> tuple[Tensor, Report]:
-        """The weighted term, a scalar, and its series; ``updates`` of the critic came before."""
+    def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int | Tensor) -> tuple[Tensor, Report]:
+        """The weighted term, a scalar, and its series; ``updates`` of the critic came before.
+
+        ``updates`` is a tensor where the update is recorded and repeated.
+        """
         ...
 
 

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from td3_driving.learning.actor_terms import actor_terms
 from td3_driving.learning.algorithms import algorithm_of
 from td3_driving.learning.algorithms.base import Algorithm, Networks, Report, Transitions
-from td3_driving.learning.batch import Batch
-from td3_driving.learning.gradients import clip_and_measure
+from td3_driving.learning.batch import Batch, TensorBatch
+from td3_driving.learning.device import compile_networks, device_of, put_on, set_arithmetic
+from td3_driving.learning.gradients import clip_and_measure, gradients_of
 from td3_driving.learning.networks import Actor, Critic, Inputs, initialise, make_critic
 from td3_driving.learning.optimizers import make_adam, set_learning_rates
+from td3_driving.learning.ranks.sharing import ALONE, Alone
 from td3_driving.learning.return_bound import return_bound
 from td3_driving.settings import Settings
 
@@ -42,20 +44,22 @@ class LearningAgent:
             SettingsError: algorithm or encoder cannot be used.
         """
         rule = settings.learning
-        if rule.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("learning.device is cuda, but this machine offers no CUDA device; cpu is the other choice")
+        self.device = device_of(rule)
         named = algorithm_of(settings)
         kind = kind or named
-        self.device = torch.device(rule.device)
         self.updates = 0
         self.policy_updates = 0
         self.target_steps: dict[str, Tensor] = {}
+        self.ranks: Alone = ALONE
         self._rule = rule
         self._precision = torch.bfloat16 if rule.precision == "bfloat16" else torch.float32
         self._return_bound = return_bound(settings)
         self.networks = make_networks(settings, state_dim, seed, kind.actor)
         self.algorithm = kind(settings, self.networks)
         self.terms = actor_terms(settings)
+        set_arithmetic(settings, self.device)
+        if rule.compile == "on":
+            compile_networks(self.networks)
         self.actor_optimizer = make_adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
         self.critic_optimizer = make_adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
 
@@ -79,25 +83,63 @@ class LearningAgent:
         Returns:
             Series by tag, scalars that stay on the device; those of the actor only when it was updated.
         """
-        set_learning_rates(self.optimizers().values(), self._rule, self.updates)
-        inputs = self.to_device(batch, reward_scale)
-        report = self._update_critic(inputs, self.target(inputs))
-        self.updates += 1
-        if self.updates % self._rule.policy_delay == 0:
-            report |= self._update_actor(inputs)
-            before = self._target_gaps()
-            self.update_targets()
-            self.target_steps = {tag: 1.0 - after / before[tag] for tag, after in self._target_gaps().items()}
-            self.policy_updates += 1
+        self.begin_update()
+        with_actor = self.actor_is_next
+        inputs = self.to_device(batch, reward_scale, with_actor)
+        report = self.update_critic(inputs)
+        if with_actor:
+            report |= self.update_actor(inputs, self.updates + 1)
+        self.count_update(with_actor)
         return report
 
-    def to_device(self, batch: Batch, reward_scale: float = 1.0) -> Transitions:
-        """``batch`` as tensors; the frames are prepared once for all networks."""
+    def join(self, ranks: Alone) -> None:
+        """Take the mean of all gradients over ``ranks``, those of the algorithm's own optimizers included."""
+        self.ranks = ranks
+        for optimizer in self.algorithm.optimizers().values():
+            optimizer.register_step_pre_hook(lambda optimizer, *_: ranks.average(gradients_of(optimizer)))
+
+    @property
+    def actor_is_next(self) -> bool:
+        """Whether the next update takes in the actor and the targets."""
+        return (self.updates + 1) % self._rule.policy_delay == 0
+
+    def begin_update(self) -> None:
+        """Set the learning rates of the next update."""
+        set_learning_rates(self.optimizers().values(), self._rule, self.updates)
+
+    def count_update(self, with_actor: bool) -> None:
+        """Count an update that :meth:`update_critic` and, ``with_actor``, :meth:`update_actor` have made."""
+        self.updates += 1
+        self.policy_updates += int(with_actor)
+
+    def update_critic(self, inputs: Transitions) -> Report:
+        """One step of the critic; its series."""
+        return self._update_critic(inputs, self.target(inputs))
+
+    def update_actor(self, inputs: Transitions, updates: int | Tensor) -> Report:
+        """One step of the actor, then of the targets; its series.
+
+        Args:
+            updates: of the critic, this one included; a tensor where the step is recorded and repeated.
+        """
+        report = self._update_actor(inputs, updates)
+        before = self._target_gaps()
+        self.update_targets()
+        self.target_steps = {tag: 1.0 - after / before[tag] for tag, after in self._target_gaps().items()}
+        return report
+
+    def to_device(self, batch: Batch | TensorBatch, reward_scale: float = 1.0, with_actor: bool = True) -> Transitions:
+        """``batch`` as tensors; the frames are prepared once for all networks.
+
+        Those of the observation are left out (no rows) for an update in which nobody sees them: one without the actor,
+        of a critic that sees no frame.
+        """
         tensor, prepare = self._tensor, self.actor.encoder.prepare
         window = tensor(batch.window)
         now, beyond = window[:, : batch.channels], window[:, -batch.channels :]
+        seen = prepare(now) if with_actor or self.critic.sees_frames else now[:0]
         return Transitions(
-            now=Inputs(prepare(now), tensor(batch.states), tensor(batch.privileged)),
+            now=Inputs(seen, tensor(batch.states), tensor(batch.privileged)),
             actions=tensor(batch.actions),
             rewards=tensor(batch.rewards) / reward_scale,
             discounts=tensor(batch.discounts),
@@ -148,21 +190,21 @@ class LearningAgent:
         loss = self.algorithm.critic_loss(q1, q2, target)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norms = clip_and_measure(self.critic, self._rule.critic_max_norm, "critic")
+        norms = clip_and_measure(self.critic, self._rule.critic_max_norm, "critic", self.ranks)
         self.critic_optimizer.step()
         return norms | _critic_report(inputs, q1.detach(), q2.detach(), target, loss.detach())
 
-    def _update_actor(self, inputs: Transitions) -> Report:
+    def _update_actor(self, inputs: Transitions, updates: int | Tensor) -> Report:
         with self.autocast():
             objective = self.algorithm.actor_objective(inputs.now)
         loss, report = objective.loss, Report()
         for term in self.terms:
-            more, series = term(objective, inputs, self.updates)
+            more, series = term(objective, inputs, updates)
             loss, report = loss + more, report | series
         self.actor_optimizer.zero_grad(set_to_none=True)
         # Only these: gradients of the critic are neither needed nor to be touched here.
         loss.backward(inputs=self.actor.trained())
-        norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor")
+        norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor", self.ranks)
         self.actor_optimizer.step()
         report |= norms | _actor_report(objective.q.detach(), objective.penalty.detach())
         return report | self.algorithm.after_actor_update()
@@ -191,13 +233,13 @@ def make_agent(settings: Settings, state_dim: int, seed: int) -> LearningAgent:
 
 def make_networks(settings: Settings, state_dim: int, seed: int, actor_class: type[Actor]) -> Networks:
     """Networks on the learner's device, drawn from ``seed``, and targets that are copies of them."""
-    device = torch.device(settings.learning.device)
+    device = device_of(settings.learning)
     weights = torch.Generator().manual_seed(seed)
     actor = actor_class(settings.observation, settings.network, state_dim)
     critic = make_critic(settings, state_dim)
     for network in (actor, critic):
         initialise(network, weights)
-        network.to(device)
+        put_on(network, device)
     # requires_grad stays as it is in the copies, for it tells trained weights from frozen ones.
     targets = copy.deepcopy(actor), copy.deepcopy(critic)
     return Networks(actor, critic, *targets, torch.Generator(device).manual_seed(seed))

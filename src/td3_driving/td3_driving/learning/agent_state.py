@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Mapping
 
 import torch
@@ -30,6 +31,15 @@ def collect(agent: LearningAgent) -> dict[str, Tensor]:
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}_optimizer.{index}.{key}": value for key, value in values.items()}
     return tensors
+
+
+def digest(agent: LearningAgent) -> str:
+    """SHA-256 of the weights of ``agent``; of two agents that did the same updates it is the same."""
+    found = hashlib.sha256()
+    for name, module in sorted(agent.modules().items()):
+        for key, value in sorted(module.state_dict().items()):
+            found.update(f"{name}.{key}".encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def restore(agent: LearningAgent, tensors: Mapping[str, Tensor]) -> None:
@@ -66,6 +76,11 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            # Fused optimizers need weight and state in one order, and files are always row by row.
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                values[key] = torch.empty_like(parameter.detach()).copy_(value)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

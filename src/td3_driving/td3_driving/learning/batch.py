@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,19 @@ class Batch:
     next_privileged: NDArray[np.float32]
     teacher_actions: NDArray[np.float32]
 
-    @property
-    def frames(self) -> NDArray[np.uint8]:
-        """(B, channels, height, width) of the observation."""
-        return self.window[:, : self.channels]
 
-    @property
-    def next_frames(self) -> NDArray[np.uint8]:
-        """(B, channels, height, width) of the next observation."""
-        return self.window[:, -self.channels :]
+@dataclass(frozen=True, slots=True)
+class TensorBatch:
+    """A :class:`Batch` that lies on the learner's device; rewards are scaled."""
+
+    window: Tensor
+    channels: int
+    states: Tensor
+    privileged: Tensor
+    actions: Tensor
+    teacher_actions: Tensor
+    next_states: Tensor
+    next_privileged: Tensor
+    rewards: Tensor
+    discounts: Tensor
+    terminated: Tensor

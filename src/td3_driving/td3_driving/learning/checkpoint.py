@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from td3_driving.learning.host_copy import host_copies
 from td3_driving.learning.weights import sha256_of
 
 FORMAT = 2
@@ -61,7 +62,7 @@ def save_checkpoint(
         OSError: it cannot be written.
     """
     target, building = directory / f"{updates:09d}", directory / f".building-{updates:09d}"
-    data = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    data = save_tensors(host_copies(tensors))
     facts = {"config_hash": config_hash, "updates": updates, "bytes": len(data), "sha256": sha256_of(data)}
     content = {"format": FORMAT, **facts, **state}
     content["checksum"] = _checksum(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips gradients and measures their norms, before and after.
+"""Takes the mean of gradients over the ranks, clips them, and measures their norms, before and after.
 
 A norm is always the L2 norm over all tensors of a network or of one of its parts, never a sum of norms.
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from td3_driving.learning.networks import Network
+from td3_driving.learning.ranks.sharing import ALONE, Alone
 
 
 def global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
@@ -23,18 +24,25 @@ def global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
     return norm
 
 
-def clip_and_measure(network: Network, max_norm: float, name: str) -> dict[str, Tensor]:
-    """Scale the gradients of ``network`` to a global norm of at most ``max_norm``.
+def gradients_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Gradients of all parameters of ``optimizer`` that have one."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def clip_and_measure(network: Network, max_norm: float, name: str, ranks: Alone = ALONE) -> dict[str, Tensor]:
+    """Scale the gradients of ``network``, their mean over all ``ranks``, to a global norm of at most ``max_norm``.
 
     Returns:
         ``gradients/`` series of ``name``: the norms of the parts cnn (where there is one) and mlp before clipping, of
         the whole before and after, and whether clipping was needed (1 or 0).
     """
     parts = {part: network.part(part) for part in ("cnn", "mlp")}
-    norms = {part: global_norm(parameters) for part, parameters in parts.items()}
-    before = torch.hypot(norms["cnn"], norms["mlp"])
     parameters = parts["cnn"] + parts["mlp"]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    ranks.average(gradients)
+    norms = {part: global_norm(parameters) for part, parameters in parts.items()}
+    before = torch.hypot(norms["cnn"], norms["mlp"])
     torch._foreach_mul_(gradients, torch.clamp(max_norm / before, max=1.0))
     # No series rather than zeros for an encoder that is not there: zeros would say that it learns nothing.
     measured = {f"gradients/{name}_{part}_norm": norm for part, norm in norms.items() if parts[part]}

@@ -24,17 +24,18 @@ class Imitation:
     def __init__(self, rule: LearningSettings) -> None:
         self._rule = rule
 
-    def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int) -> tuple[Tensor, Report]:
+    def __call__(self, objective: ActorObjective, inputs: Transitions, updates: int | Tensor) -> tuple[Tensor, Report]:
         imitation = imitation_loss(objective.action, inputs.teacher, self._rule.teacher_braking)
         scale = imitation_weight(self._rule, updates) * objective.q.detach().abs().mean()
         return scale * imitation, {"debug/imitation_loss": imitation.detach()}
 
 
-def imitation_weight(rule: LearningSettings, updates: int) -> float:
+def imitation_weight(rule: LearningSettings, updates: int | Tensor) -> float | Tensor:
     """Weight after ``updates``: linear from ``teacher_weight`` to ``teacher_weight_end``; 0 without a teacher."""
     if rule.teacher == "none":
         return 0.0
-    share = min(updates / rule.teacher_decay, 1.0)
+    share = updates / rule.teacher_decay
+    share = share.clamp(max=1.0) if isinstance(share, Tensor) else min(share, 1.0)
     return rule.teacher_weight + share * (rule.teacher_weight_end - rule.teacher_weight)
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from td3_driving.driving.experience import Experience
 from td3_driving.learning.bounds import ExperienceBounds
-from td3_driving.learning.replay import ReplayMemory
+from td3_driving.learning.ranks.divided_memory import StepMemory
 from td3_driving.settings import Settings
 
 MAX_MISSING_RANGES = 1000
@@ -122,7 +122,7 @@ class ExperienceIntake:
         heal: leave out what comes before a missing message, because the actor sends it again.
     """
 
-    def __init__(self, settings: Settings, state_dim: int, memory: ReplayMemory, heal: bool = False) -> None:
+    def __init__(self, settings: Settings, state_dim: int, memory: StepMemory, heal: bool = False) -> None:
         self._bounds = ExperienceBounds(settings, state_dim)
         self._memory = memory
         self._heal = heal

@@ -108,9 +108,14 @@ class Actor(Network):
 
 
 class Critic(Network):
-    """Twin Q functions on the same features, which :class:`CameraCritic` and :class:`PrivilegedCritic` make."""
+    """Twin Q functions on the same features, which :class:`CameraCritic` and :class:`PrivilegedCritic` make.
+
+    Attributes:
+        sees_frames: whether the features depend on the frames.
+    """
 
     heads: nn.ModuleList
+    sees_frames = True
 
     def features(self, seen: Inputs) -> Tensor:
         """What the heads are given beside the action, ``(B, features)``."""
@@ -146,6 +151,8 @@ class CameraCritic(Critic):
 
 class PrivilegedCritic(Critic):
     """Knows lane and traffic and sees no frame: it has no encoder (Pinto et al. 2018)."""
+
+    sees_frames = False
 
     def __init__(self, settings: NetworkSettings, privileged_dim: int) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from td3_driving.learning.networks import Network
 from td3_driving.settings import LearningSettings
@@ -14,8 +15,18 @@ from td3_driving.settings import LearningSettings
 def make_adam(network: Network, cnn_lr: float, mlp_lr: float) -> torch.optim.Adam:
     """Adam over the trained weights, with one learning rate for the encoder, if there is one, and one for the rest."""
     parts = (("cnn", cnn_lr), ("mlp", mlp_lr))
-    groups = [{"params": network.part(part), "lr": rate, "part": part} for part, rate in parts if network.part(part)]
-    return torch.optim.Adam(groups, fused=True)
+    device = next(network.parameters()).device
+    groups = [
+        {"params": network.part(part), "lr": rate_on(device, rate), "part": part}
+        for part, rate in parts
+        if network.part(part)
+    ]
+    return torch.optim.Adam(groups, fused=True, capturable=device.type == "cuda")
+
+
+def rate_on(device: torch.device, rate: float) -> float | Tensor:
+    """A learning rate; on a CUDA device a tensor, so that a recorded update reads the rate of its time."""
+    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
 
 
 def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], rule: LearningSettings, updates: int) -> None:
@@ -26,4 +37,8 @@ def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], rule: Learni
     factor = 1.0 + share * (rule.lr_end - 1.0)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+            rate = factor * group.setdefault("initial_lr", float(group["lr"]))
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate

@@ -36,7 +36,9 @@ REHEARSAL = {
     "learning.batch_size": 4,
     "learning.policy_delay": 1,
     "learning.device": "cpu",
+    "learning.compile": "off",
     "learning.threads": 1,
+    "learning.learners": 1,
     "replay.capacity": 100,
     "pacing.learning_starts": 8,
     "pacing.train_freq": 1,
@@ -45,6 +47,8 @@ REHEARSAL = {
     "run.steps": 100,
     "run.log_period": 100,
 }
+CUDA_ONLY = {"learning.capture", "replay.device_share"}
+"""Settings that the rehearsal, which is on the processor, does not read."""
 EPISODE = 4
 TOLERANCE = 1e-5
 
@@ -87,7 +91,9 @@ def preflight(
 def rehearse(settings: Settings, state_dim: int, factory: AgentFactory = make_agent) -> list[CheckResult]:
     """The built-in checks on a trainer that lives in a temporary folder."""
     threads = torch.get_num_threads()
-    observed, audit = tracked(from_flat(REHEARSAL, settings))
+    # The wiring does not depend on the number format, so none is looked for.
+    precision = {"learning.precision": "float32"} if settings.learning.precision == "auto" else {}
+    observed, audit = tracked(from_flat(REHEARSAL | precision, settings))
     try:
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(observed, Path(folder), state_dim, factory)
@@ -232,7 +238,7 @@ def settings_honoured(agent: LearningAgent, settings: Settings, unread: Sequence
 def needless_settings(agent: LearningAgent, settings: Settings) -> set[str]:
     """Settings that nobody reads under these settings, as ``group.name``."""
     rule = settings.learning
-    needless = {f"learning.{name}" for name in agent.algorithm.unused}
+    needless = {f"learning.{name}" for name in agent.algorithm.unused} | CUDA_ONLY
     needless |= {f"network.{name}" for name in agent.actor.encoder.unused}
     if rule.teacher == "none":
         needless |= {"learning.teacher_weight", "learning.teacher_weight_end", "learning.teacher_decay"}

@@ -14,10 +14,19 @@ KEPT_BYTES = 2**31 - 1
 LARGEST_BLOCK = 2**30
 
 
-def prepare_process(threads: int) -> None:
-    """Give torch ``threads`` CPU threads (0 = one per usable core) and keep freed memory for the next update."""
-    torch.set_num_threads(threads or usable_cores())
+def prepare_process(threads: int, learners: int = 1) -> None:
+    """Give torch ``threads`` CPU threads and keep freed memory for the next update.
+
+    Args:
+        threads: 0 = one per usable core, which ``learners`` processes of this machine share.
+    """
+    torch.set_num_threads(threads or max(usable_cores() // learners, 1))
     keep_freed_memory()
+
+
+def prepare_to_act() -> None:
+    """Set up a thread that runs the network: one observation at a time gives further threads nothing but spinning."""
+    prepare_process(threads=1)
 
 
 def usable_cores() -> int:

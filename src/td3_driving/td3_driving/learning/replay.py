@@ -21,22 +21,27 @@ from td3_driving.driving.reward import greatest_reward
 from td3_driving.learning.batch import Batch
 from td3_driving.learning.replay_check import SlotFaults
 from td3_driving.learning.replay_files import NO_POSITION, SlotShape
+from td3_driving.learning.replay_links import NO_SLOT, Links
 from td3_driving.learning.replay_store import ReplayStore, StreamEnd
 from td3_driving.settings import Settings
 
-NO_SLOT = -1
-
 
 class StoredStep(NamedTuple):
-    """What a stored step earned, and whether it closed its episode."""
+    """What a stored step earned, and whether it closed its episode; ``number`` counts the steps of the run from 1."""
 
+    number: int
     actor_id: str
     reward: float
     closes_episode: bool
 
 
 class ReplayMemory:
-    """A ring of linked frames; it samples uniformly from the transitions that are whole."""
+    """A ring of linked frames; it samples uniformly from the transitions that are whole.
+
+    Attributes:
+        capacity: slots.
+        links: between the slots.
+    """
 
     def __init__(self, settings: Settings, state_dim: int, directory: Path | None) -> None:
         """Open the memory in ``directory`` or make it; ``None`` keeps it in main memory.
@@ -45,19 +50,15 @@ class ReplayMemory:
             ReplayError: the files belong to another configuration, their header is damaged, or the disk is too small.
         """
         observation = settings.observation
-        self._stack, self._stride = observation.stack, observation.stack_stride
-        self._before = (self._stack - 1) * self._stride
         self._channels, *self._size = stack_shape(observation)
-        self._n_step = settings.learning.n_step
-        self._gamma = settings.learning.gamma
-        self._reward_clip = settings.learning.reward_clip
-        self.capacity = settings.replay.capacity
+        # Every rank of the learner keeps its share.
+        self.capacity = -(-settings.replay.capacity // settings.learning.learners)
         greatest = greatest_reward(settings.reward)
         shape = SlotShape(frame_shape(observation), state_dim, privileged_dim(settings), greatest)
         self._store = ReplayStore(self.capacity, shape, settings.digest(), directory)
         self._frames, self._records = self._store.frames, self._store.records
-        self._previous = np.full(self.capacity, NO_SLOT, np.int32)
-        self._next = np.full(self.capacity, NO_SLOT, np.int32)
+        self.links = Links(settings, self._records)
+        self._previous, self._next = self.links.previous, self.links.next
         self._sampleable = np.zeros(self.capacity, bool)
         self._sampleable_count = 0
         self._newest: dict[tuple[str, int], int] = {}
@@ -65,8 +66,13 @@ class ReplayMemory:
         self._relink()
 
     @property
+    def store(self) -> ReplayStore:
+        """Frames and records by slot, to be read only."""
+        return self._store
+
+    @property
     def inserted(self) -> int:
-        """Transitions ever appended."""
+        """Number of the newest transition ever appended, counted from 1 over the run."""
         return self._store.inserted
 
     @property
@@ -93,18 +99,19 @@ class ReplayMemory:
         """The newest stored step of each (actor, session) that still has one."""
         return self._store.stream_ends()
 
-    def append(self, experience: Experience, linked: bool) -> None:
+    def append(self, experience: Experience, linked: bool, number: int | None = None) -> None:
         """Store one step.
 
         Args:
             experience: checked, see :mod:`td3_driving.learning.intake`.
             linked: the step before it in its episode is the newest one of this actor and session in the memory;
                 ``False`` for the first step of an episode and after a gap.
+            number: of the step in the run, counted from 1, where other ranks store steps too.
         """
         self.show(self.inserted)
         key = (experience.actor_id, experience.session_id)
         final = experience.closes_episode and experience.final_frame is not None
-        positions = self._store.begin(2 if final else 1)
+        positions = self._store.begin(2 if final else 1, number)
         for position in positions:
             self._evict(position)
         newest = self._newest.pop(key, NO_POSITION)
@@ -142,7 +149,8 @@ class ReplayMemory:
             self._link(int(record["previous"]), position)
             if not record["final"]:
                 closed = bool(record["terminated"] or record["truncated"])
-                steps.append(StoredStep(actors.get(int(record["stream"]), ""), float(record["reward"]), closed))
+                actor = actors.get(int(record["stream"]), "")
+                steps.append(StoredStep(int(record["ordinal"]), actor, float(record["reward"]), closed))
         return steps
 
     def sample(self, size: int, generator: np.random.Generator) -> Batch:
@@ -151,26 +159,22 @@ class ReplayMemory:
         Raises:
             ValueError: there is none.
         """
-        return self.gather(self._draw(size, generator))
+        return self.gather(self.draw(size, generator))
 
     def gather(self, slots: NDArray[np.int64]) -> Batch:
         """The transitions that start at ``slots`` (B,), all of them sampleable."""
-        rewards, discounts, terminated, ends = self._returns(slots)
-        overlapping = self._n_step == 1 and self._stride == 1
-        beyond = ends[:, None] if overlapping else self._history(ends)
-        window = self._frames[np.concatenate([self._history(slots), beyond], axis=1)]
-        records = self._records
+        at, records = self.links.locate(slots), self._records
         return Batch(
-            window=window.reshape(len(slots), -1, *self._size),
+            window=self._frames[at.window].reshape(len(slots), -1, *self._size),
             channels=self._channels,
             states=records["state"][slots],
             privileged=records["privileged"][slots],
             actions=records["action"][slots],
-            rewards=rewards,
-            discounts=discounts,
-            terminated=terminated,
-            next_states=records["state"][ends],
-            next_privileged=records["privileged"][ends],
+            rewards=at.rewards,
+            discounts=at.discounts,
+            terminated=at.terminated,
+            next_states=records["state"][at.ends],
+            next_privileged=records["privileged"][at.ends],
             teacher_actions=records["teacher"][slots],
         )
 
@@ -186,8 +190,11 @@ class ReplayMemory:
         """Write the files out to the disk."""
         self._store.flush()
 
-    def _draw(self, size: int, generator: np.random.Generator) -> NDArray[np.int64]:
-        """Draw by rejection while that is cheap; the result depends on the content alone, not on its history."""
+    def draw(self, size: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Slots at which ``size`` transitions start; see :meth:`sample`.
+
+        It draws by rejection while that is cheap; the result depends on the content alone, not on its history.
+        """
         if self._sampleable_count == 0:
             raise ValueError(f"none of the {self.inserted} inserted transitions can be sampled")
         if 4 * self._sampleable_count < self.used:
@@ -197,38 +204,6 @@ class ReplayMemory:
             drawn = generator.integers(0, self.used, 2 * size)
             chosen = np.concatenate([chosen, drawn[self._sampleable[drawn]]])
         return chosen[:size]
-
-    def _history(self, slots: np.ndarray) -> np.ndarray:
-        """Slots of the stacks that end at ``slots``: (B, stack); the first frame of an episode precedes itself."""
-        columns = np.empty((len(slots), self._stack), np.int64)
-        columns[:, -1] = slots
-        reached = slots
-        for depth in range(self._stack - 2, -1, -1):
-            for _ in range(self._stride):
-                reached = self._previous[reached]
-            columns[:, depth] = reached
-        return columns
-
-    def _returns(self, slots: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Rewards summed over up to ``n_step`` steps, discount beyond, termination, slot of the observation beyond.
-
-        Where the chain ends sooner (end of episode, gap, newest step) the sum is shorter and its discount accordingly.
-        """
-        ends, total = slots.astype(np.int64), np.zeros(len(slots))
-        factor, alive = np.ones(len(slots)), np.ones(len(slots), bool)
-        terminated = np.zeros(len(slots), bool)
-        for _ in range(self._n_step):
-            alive &= self._next[ends] != NO_SLOT
-            total += np.where(alive, factor * self._clipped(self._records["reward"][ends]), 0.0)
-            terminated |= alive & self._records["terminated"][ends]
-            factor = np.where(alive, factor * self._gamma, factor)
-            ends = np.where(alive, self._next[ends], ends)
-            alive &= ~terminated
-        discounts = np.where(terminated, 0.0, factor)
-        return total.astype(np.float32), discounts.astype(np.float32), terminated, ends
-
-    def _clipped(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(rewards, -self._reward_clip, self._reward_clip) if self._reward_clip > 0.0 else rewards
 
     def _predecessor(self, position: int, newest: int, experience: Experience, linked: bool) -> int:
         """The position whose frame comes before this one in the stack; its own for the first step of an episode."""
@@ -247,7 +222,7 @@ class ReplayMemory:
             self._mark(earlier, self._has_stack(earlier))
 
     def _has_stack(self, slot: int) -> bool:
-        for _ in range(self._before):
+        for _ in range(self.links.before):
             before = int(self._previous[slot])
             if before == NO_SLOT:
                 return False
@@ -265,7 +240,7 @@ class ReplayMemory:
         self._previous[slot] = self._next[slot] = NO_SLOT
         if follower != NO_SLOT:
             self._previous[follower] = NO_SLOT
-        for _ in range(self._before):
+        for _ in range(self.links.before):
             if follower == NO_SLOT:
                 return
             self._mark(follower, False)
@@ -287,7 +262,7 @@ class ReplayMemory:
         follows = linked & (previous != positions)
         self._next[previous[follows] % self.capacity] = slots[follows]
         reached = np.arange(self.capacity)
-        for _ in range(self._before):
+        for _ in range(self.links.before):
             reached = np.where(reached == NO_SLOT, NO_SLOT, self._previous[reached])
         self._sampleable = (self._next != NO_SLOT) & (reached != NO_SLOT)
         self._sampleable_count = int(self._sampleable.sum())

@@ -77,6 +77,7 @@ class ReplayStore:
         self._directory = directory
         self._streams: dict[tuple[str, int], int] = {}
         self._unwritten_streams = False
+        self._number = 0
         self.whole = np.ones(capacity, bool)
         self.faults = SlotFaults()
         dtype = record_type(shape)
@@ -101,7 +102,7 @@ class ReplayStore:
 
     @property
     def inserted(self) -> int:
-        """Transitions ever written."""
+        """Number of the newest transition ever written."""
         return int(self._counters[0, 2])
 
     @property
@@ -119,9 +120,10 @@ class ReplayStore:
         positions = self._written()
         return positions[~self.whole[positions % self.capacity]]
 
-    def begin(self, count: int) -> list[int]:
-        """Announce and return the next ``count`` positions."""
+    def begin(self, count: int, number: int | None = None) -> list[int]:
+        """Announce and return the next ``count`` positions, for transition ``number``; None is the one that follows."""
         first = self.committed
+        self._number = self.inserted + 1 if number is None else number
         self._counters[0, 0] = first + count
         self._counters[1, 0] = ~(first + count)
         return list(range(first, first + count))
@@ -146,7 +148,7 @@ class ReplayStore:
 
     def commit(self) -> None:
         """Count what was begun, one transition, as written."""
-        self._count(self.begun, self.begun, self.inserted + 1)
+        self._count(self.begun, self.begun, self._number)
 
     def actors(self) -> dict[int, str]:
         """Name of the actor of each stream by its number."""
@@ -190,7 +192,7 @@ class ReplayStore:
     def _record(self, position: int, previous: int, experience: Experience) -> Any:
         record = self.records[position % self.capacity]
         record["position"] = position
-        record["previous"], record["ordinal"] = previous, self.inserted + 1
+        record["previous"], record["ordinal"] = previous, self._number
         record["stream"] = self._stream(experience)
         record["sequence"], record["episode"] = experience.sequence, experience.episode_id
         record["step"] = experience.step_index

@@ -45,7 +45,7 @@ class Meter:
     def pop(self) -> dict[str, float]:
         """The window as numbers; a new window begins."""
         values = {
-            tag: float(value) if _is_extreme(tag) else float(value) / self._counts[tag]
+            tag: float(value) if is_extreme(tag) else float(value) / self._counts[tag]
             for tag, value in self._values.items()
         }
         self._values, self._counts = {}, {}
@@ -155,7 +155,8 @@ def parameter_statistics(networks: Iterable[tuple[str, Network]]) -> dict[str, f
     return values
 
 
-def _is_extreme(tag: str) -> bool:
+def is_extreme(tag: str) -> bool:
+    """Whether a series keeps its extreme instead of its mean."""
     return tag.endswith(("_max", "_min"))
 
 

@@ -5,6 +5,8 @@ It does the updates that are due before it inserts the next experience, whatever
 update can sample depends on the order of the insertions alone. A learner that was killed does the updates since its
 last checkpoint again, each from the memory as it was then, and comes to the same weights. That needs a memory in which
 no step was overwritten.
+
+Where several learners act as one, it is rank 0, and hands on to the others what is theirs.
 """
 
 from __future__ import annotations
@@ -20,12 +22,16 @@ from td3_driving.driving.experience import Experience
 from td3_driving.learning import agent_state
 from td3_driving.learning.agent import LearningAgent, make_agent
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from td3_driving.learning.deciding import decided
 from td3_driving.learning.intake import ExperienceIntake, IntakeCounters, IntakeOutcome
 from td3_driving.learning.pacing import RateLimiter
 from td3_driving.learning.process import prepare_process
+from td3_driving.learning.ranks.divided_memory import kept_in
+from td3_driving.learning.ranks.sharing import ALONE, Alone
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
-from td3_driving.learning.series import ActionMeter, FrameMeter, LogPoint, Meter, ReturnScale, parameter_statistics
+from td3_driving.learning.series import ActionMeter, FrameMeter, LogPoint, ReturnScale, parameter_statistics
+from td3_driving.learning.updater import make_updater
 from td3_driving.learning.weights import PolicySnapshot, take_frozen, take_snapshot, take_trained
 from td3_driving.runs.disk import LastingWrites
 from td3_driving.settings import Settings
@@ -41,28 +47,41 @@ class Trainer:
     """One learner with its memory, pacing, series and checkpoints.
 
     Attributes:
+        memory: what this rank has stored, of :attr:`whole`, what all ranks have.
         frozen_weights: the frozen weights of the actor's encoder, for the policy; ``None`` where it has none.
     """
 
     def __init__(
-        self, settings: Settings, run_directory: Path, state_dim: int, factory: AgentFactory = make_agent
+        self,
+        settings: Settings,
+        run_directory: Path,
+        state_dim: int,
+        factory: AgentFactory = make_agent,
+        ranks: Alone = ALONE,
     ) -> None:
-        """Start in ``run_directory``, or resume from the checkpoint and the replay memory there.
+        """Start in ``run_directory``, or resume from the checkpoint and the replay memory there, with ``ranks``.
 
         Raises:
             ReplayError, CheckpointError: they belong to another run, or do not fit together.
+            RankLost: a rank could not begin.
         """
-        prepare_process(settings.learning.threads)
+        prepare_process(settings.learning.threads, ranks.here)
         self.settings = settings
         self.config_hash = settings.digest()
         self.limiter = RateLimiter(settings.pacing)
-        self.agent = factory(settings, state_dim, settings.run.seed)
-        self.memory = ReplayMemory(settings, state_dim, run_directory / "replay" if settings.replay.on_disk else None)
-        self.intake = ExperienceIntake(settings, state_dim, self.memory, heal=settings.pacing.mode == "strict")
+        form = decided(settings, state_dim)
+        self.agent = factory(form, state_dim, settings.run.seed)
+        if ranks.size > 1:
+            self.agent.join(ranks)
+        self.ranks = ranks
+        self.memory = ReplayMemory(settings, state_dim, kept_in(settings, run_directory, 0))
+        self.whole = ranks.divide(self.memory)
+        self.intake = ExperienceIntake(settings, state_dim, self.whole, heal=settings.pacing.mode == "strict")
         self._checkpoints = run_directory / "checkpoints"
         self._sampling = np.random.default_rng(settings.run.seed)
         self._scale = ReturnScale(settings.learning.gamma)
-        self._meter, self._actions, self._frames = Meter(), ActionMeter(), FrameMeter()
+        self._updater = make_updater(form, self.agent, self.memory, self._sampling, ranks)
+        self._actions, self._frames = ActionMeter(), FrameMeter()
         self._log_points: deque[LogPoint] = deque()
         self._log_due = False
         self._logged = (0, 0)
@@ -72,7 +91,7 @@ class Trainer:
         self._unsaved = False
         self._restore()
         self._require_transitions()
-        if damage := self.memory.faults.sentence():
+        if damage := self.whole.faults.sentence():
             self._news.append(f"the replay memory was damaged: {damage}")
         self.frozen_weights = take_frozen(self.agent.actor, self.config_hash)
 
@@ -130,11 +149,12 @@ class Trainer:
         allowed = self.pending if max_updates is None else min(self.pending, max_updates)
         for _ in range(allowed):
             self._show(self.limiter.inserted_at(self.updates + 1))
-            if not self.memory.sampleable:
+            if not self.whole.sampleable:
                 break
             self._update()
         if self._log_due and self.pending == 0:
             self._log_due = False
+            self._require_finite()
             self._log()
         return self.pending
 
@@ -143,13 +163,20 @@ class Trainer:
         return self._log_points.popleft() if self._log_points else None
 
     def weights(self) -> PolicySnapshot:
-        """All of the actor as it is now."""
+        """All of the actor as it is now; raises :class:`Diverged` where it learned from a loss that is not finite."""
+        self._require_finite()
         return take_snapshot(self.agent.actor, self.updates, self.inserted, self.config_hash)
 
     def trained_weights(self) -> PolicySnapshot:
-        """What a policy needs of the actor as it is now, once it has :attr:`frozen_weights`."""
+        """What a policy needs of the actor as it is now, once it has :attr:`frozen_weights`; raises as above."""
+        self._require_finite()
         frozen = self.frozen_weights.sha256 if self.frozen_weights else ""
         return take_trained(self.agent.actor, frozen, self.updates, self.inserted, self.config_hash)
+
+    @property
+    def way(self) -> str:
+        """Where and how the updates are computed, in one sentence without its end."""
+        return self._updater.sentence()
 
     def pop_news(self) -> str:
         """The oldest sentence about the files of the run not handed out yet; "" if there is none."""
@@ -171,7 +198,8 @@ class Trainer:
         Raises:
             OSError: it cannot be written.
         """
-        self.memory.write_names()
+        self.whole.write_names()
+        ranks, generators = self.ranks.states(self.agent)
         state = {
             "policy_updates": self.agent.policy_updates,
             "inserted": self.inserted,
@@ -179,25 +207,28 @@ class Trainer:
             "sampling": self._sampling.bit_generator.state,
             "scale": self._scale.state(),
             "intake": self.intake.state(),
+            **({"ranks": ranks} if ranks else {}),
         }
-        tensors = agent_state.collect(self.agent)
+        tensors = agent_state.collect(self.agent) | generators
         return save_checkpoint(self._checkpoints, self.updates, self.config_hash, tensors, state)
 
     def _show(self, inserted: int) -> None:
         """Let the memory of a killed learner show what it held after ``inserted`` steps."""
-        for step in self.memory.show(inserted):
-            self._scale.add(*step)
+        for step in self.whole.show(inserted):
+            self._scale.add(step.actor_id, step.reward, step.closes_episode)
 
     def _update(self) -> None:
-        batch = self.memory.sample(self.settings.learning.batch_size, self._sampling)
-        scale = self._scale.value if self.settings.learning.reward_scaling else 1.0
-        report = self.agent.update(batch, scale)
-        self._meter.add(report)
-        if not torch.isfinite(report["train/critic_loss"]):
-            self._log()
-            raise Diverged(f"the critic's loss is {float(report['train/critic_loss'])} at update {self.updates}")
-        if self.updates % self.settings.pacing.checkpoint_period == 0:
+        self._updater.update(self._scale.value if self.settings.learning.reward_scaling else 1.0)
+        due = self.updates % self.settings.pacing.checkpoint_period == 0
+        self._require_finite(due)
+        if due:
             self.keep()
+
+    def _require_finite(self, now: bool = True) -> None:
+        """Raise :class:`Diverged` if a loss is not finite; unless ``now``, the updates choose when to look."""
+        if fault := self._updater.fault(now):
+            self._log()
+            raise Diverged(fault)
 
     def _is_over(self) -> bool:
         return self.inserted > self.settings.run.steps
@@ -209,7 +240,7 @@ class Trainer:
             self.keep()
 
     def _window(self) -> dict[str, float]:
-        return self._meter.pop() | self._actions.pop() | self._frames.pop()
+        return self._updater.pop_series() | self._actions.pop() | self._frames.pop()
 
     def _agent_series(self) -> dict[str, float]:
         steps, updates = self.inserted - self._logged[0], self.updates - self._logged[1]
@@ -217,9 +248,9 @@ class Trainer:
             "agent/total_iterations": float(self.updates),
             "agent/updates_per_step": updates / steps if steps else 0.0,
             "agent/is_training": float(self.updates > 0),
-            "agent/buffer_utilization": self.memory.used / self.memory.capacity,
-            "progress/buffer_size": float(self.memory.sampleable),
-            "replay/left_out": float(self.memory.faults.dropped),
+            "agent/buffer_utilization": self.whole.used / self.whole.capacity,
+            "progress/buffer_size": float(self.whole.sampleable),
+            "replay/left_out": float(self.whole.faults.dropped),
             **({"replay/gone": float(self.counters.gone)} if self.settings.pacing.mode == "strict" else {}),
             "agent/checkpoints_passed_over": float(self._passed_over),
             **self.agent.learning_rates(),
@@ -233,23 +264,24 @@ class Trainer:
         Raises:
             ReplayError: that is so.
         """
-        least, left = self.settings.learning.batch_size, self.memory.sampleable
-        if self.memory.faults.dropped and left < least and self.updates_due:
+        least, left = self.settings.learning.batch_size, self.whole.sampleable
+        if self.whole.faults.dropped and left < least and self.updates_due:
             raise ReplayError(
                 f"the run cannot go on: {left} of {self.inserted:,} transitions are left, a batch needs {least};"
-                f" {self.memory.faults.sentence()}"
+                f" {self.whole.faults.sentence()}"
             )
 
     def _restore(self) -> None:
         checkpoint = load_checkpoint(self._checkpoints, self.config_hash)
-        self.memory.rewind(0 if checkpoint is None else checkpoint.state["inserted"])
+        self.whole.rewind(0 if checkpoint is None else checkpoint.state["inserted"])
         if checkpoint is None:
+            self.ranks.restore(self.agent, {}, {})
             return
         state = checkpoint.state
-        if self.memory.inserted < state["inserted"]:
+        if self.whole.inserted < state["inserted"]:
             raise CheckpointError(
                 f"checkpoint of step {state['inserted']} without its replay memory, which holds "
-                f"{self.memory.inserted} steps: the run cannot go on as it was"
+                f"{self.whole.inserted} steps: the run cannot go on as it was"
             )
         if checkpoint.passed_over:
             self._passed_over = len(checkpoint.passed_over)
@@ -263,3 +295,4 @@ class Trainer:
         self._scale.restore(state["scale"])
         self._logged = (int(state["logged"][0]), int(state["logged"][1]))
         self.intake.restore(state["intake"])
+        self.ranks.restore(self.agent, state, checkpoint.tensors)

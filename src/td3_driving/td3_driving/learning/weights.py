@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from td3_driving.learning.host_copy import host_copies
 from td3_driving.learning.networks import Network
 
 METADATA = "td3_driving"
@@ -105,7 +106,7 @@ def frozen_hash(actor: Network) -> str:
 
 def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
     """A safetensors file image of ``tensors``; refuses non-finite values."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = host_copies(tensors)
     _refuse_nonfinite(plain)
     # One entry only: safetensors writes several in random order, and equal weights must have equal bytes.
     return bytes(save_tensors(plain, {METADATA: json.dumps(metadata, sort_keys=True)}))

@@ -48,6 +48,7 @@ class _Topic:
     """What is known of one topic."""
 
     owners: frozenset[str] | None
+    names: dict[str, str] = field(default_factory=dict)
     nameless_since: dict[str, float] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
     doubled_since: dict[str, float] = field(default_factory=dict)
@@ -116,7 +117,14 @@ class Writers:
 
     @staticmethod
     def _named(about: _Topic, endpoints: list[Writer], now: float) -> list[Writer]:
-        """``endpoints`` without those whose name may still come; with those that left before theirs came."""
+        """``endpoints`` without those whose name may still come; with those that left before theirs came.
+
+        A node that leaves may lose its name before its publishers, so a publisher keeps the name that it had.
+        """
+        endpoints = [
+            Writer(about.names.get(end.guid, end.node), end.guid) if unnamed(end) else end for end in endpoints
+        ]
+        about.names = {end.guid: end.node for end in endpoints if not unnamed(end)}
         since = about.nameless_since
         waits = {end.guid: since.get(end.guid, now) for end in endpoints if unnamed(end)}
         left = [Writer(NO_NAME, guid) for guid in since if guid not in {end.guid for end in endpoints}]

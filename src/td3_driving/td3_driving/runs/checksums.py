@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the list of checksums of the small files in a run folder."""
+"""Keeps the list of checksums of ``config.yaml``, ``manifest.json`` and ``evaluation.json`` in a run folder.
+
+What else a run folder holds carries its checksums itself.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from td3_driving.doctor.readers.checksums import FILE, digest_of, listed
-
-SEALED = ("config.yaml", "manifest.json", "evaluation.json")
-"""The files that are listed; what else a run folder holds carries its checksums itself."""
 
 
 @contextmanager

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from td3_driving.driving.vehicle_state import VehicleState
     from td3_driving.sim.world import Vehicles
 
-MOUNT_X, MOUNT_Z = FRONT.x, FRONT.z
-"""Where the front camera sits in the vehicle frame: ahead of and above the vehicle's origin [m]."""
 NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0

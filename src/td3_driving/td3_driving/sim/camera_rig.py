@@ -61,7 +61,11 @@ class CameraRig:
 
     def frame(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
         """Return the policy's frame; see :func:`td3_driving.driving.observation.frame_shape`."""
-        return frame_of(self.images(ego, vehicles), self._observation)
+        return self.frame_of(self.images(ego, vehicles))
+
+    def frame_of(self, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The same, of images that were rendered before."""
+        return frame_of(images, self._observation)
 
     def close(self) -> None:
         """Close the renderers' buffers."""

@@ -24,7 +24,8 @@ from td3_driving.sim.roads import RoadMap, load_map, map_names
 from td3_driving.sim.routes import plan_route, route_between
 from td3_driving.sim.scenarios import scenario_of
 from td3_driving.sim.spawning import OnRoute
-from td3_driving.sim.traffic import Obstacle, Traffic, Unruly
+from td3_driving.sim.traffic import Obstacle, Traffic
+from td3_driving.sim.unruly import Unruly
 from td3_driving.sim.vehicle import Car, CarParameters, Control, advance
 
 __all__ = ["EGO_ID", "Collision", "WorldFrame", "Vehicles", "World", "stamp_ns"]

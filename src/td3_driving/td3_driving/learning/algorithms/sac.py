@@ -22,6 +22,7 @@ from td3_driving.learning.algorithms.base import (
     saturation_penalty,
 )
 from td3_driving.learning.networks import Actor, Inputs
+from td3_driving.learning.optimizers import rate_on
 from td3_driving.settings import Settings
 
 
@@ -70,7 +71,11 @@ class SAC(Algorithm):
         super().__init__(settings, networks)
         device = networks.generator.device
         self.temperature = Temperature().to(device)
-        self.temperature_optimizer = torch.optim.Adam(self.temperature.parameters(), self.rule.actor_mlp_lr)
+        self.temperature_optimizer = torch.optim.Adam(
+            self.temperature.parameters(),
+            rate_on(device, self.rule.actor_mlp_lr),
+            capturable=device.type == "cuda",
+        )
         self._log_density = torch.zeros((), device=device)
 
     def next_value(self, beyond: Inputs) -> Tensor:

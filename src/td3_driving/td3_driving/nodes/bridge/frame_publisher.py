@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +27,7 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu, NavSatFix
 from std_msgs.msg import Float32, String
+from td3_driving_msgs.msg import PolicyFrame
 from visualization_msgs.msg import MarkerArray
 
 from td3_driving.driving import topics
@@ -39,6 +39,7 @@ from td3_driving.nodes.ros.conversions import VEHICLE_FRAME, header, time_messag
 from td3_driving.nodes.ros.optional_messages import message
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.camera import Camera
+from td3_driving.sim.camera_rig import CameraRig
 from td3_driving.sim.traffic import CLASSES
 from td3_driving.sim.world import World, WorldFrame
 
@@ -69,6 +70,8 @@ class CameraMessages:
         self.image = self.blank()
         self.held_back: Image | None = None
         self._pixels = np.frombuffer(self.image.data, dtype=np.uint8).reshape(camera.height, camera.width, 4)
+        self._seen: NDArray[np.uint8] | None = None
+        self._number = -1
 
     def blank(self) -> Image:
         """A black image."""
@@ -76,9 +79,15 @@ class CameraMessages:
         data = array.array("B", bytes(4 * width * height))
         return Image(width=width, height=height, step=4 * width, encoding="bgra8", data=data)
 
+    def seen(self, frame: WorldFrame) -> NDArray[np.uint8]:
+        """The camera's picture of ``frame``, rendered once."""
+        if self._seen is None or self._number != frame.number:
+            self._seen, self._number = self.camera.render(frame.ego, frame.vehicles), frame.number
+        return self._seen
+
     def render(self, frame: WorldFrame) -> None:
-        """Render the camera into :attr:`image`."""
-        self._pixels[:] = self.camera.render(frame.ego, frame.vehicles)
+        """Put the camera's picture into :attr:`image`."""
+        self._pixels[:] = self.seen(frame)
 
     def copy(self) -> Image:
         """Return a copy of :attr:`image`."""
@@ -94,15 +103,15 @@ class FramePublisher:
         node: owner of the publishers.
         settings: image size, field of view, step.
         world: what is published.
-        cameras: render the images.
+        rig: renders the images, and makes the policy's frame of them.
 
     Raises:
         MissingPackageError: a package with message definitions is not installed.
     """
 
-    def __init__(self, node: Node, settings: SimulatorSettings, world: World, cameras: Sequence[Camera]) -> None:
-        self._settings, self._world = settings, world
-        self._cameras = [CameraMessages(camera, settings.camera_fov) for camera in cameras]
+    def __init__(self, node: Node, settings: SimulatorSettings, world: World, rig: CameraRig) -> None:
+        self._settings, self._world, self._rig = settings, world, rig
+        self._cameras = [CameraMessages(camera, settings.camera_fov) for camera in rig.cameras]
         self._objects = bridge_objects.ObjectLists(world.parameters)
         self._tf_message = message("tf2_msgs", "TFMessage")
         self._outlets: dict[str, Outlet] = {}
@@ -135,6 +144,7 @@ class FramePublisher:
             (topics.OBJECTS, message("derived_object_msgs", "ObjectArray"), qos.BRIDGE),
             (topics.ODOMETRY, Odometry, qos.BRIDGE),
             (f"{EGO}/speedometer", Float32, qos.BRIDGE),
+            (topics.FRAME, PolicyFrame, qos.BRIDGE),
             (topics.ROUTE, Path, qos.BRIDGE_LATCHED_ONE),
         )
         for name, kind, profile in rows:
@@ -174,8 +184,14 @@ class FramePublisher:
         return path
 
     def publish(self, frame: WorldFrame, faults: frozenset[str]) -> None:
-        """One frame, in the bridge's order; ``faults`` as in :mod:`td3_driving.sim.faults`."""
+        """One frame, in the bridge's order; ``faults`` as in :mod:`td3_driving.sim.faults`.
+
+        The policy of the run goes first: it computes while the other topics are filled.
+        """
         stamp_ns = frame.ego.stamp_ns
+        if self._heard(topics.FRAME):
+            seen = self._rig.frame_of([camera.seen(frame) for camera in self._cameras])
+            self._send(topics.FRAME, convert.policy_frame(frame, seen, self._objects.neighbours(frame)))
         if self._heard(topics.BRIDGE_STATUS):
             self.publish_status(frame.number, running=True)
         if self._heard("clock"):

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import array
 import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,14 @@ from carla_msgs.msg import (
     CarlaLaneInvasionEvent,
 )
 from geometry_msgs.msg import PoseStamped, Quaternion, TransformStamped, Vector3
-from nav_msgs.msg import Odometry, Path
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as Path
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Imu, NavSatFix
+from td3_driving_msgs.msg import PolicyFrame
 
 from td3_driving.driving.cameras import MountedCamera
+from td3_driving.driving.drivers import Neighbours
 from td3_driving.nodes.ros.conversions import MAP_FRAME, VEHICLE_FRAME, header, pose, quaternion
 from td3_driving.sim.vehicle import GRAVITY, CarParameters, Control
 from td3_driving.sim.world import EGO_ID, Collision, WorldFrame
@@ -63,6 +68,28 @@ def spoil(message: Odometry) -> Odometry:
     message.pose.pose.position.x = message.pose.pose.position.y = math.nan
     message.twist.twist.linear.x = math.nan
     return message
+
+
+def policy_frame(frame: WorldFrame, seen: NDArray[np.uint8], neighbours: Neighbours) -> PolicyFrame:
+    """The message for the policy of the run: to the bit what it would gather from the bridge's topics.
+
+    Args:
+        seen: what it sees, see :func:`td3_driving.driving.observation.frame_shape`.
+        neighbours: the other vehicles as the object lists tell them.
+    """
+    ego = frame.ego
+    others = np.concatenate([getattr(neighbours, row.name) for row in fields(Neighbours)])
+    yaw = yaw_of(quaternion(ego.yaw))
+    return PolicyFrame(
+        header=header(ego.stamp_ns, MAP_FRAME),
+        frame_height=seen.shape[-2],
+        frame_width=seen.shape[-1],
+        frame=array.array("B", seen.tobytes()),
+        vehicle=np.array((ego.x, ego.y, ego.z, yaw, ego.speed, ego.lateral_speed, ego.yaw_rate)),
+        others=array.array("d", others.tobytes()),
+        collisions=len(frame.collisions),
+        lane_invasions=len(frame.lane_invasions),
+    )
 
 
 def control_message(control: Control) -> CarlaEgoVehicleControl:

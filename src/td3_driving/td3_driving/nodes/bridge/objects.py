@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from visualization_msgs.msg import Marker, MarkerArray
 
 from td3_driving.driving import object_list as objects
+from td3_driving.driving.drivers import Neighbours
 from td3_driving.nodes.ros.conversions import MAP_FRAME, header, pose
 from td3_driving.sim.roads import RoadMap
 from td3_driving.sim.vehicle import CarParameters
@@ -32,6 +33,10 @@ class ObjectLists:
         """Count the objects of ``frame``; call it once for each frame that is published."""
         present = [EGO_ID, *frame.vehicles.ids.tolist()]
         self._age = {number: self._age.get(number, 0) + 1 for number in present}
+
+    def neighbours(self, frame: WorldFrame) -> Neighbours:
+        """The traffic as the list of :meth:`others` tells it, to the bit."""
+        return objects.from_numbers(self._traffic(frame).T)
 
     def others(self, frame: WorldFrame) -> bytes:
         """``ObjectArray`` of the traffic, serialised."""

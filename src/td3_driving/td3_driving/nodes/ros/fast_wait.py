@@ -9,10 +9,12 @@ the entities that answer a frame are waited for; an executor serves the rest per
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+from rclpy.client import Client
 from rclpy.context import Context
+from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerGuardCondition
@@ -21,16 +23,41 @@ from rclpy.subscription import Subscription
 WITH_INFO = Subscription.CallbackType.WithMessageInfo
 
 
+class OpenCall(Protocol):
+    """A call of a service that takes its answer itself."""
+
+    @property
+    def client(self) -> Client[Any, Any]:
+        """That made the call."""
+        ...
+
+    def take(self) -> bool:
+        """Take the answer; returns whether there was one."""
+        ...
+
+
 class FastWait:
     """Takes messages of ``subscriptions`` and requests of ``services`` and hands them to their own callbacks.
 
     Callers may replace entries of the lists at any time but may not add any.
+
+    Args:
+        guards: guard conditions that end a wait too; their own callbacks are called.
+        calls: open calls that take their answers themselves.
     """
 
-    def __init__(self, context: Context, subscriptions: list[Subscription], services: list[Service]) -> None:
-        self._subscriptions, self._services = subscriptions, services
+    def __init__(
+        self,
+        context: Context,
+        subscriptions: list[Subscription],
+        services: list[Service],
+        guards: Sequence[GuardCondition] = (),
+        calls: Sequence[OpenCall] = (),
+    ) -> None:
+        self._subscriptions, self._services, self._guards, self._calls = subscriptions, services, guards, calls
         self._interrupt = SignalHandlerGuardCondition(context=context)
-        self._set: Any = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, len(services), 0, _handle(context))
+        counts = len(subscriptions), 1 + len(guards), 0, len(calls), len(services), 0
+        self._set: Any = _rclpy.WaitSet(*counts, _handle(context))
 
     def once(self, timeout: float) -> bool:
         """Serve what has arrived, else wait up to ``timeout`` [s] of wall time; returns whether anything came."""
@@ -41,9 +68,19 @@ class FastWait:
         for service in self._services:
             wait_set.add_service(service.handle)
         wait_set.add_guard_condition(self._interrupt.handle)
+        for guard in self._guards:
+            wait_set.add_guard_condition(guard.handle)
+        for call in self._calls:
+            wait_set.add_client(call.client.handle)
         wait_set.wait(max(int(timeout * 1e9), 0))
+        for guard in self._ready("guard_condition", self._guards) if self._guards else ():
+            if guard.callback is not None:
+                guard.callback()
         ready = [take_message(entity) for entity in self._ready("subscription", self._subscriptions)]
         ready += [self._take_request(entity) for entity in self._ready("service", self._services)]
+        if self._calls:
+            pointers = self._set.get_ready_entities("client")
+            ready += [call.take() for call in self._calls if call.client.handle.pointer in pointers]
         return any(ready)
 
     def drain(self) -> None:
@@ -56,7 +93,7 @@ class FastWait:
             while waiting and take_message(subscription):
                 waiting -= 1
 
-    def _ready(self, kind: str, entities: list[Any]) -> list[Any]:
+    def _ready(self, kind: str, entities: Sequence[Any]) -> list[Any]:
         pointers = self._set.get_ready_entities(kind)
         return [entity for entity in entities if entity.handle.pointer in pointers]
 

@@ -19,6 +19,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription import Subscription
 
 from td3_driving.driving import topics
+from td3_driving.nodes.ros.aside import Aside
 from td3_driving.nodes.ros.senders import Senders, full_name, guid_of, sender_of
 from td3_driving.settings import Settings
 from td3_driving.trust.budget import Budget
@@ -36,6 +37,7 @@ ROLES = {
     topics.EVALUATION: "evaluation",
     topics.GUARD: "guard",
     topics.REFUSALS: "refusals",
+    topics.RUN_OFFER: "offer",
 }
 """Topics whose messages are sealed, and what their seals say that they are."""
 SENDERS = {
@@ -48,6 +50,7 @@ SENDERS = {
     topics.LEARNER_STATUS: ("learner",),
     topics.GUARD: ("diagnostics",),
     topics.REFUSALS: ("policy", "diagnostics"),
+    topics.RUN_OFFER: ("registrar",),
 }
 """Names of the nodes that publish them."""
 DRAINED = 1000
@@ -116,43 +119,68 @@ class Trust:
         return SealedPublisher(self._node.create_publisher(kind, topic, profile), Seal(self._token, ROLES[topic]))
 
     def sealed_subscription(
-        self, kind: type[Any], topic: str, callback: Callable[[Any], object], profile: QoSProfile
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], object],
+        profile: QoSProfile,
+        aside: Aside | None = None,
     ) -> Subscription:
-        """A subscription that calls ``callback`` with the believed messages on ``topic``, one of :data:`ROLES`."""
+        """A subscription that calls ``callback`` with the believed messages on ``topic``, one of :data:`ROLES`.
+
+        Args:
+            aside: checks the seals of long messages beside the node's thread, which calls ``callback``.
+        """
         seal = Seal(self._token, ROLES[topic])
 
         def hand_on(data: bytes, info: Mapping[str, Any]) -> bool:
-            return self._hand_on(seal, data, sender_of(info), kind, callback, topic)
+            guid = sender_of(info)
+            return self._admits(topic, guid) and self._settle(topic, guid, callback, *self._read(seal, data, kind))
 
         def take(data: bytes, info: Mapping[str, Any]) -> None:
             if not hand_on(data, info):
                 self._drain(subscription, hand_on)
 
-        subscription: Subscription = self._node.create_subscription(kind, topic, take, profile, raw=True)
+        def take_aside(data: bytes, info: Mapping[str, Any]) -> None:
+            guid = sender_of(info)
+
+            def settle(outcome: Callable[[], tuple[Belief, Any]]) -> None:
+                if not self._settle(topic, guid, callback, *outcome()):
+                    self._drain(subscription, hand_on)
+
+            if not self._admits(topic, guid):
+                self._drain(subscription, hand_on)
+            elif aside is not None:
+                aside.do(lambda: self._read(seal, data, kind), settle)
+
+        heard = take if aside is None else take_aside
+        subscription: Subscription = self._node.create_subscription(kind, topic, heard, profile, raw=True)
         return subscription
 
-    def _hand_on(
-        self,
-        seal: Seal,
-        data: bytes,
-        guid: bytes | None,
-        kind: type[Any],
-        callback: Callable[[Any], object],
-        topic: str,
-    ) -> bool:
-        """Pass a message of the publisher ``guid`` on if it is believed; returns whether it was."""
+    def _admits(self, topic: str, guid: bytes | None) -> bool:
+        """Whether a message of the publisher ``guid`` is read at all."""
         if self._budget.exhausted(guid, time.monotonic()):
             self.strangers.note(self._who(topic, guid))
             return False
+        return True
+
+    def _read(self, seal: Seal, data: bytes, kind: type[Any]) -> tuple[Belief, Any]:
+        """What to believe of a message, and the message where it is believed, else ``None``."""
         belief = seal.judge(data)
         believed = belief is Belief.GENUINE or (self._open and (belief is Belief.UNSIGNED or self._token is None))
         if not believed:
-            self._refuse(topic, belief, guid)
-            return False
+            return belief, None
         try:
-            message = deserialize_message(data, kind)
+            return belief, deserialize_message(data, kind)
         except (RuntimeError, ValueError):
-            self._refuse(topic, Belief.FALSE, guid)
+            return Belief.FALSE, None
+
+    def _settle(
+        self, topic: str, guid: bytes | None, callback: Callable[[Any], object], belief: Belief, message: Any
+    ) -> bool:
+        """Pass a message of the publisher ``guid`` on if it is believed; returns whether it was."""
+        if message is None:
+            self._refuse(topic, belief, guid)
             return False
         self._budget.prove(guid)
         callback(message)

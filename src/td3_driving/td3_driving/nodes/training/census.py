@@ -36,6 +36,7 @@ SENSED = (
     topics.OBJECTS,
     topics.ALL_OBJECTS,
     topics.BRIDGE_STATUS,
+    topics.FRAME,
 )
 """What a policy learns from, all from one simulator."""
 MANUAL_NODES = ("/carla_manual_control", "/carla_manual_control_ego_vehicle")
@@ -59,6 +60,7 @@ def owners(actors: int, cameras: Sequence[str] = (), resetter: str = RESETTER) -
     learners = (topics.POLICY_WEIGHTS, topics.FROZEN_WEIGHTS, topics.LEARNER_STATUS)
     named |= {f"/{topic}": ["/learner"] for topic in learners}
     named[f"/{topics.GUARD}"] = ["/diagnostics"]
+    named[f"/{topics.RUN_OFFER}"] = ["/registrar"]
     for space in spaces:
         resetters = [f"{space}/{resetter}"] if resetter else []
         named[f"{space}/{topics.COMMAND}"] = [f"{space}/policy", *resetters]

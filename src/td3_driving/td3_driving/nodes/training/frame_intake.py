@@ -18,15 +18,17 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
+from td3_driving_msgs.msg import PolicyFrame
 
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.cameras import cameras
 from td3_driving.driving.drivers import NOBODY, Neighbours
 from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import without
-from td3_driving.driving.observation import ObservationError, camera_frame, one_frame
+from td3_driving.driving.observation import ObservationError, camera_frame, frame_shape, one_frame
 from td3_driving.driving.synchroniser import FrameParts, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.driving.whole_frame import whole_frame
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.fast_wait import take_message
 from td3_driving.nodes.ros.senders import full_name
@@ -56,6 +58,8 @@ class SensorFrame:
 
 IMAGE, ODOMETRY, OBJECTS = "image", "odometry", "objects"
 """Parts of a frame; that of a further camera has the camera's name."""
+WHOLE = "frame"
+"""The only part of a frame that comes in one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class FrameIntake:
         on_fault: gets the reason why the episode is unusable: a lost frame, an unreadable image.
         others: whether a complete frame needs the other vehicles.
         senders: tells whose messages count; ``None`` takes all.
+        whole: each frame comes in one message of the embedded simulator instead of on the bridge's topics.
 
     Attributes:
         subscriptions: the subscriptions to serve; a replacement is made in this same list.
@@ -89,16 +94,18 @@ class FrameIntake:
         on_fault: Callable[[str], None],
         others: bool = False,
         senders: SoleSenders | None = None,
+        whole: bool = False,
     ) -> None:
         self._node, self._senders = node, senders
         self._settings = settings.observation
         self._on_frame, self._on_fault = on_frame, on_fault
         more = [place.name for place in cameras(self._settings)[1:]]
         self._space = node.get_namespace()
-        named = {IMAGE: topics.IMAGE, ODOMETRY: topics.ODOMETRY, **{part: topics.image_of(part) for part in more}}
+        named = {IMAGE: topics.IMAGE, ODOMETRY: topics.ODOMETRY, WHOLE: topics.FRAME}
+        named |= {part: topics.image_of(part) for part in more}
         self._topics = {part: full_name(topic, self._space) for part, topic in named.items()}
         self._cameras = 1 + len(more)
-        parts = (IMAGE, *more, ODOMETRY, OBJECTS) if others else (IMAGE, *more, ODOMETRY)
+        parts = (WHOLE,) if whole else (IMAGE, *more, ODOMETRY, *((OBJECTS,) if others else ()))
         self.sync = FrameParts(round(settings.simulator.fixed_delta * 1e9), parts)
         self._early: _Whole | None = None
         self._collisions: list[int] = []
@@ -108,21 +115,28 @@ class FrameIntake:
         self._lost_before = self._stale_before = 0
         self.driving = False
         self.last_at = time.monotonic()
-        self._events: list[Subscription] = [
-            node.create_subscription(CarlaCollisionEvent, topics.COLLISION, self._on_collision, qos.BRIDGE),
-            node.create_subscription(CarlaLaneInvasionEvent, topics.LANE_INVASION, self._on_crossing, qos.BRIDGE),
+        self._events: list[Subscription] = []
+        self.subscriptions: list[Subscription] = []
+        self._objects: ObjectSource | None = None
+        if whole:
+            self.subscriptions.append(node.create_subscription(PolicyFrame, topics.FRAME, self._on_whole, qos.BRIDGE))
+        else:
+            self._listen_to_the_bridge(more, others)
+
+    def _listen_to_the_bridge(self, more: list[str], others: bool) -> None:
+        subscribe = partial(self._node.create_subscription, qos_profile=qos.BRIDGE)
+        self._events += [
+            subscribe(CarlaCollisionEvent, topics.COLLISION, self._on_collision),
+            subscribe(CarlaLaneInvasionEvent, topics.LANE_INVASION, self._on_crossing),
         ]
-        self.subscriptions: list[Subscription] = [
+        self.subscriptions += [
             *self._events,
-            node.create_subscription(Image, topics.IMAGE, partial(self._on_image, IMAGE), qos.BRIDGE),
-            *(
-                node.create_subscription(Image, topics.image_of(part), partial(self._on_image, part), qos.BRIDGE)
-                for part in more
-            ),
-            node.create_subscription(Odometry, topics.ODOMETRY, self._on_odometry, qos.BRIDGE),
+            subscribe(Image, topics.IMAGE, partial(self._on_image, IMAGE)),
+            *(subscribe(Image, topics.image_of(part), partial(self._on_image, part)) for part in more),
+            subscribe(Odometry, topics.ODOMETRY, self._on_odometry),
         ]
-        self._objects = ObjectSource(node, self._on_objects, on_fault) if others else None
-        if self._objects is not None:
+        if others:
+            self._objects = ObjectSource(self._node, self._on_objects, self._on_fault)
             self.subscriptions.append(self._objects.subscription)
 
     def before_first_frame(self, now: float) -> str:
@@ -141,7 +155,7 @@ class FrameIntake:
         """Describe which inputs are missing since the last frame."""
         *most, last = self.sync.names
         missing = ", ".join(self.sync.missing) or "nothing, but no stamp has all parts"
-        parts = f"{', '.join(most)} and {last} with one stamp"
+        parts = f"{', '.join(most)} and {last} with one stamp" if most else f"topic {self._topics[last]}"
         others = "".join(map(self._several, self.sync.missing))
         return f"no complete frame ({parts}) for {self.silence(now):.0f} s; missing: {missing}{others}"
 
@@ -184,6 +198,19 @@ class FrameIntake:
         vehicle = decoding.vehicle_state(message)
         self._add(ODOMETRY, vehicle.stamp_ns, vehicle)
 
+    def _on_whole(self, message: PolicyFrame, info: Mapping[str, Any]) -> None:
+        if not self._counts(self._topic(WHOLE), info):
+            return
+        try:
+            whole = _Whole(*whole_frame(message, frame_shape(self._settings)))
+        except ObservationError as error:
+            self._on_fault(f"unusable frame: {error}")
+            return
+        stamp_ns = whole.vehicle.stamp_ns
+        self._collisions += [stamp_ns] * (message.collisions > 0)
+        self._crossings += self.driving and message.lane_invasions > 0 and stamp_ns > self._start_ns
+        self._add(WHOLE, stamp_ns, whole)
+
     def _on_objects(self, stamp_ns: int, objects: Neighbours, info: Mapping[str, Any]) -> None:
         if self._counts(self._topic(OBJECTS), info):
             self._add(OBJECTS, stamp_ns, objects)
@@ -200,12 +227,14 @@ class FrameIntake:
     def _event_counts(self, topic: str, info: Mapping[str, Any]) -> bool:
         return self._senders is None or self._senders.takes_event(full_name(topic, self._space), info)
 
-    def _add(self, part: str, stamp_ns: int, item: np.ndarray | VehicleState | Neighbours) -> None:
+    def _add(self, part: str, stamp_ns: int, item: np.ndarray | VehicleState | Neighbours | _Whole) -> None:
         whole = self.sync.add(part, stamp_ns, item)
         stale, self._stale_before = self.sync.counts.stale - self._stale_before, self.sync.counts.stale
         if stale and self.driving:
             # Each topic is in order, so only a restarted simulator sets its clock back.
             self._on_fault(f"the clock went back to {stamp_ns * 1e-9:.2f} s{self._several(part)}")
+        elif whole is not None and part == WHOLE:
+            self._take(whole[0])
         elif whole is not None:
             self._take(_Whole(one_frame(whole[: self._cameras]), *whole[self._cameras :]))
 

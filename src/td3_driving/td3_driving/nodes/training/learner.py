@@ -17,9 +17,11 @@ from td3_driving.driving.state_vector import state_dim
 from td3_driving.in_process.ranking_check import ranking_check
 from td3_driving.learning.checkpoint import CheckpointError
 from td3_driving.learning.preflight import PreflightError, preflight
+from td3_driving.learning.ranks.joining import led_trainer
+from td3_driving.learning.ranks.sharing import RankLost
 from td3_driving.learning.replay_files import ReplayError
 from td3_driving.learning.series import LogPoint
-from td3_driving.learning.trainer import Diverged, Trainer
+from td3_driving.learning.trainer import Diverged
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.ending import await_arrival
 from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
@@ -27,6 +29,7 @@ from td3_driving.nodes.ros.parameters import load_settings
 from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.record_keeper import RecordKeeper
 from td3_driving.nodes.training.weights_messages import weights_message
+from td3_driving.processes.exit_codes import LOST_RANK
 from td3_driving.runs.run_folder import mark_lived
 from td3_driving.settings import SettingsError
 
@@ -41,7 +44,7 @@ WEIGHTS_PERIOD = 0.5
 
 
 class LearnerNode(Node):
-    """Feeds messages to :class:`Trainer` and publishes its weights and status."""
+    """Feeds messages to the :class:`~td3_driving.learning.trainer.Trainer` and publishes its weights and status."""
 
     def __init__(self) -> None:
         super().__init__("learner", automatically_declare_parameters_from_overrides=True)
@@ -53,7 +56,9 @@ class LearnerNode(Node):
         for result in preflight(settings, dimension, extra=(lambda: ranking_check(settings),)):
             self.get_logger().info(f"preflight: {result.name}: passed ({result.proves})")
         self._run = Path(own["run_dir"]).absolute()
-        self._trainer = Trainer(settings, self._run, dimension)
+        self._trainer = led_trainer(settings, self._run, dimension)
+        for place in self._trainer.ranks.places:
+            self.get_logger().info(f"a learner beside this one: {place}")
         self._tell_news()
         self._strict = settings.pacing.mode == "strict"
         self._learning_starts = settings.pacing.learning_starts
@@ -71,7 +76,7 @@ class LearnerNode(Node):
         self.create_timer(0.01, self._start)
         self.get_logger().info(
             f"replay memory: {settings.replay.capacity} frames; {self._trainer.inserted} steps and "
-            f"{self._trainer.updates} updates are behind this run"
+            f"{self._trainer.updates} updates are behind this run; {self._trainer.way}"
         )
 
     def _start(self) -> None:
@@ -111,11 +116,11 @@ class LearnerNode(Node):
                 self._publish_log_points()
                 if time.monotonic() - self._heartbeat_at > HEARTBEAT:
                     self._heartbeat()
+            if self._weights_due():
+                self._publish_weights()
         except Diverged as error:
             self._fail(error)
             return
-        if self._weights_due():
-            self._publish_weights()
         if self._trainer.finished and not self._saved:
             self._save_the_last()
         self._publish_log_points()
@@ -185,6 +190,7 @@ class LearnerNode(Node):
             self._status.publish(self._status_message(point))
 
     def _beat(self) -> None:
+        self._trainer.ranks.check()
         self._heartbeat()
         self._repeat_weights()
         if self._full_since is not None and not self._saved:
@@ -210,8 +216,8 @@ class LearnerNode(Node):
             lost=counters.lost,
             gone=counters.gone,
             last_rejection=counters.last_rejection,
-            sampleable=trainer.memory.sampleable,
-            capacity=trainer.memory.capacity,
+            sampleable=trainer.whole.sampleable,
+            capacity=trainer.whole.capacity,
             updates=trainer.updates,
             updates_due=trainer.updates_due,
             policy_updates=trainer.agent.policy_updates,
@@ -246,21 +252,36 @@ class LearnerNode(Node):
         return f"{missing} steps before learning starts" if missing > 0 else "experience"
 
     def live(self) -> None:
-        """Handle messages and timers."""
-        spin(self)
+        """Handle messages and timers.
+
+        Raises:
+            RunEnd: the run is over, or a rank of the learner is lost.
+        """
+        try:
+            spin(self)
+        except RankLost as error:
+            self._failure = str(error)
+            raise RunEnd(LOST_RANK, self._failure) from error
 
     def close(self) -> None:
         """Save a checkpoint, so that the run can be continued."""
         if not self._saved and self._trainer.updates > 0 and not self._failure:
-            self._trainer.keep()
-            self._tell_news()
+            self._keep_at_the_end()
+        self._trainer.ranks.close()
         if self.context.ok():
             await_arrival(*self.publishers)
+
+    def _keep_at_the_end(self) -> None:
+        try:
+            self._trainer.keep()
+            self._tell_news()
+        except RankLost as error:
+            self.get_logger().error(f"no checkpoint at the end: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the executable ``learner``."""
-    leave(run(LearnerNode, arguments, (ValueError, OSError, PreflightError, CheckpointError, ReplayError)))
+    leave(run(LearnerNode, arguments, (ValueError, OSError, PreflightError, CheckpointError, ReplayError, RankLost)))
 
 
 if __name__ == "__main__":

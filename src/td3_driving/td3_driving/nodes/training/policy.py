@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from td3_driving_msgs.msg import LearnerStatus
 
@@ -19,14 +18,16 @@ from td3_driving.driving.seeding import episode_seed
 from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.waiting import Waiting
 from td3_driving.learning.acting import POLICY, others_told
-from td3_driving.learning.process import prepare_process
+from td3_driving.learning.process import prepare_to_act
 from td3_driving.monitor.bounds import RunBounds
 from td3_driving.monitor.frames import frame_status
+from td3_driving.nodes.ros.aside import Aside
 from td3_driving.nodes.ros.ending import await_arrival
-from td3_driving.nodes.ros.entry import RunEnd, leave, run
-from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
+from td3_driving.nodes.ros.entry import RunEnd
+from td3_driving.nodes.ros.fast_wait import Housekeeping
 from td3_driving.nodes.ros.parameters import load_settings
 from td3_driving.nodes.ros.sealed import Trust
+from td3_driving.nodes.ros.together import FIRST, TOGETHER
 from td3_driving.nodes.training.census import RESETTER
 from td3_driving.nodes.training.frame_intake import FrameIntake, SensorFrame
 from td3_driving.nodes.training.healing import Healing
@@ -40,7 +41,12 @@ from td3_driving.nodes.training.sole_senders import SoleSenders
 from td3_driving.nodes.training.weights_intake import WeightsIntake
 from td3_driving.sim.scenarios import training_scenario
 
-OWN: dict[str, Any] = {"actor_id": "actor_0", "actor_index": 0, "driver": POLICY, "run_dir": "", "resetter": RESETTER}
+OWN: dict[str, Any] = {
+    **{"actor_id": "actor_0", FIRST: 0, "driver": POLICY, "run_dir": "", "resetter": RESETTER},
+    **{"whole_frames": False, TOGETHER: 1},
+    # Of an actor that joins a run on another machine; see RunOffer.
+    **{"session": 0, "begun_at": -1, "done": 0},
+}
 """Parameters of this node beside the settings and those of an evaluation."""
 HOUSEKEEPING = 0.1
 """Wall time between two checks of timers, services and the learner's status while frames keep coming [s]."""
@@ -52,24 +58,36 @@ ROLLED_ON = "the simulator went on unanswered; make updates take less time, or s
 
 
 class PolicyNode(Node):
-    """Converts messages, lets :class:`Pilot` drive, publishes what it decides."""
+    """Converts messages, lets :class:`Pilot` drive, publishes what it decides.
 
-    def __init__(self) -> None:
-        super().__init__("policy", automatically_declare_parameters_from_overrides=True)
+    Args:
+        arguments: ROS arguments of this node that come before those of the process.
+
+    Attributes:
+        heard, wakers, reset: subscriptions, guard conditions and calls to serve without delay.
+        house: when to serve the rest.
+        index, together: number of the actor, and how many the process serves from it on.
+        frames: tells whether an episode goes on.
+        over: the work of the actor is done.
+    """
+
+    def __init__(self, arguments: list[str] | None = None) -> None:
+        super().__init__("policy", cli_args=arguments, automatically_declare_parameters_from_overrides=True)
         self.settings, own = load_settings(self, OWN | PARAMETERS)
-        self._index: int = own["actor_index"]
+        self.index, self.together = int(own[FIRST]), int(own[TOGETHER])
         self._actor_id: str = own["actor_id"]
         self._learned = own["driver"] == POLICY and not own["evaluate"]
         self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned)
-        # One observation at a time gives further threads nothing to do but to spin.
-        prepare_process(threads=1)
+        prepare_to_act()
         self._action_source = source_of(self.settings, own)
         teacher = make_teacher(self.settings)
-        self._pilot = Pilot(self.settings, own["actor_id"], time.time_ns(), self._action_source.choose, teacher)
+        session = own["session"] or time.time_ns()
+        self._pilot = Pilot(self.settings, own["actor_id"], session, self._action_source.choose, teacher)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: TimeStep | None = None
         self._pending_collided = self._rolled_on = False
-        self._house = Housekeeping(HOUSEKEEPING, OVERDUE)
+        self.house = Housekeeping(HOUSEKEEPING, OVERDUE)
+        self.over = False
         self._faults = self._faults_in_a_row = 0
         self._last_sent: Scored | None = None
         self._evaluations = make_evaluations(self, self._trust, self.settings, self._action_source, own)
@@ -77,31 +95,25 @@ class PolicyNode(Node):
 
     def _wire(self, own: dict[str, Any]) -> None:
         self._out = PolicyOutputs(self, self._actor_id, self._trust, learning=self._learned)
-        self._reset = ResetCalls(self, self._on_reset)
+        self.reset = ResetCalls(self, self._on_reset)
         self._healing = Healing(self, self._pilot.identity, self._out.again, self._action_source.note_gone)
         self._orders = Orders(self, RunBounds(self.settings), self._proceed, self._healing.heed)
         self._others = OtherWriters(self, self._trust, own["resetter"])
         others = not own["evaluate"] and others_told(self.settings, own["driver"])
         senders = SoleSenders(self, self._others.intruders, self._fault)
-        self._frames = FrameIntake(self, self.settings, self._on_frame, self._fault, others, senders)
-        fast = self._frames.subscriptions
-        fast += self._others.subscriptions
+        sources = others, senders, own["whole_frames"]
+        self.frames = FrameIntake(self, self.settings, self._on_frame, self._fault, *sources)
+        self.heard = self.frames.subscriptions
+        self.heard.extend(self._others.subscriptions)
+        self.wakers: list[GuardCondition] = []
         if self._learned:
-            weights = WeightsIntake(self, self._trust, self._action_source, self.settings.digest(), self._proceed)
-            fast.append(weights.subscription)
+            aside, digest = Aside(self, prepare_to_act), self.settings.digest()
+            weights = WeightsIntake(self, self._trust, self._action_source, digest, self._proceed, aside)
+            self.wakers.append(aside.ready)
+            self.heard.append(weights.subscription)
             self._orders.listen(self._trust)
-        self._fast = FastWait(self.context, fast, [])
         self.create_timer(0.1, self._watch)
         self.create_timer(1.0, self._publish_diagnostics)
-
-    def live(self) -> None:
-        """Answer frames as they come; serve everything else periodically and whenever no frame is due."""
-        executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(self)
-        while self.context.ok():
-            busy = self._frames.driving and self._fast.once(HOUSEKEEPING)
-            if self._house.due(busy):
-                executor.spin_once(timeout_sec=0.0 if self._frames.driving else HOUSEKEEPING)
 
     def _on_frame(self, sensor_frame: SensorFrame) -> None:
         try:
@@ -126,9 +138,9 @@ class PolicyNode(Node):
         self._faults_in_a_row = 0
         if action is not None:
             self._out.command(to_command(action), sensor_frame.vehicle.stamp_ns)
-            self._house.answered = True
+            self.house.answered = True
             return
-        self._frames.stop()
+        self.frames.stop()
         if self._evaluations.tour is not None or self._pilot.steps < self._action_source.steps:
             self._ask_for_reset()
 
@@ -162,13 +174,13 @@ class PolicyNode(Node):
         self._waiting.end()
         action = self._pilot.act(time_step)
         self._out.command(to_command(action), time_step.vehicle.stamp_ns)
-        self._house.answered = True
+        self.house.answered = True
         return True
 
     def _ready(self, missing: str) -> bool:
         if missing:
             self._waiting.begin(missing, time.monotonic())
-        elif self._frames.driving:
+        elif self.frames.driving:
             self._waiting.end()
         return not missing
 
@@ -184,7 +196,7 @@ class PolicyNode(Node):
     # Episodes.
 
     def _end_episode(self) -> None:
-        self._frames.stop()
+        self.frames.stop()
         record, sent = self._pilot.record, self._last_sent
         if record is not None and record.length and sent is not None:
             self._out.episode(record, sent, self._total_steps, self._action_source.noise)
@@ -194,19 +206,19 @@ class PolicyNode(Node):
 
     def _ask_for_reset(self) -> None:
         self._pending, self._rolled_on = None, False
-        self._frames.forget()
+        self.frames.forget()
         self._others.begin()
         if self._others.holds():
             return self._waiting.begin(self._others.awaited(), time.monotonic())
         tour = self._evaluations.tour
         scenario, seed = self._next_episode if tour is None else tour.next_route
-        self._waiting.begin(self._reset.ask(scenario, seed, time.monotonic()), time.monotonic())
+        self._waiting.begin(self.reset.ask(scenario, seed, time.monotonic()), time.monotonic())
 
     @property
     def _next_episode(self) -> tuple[int, int]:
         """Return scenario and seed of the training's next episode."""
         first, episode = self._action_source.first_step, self._pilot.episodes
-        seed = episode_seed(self.settings.run.seed, self._index, first, episode)
+        seed = episode_seed(self.settings.run.seed, self.index, first, episode)
         return training_scenario(self.settings.simulator, seed), seed
 
     def _on_reset(self, start: EpisodeStart) -> None:
@@ -216,11 +228,11 @@ class PolicyNode(Node):
             self._pilot.start(start.route, start.scenario, start.seed)
             self._out.start(self._pilot, start.route, start.stamp_ns, self._action_source.steps)
         self._waiting.end()
-        self._frames.start(start.stamp_ns)
+        self.frames.start(start.stamp_ns)
 
     def _fault(self, reason: str) -> None:
         """Cut the episode before bad input and begin the next one; the bad input never reaches the learner."""
-        if not self._frames.driving:
+        if not self.frames.driving:
             return
         self._faults += 1
         self._faults_in_a_row += 1
@@ -229,7 +241,7 @@ class PolicyNode(Node):
             raise RunEnd(1, f"{FAULT_LIMIT} faults in a row without a good step; the last one: {reason}")
         if self._evaluations.tour is not None:
             self._evaluations.tour.abandon()
-            self._frames.stop()
+            self.frames.stop()
             self._ask_for_reset()
             return
         self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
@@ -244,10 +256,10 @@ class PolicyNode(Node):
             return
         if self._pilot.steps >= self._action_source.steps and self._evaluations.tour is None:
             self._watch_end(now)
-        elif not self._frames.driving:
+        elif not self.frames.driving:
             self._watch_reset(now)
-        elif self._pending is None and self._frames.silence(now) > self.settings.diagnostics.stale_after:
-            self._fault(self._others.touched() or self._frames.silent(now))
+        elif self._pending is None and self.frames.silence(now) > self.settings.diagnostics.stale_after:
+            self._fault(self._others.touched() or self.frames.silent(now))
         report = self._waiting.report(now)
         if report:
             self.get_logger().warning(report)
@@ -257,11 +269,11 @@ class PolicyNode(Node):
     def _watch_reset(self, now: float) -> None:
         missing = self._action_source.before_first_step() or self._out.record_keeper.missing(now)
         missing = missing or self._others.awaited()
-        if not missing and self._reset.ready:
-            missing = self._frames.before_first_frame(now)
+        if not missing and self.reset.ready:
+            missing = self.frames.before_first_frame(now)
         if missing:
             self._waiting.begin(missing, now)
-        elif self._reset.due(now):
+        elif self.reset.due(now):
             self._ask_for_reset()
 
     def _watch_end(self, now: float) -> None:
@@ -273,10 +285,11 @@ class PolicyNode(Node):
         elif missing:
             self._waiting.begin(missing, now)
         else:
+            self.over = True
             raise RunEnd(0)
 
     def _publish_diagnostics(self) -> None:
-        self._out.status(frame_status(self._frames.sync.counts, self._faults, self._waiting, time.monotonic()))
+        self._out.status(frame_status(self.frames.sync.counts, self._faults, self._waiting, time.monotonic()))
         self._out.status(self._others.intruders.status())
         self._evaluations.beat()
 
@@ -284,12 +297,3 @@ class PolicyNode(Node):
         """Wait until subscribers have the last episode and evaluation; there is nothing to save."""
         if self.context.ok():
             await_arrival(*self.publishers)
-
-
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the executable ``policy``."""
-    leave(run(PolicyNode, arguments))
-
-
-if __name__ == "__main__":
-    main()

@@ -91,7 +91,10 @@ def source_of(settings: Settings, own: Mapping[str, Any]) -> ActionSource:
     """
     if own["evaluate"]:
         return DriverActionSource(settings, parked(), steps=0)
-    return make_action_source(settings, own["driver"], own["actor_index"])
+    source = make_action_source(settings, own["driver"], own["actor_index"])
+    if isinstance(source, LearnedActionSource) and own["begun_at"] >= 0:
+        source.begin_at(own["begun_at"], own["done"])
+    return source
 
 
 def make_evaluations(

@@ -54,7 +54,8 @@ class PolicyOutputs:
         sent = b""
         if self._learning:
             sent = self._replay.publish(conversions.experience_message(scored.experience, scored.started_ns))
-        self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
+        if self._reward.plain.get_subscription_count() > 0:
+            self._reward.publish(conversions.reward_message(scored, bounds, total_steps))
         return sent
 
     def again(self, sent: bytes, after_gap: bool) -> None:

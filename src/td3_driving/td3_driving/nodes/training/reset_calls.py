@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.client import Client
 from rclpy.node import Node
@@ -35,12 +36,16 @@ class ResetCalls:
     Args:
         node: whose client this is.
         on_start: called with the prepared episode.
+
+    Attributes:
+        client: that makes the calls.
     """
 
     def __init__(self, node: Node, on_start: Callable[[EpisodeStart], None]) -> None:
-        self._client: Client = node.create_client(ResetEpisode, topics.RESET_EPISODE)
+        self.client: Client = node.create_client(ResetEpisode, topics.RESET_EPISODE)
         self._on_start = on_start
         self._asked_at: float | None = None
+        self._pending: dict[Any, tuple[int, int]] = {}
 
     def due(self, now: float) -> bool:
         """Return whether to call (again) at wall time ``now`` [s]."""
@@ -49,7 +54,7 @@ class ResetCalls:
     @property
     def ready(self) -> bool:
         """Return whether the service is available."""
-        return bool(self._client.service_is_ready())
+        return bool(self.client.service_is_ready())
 
     def ask(self, scenario: int, seed: int, now: float) -> str:
         """Call for an episode; returns what the policy then waits for."""
@@ -57,9 +62,28 @@ class ResetCalls:
             self._asked_at = None
             return "the simulator's service td3/reset_episode"
         self._asked_at = now
-        future = self._client.call_async(ResetEpisode.Request(scenario=scenario, seed=seed))
-        future.add_done_callback(lambda done: self._on_answer(done.result(), scenario, seed))
+        future = self.client.call_async(ResetEpisode.Request(scenario=scenario, seed=seed))
+        self._pending[future] = scenario, seed
+        future.add_done_callback(lambda done: self._on_answer(done.result(), *self._pending.pop(done)))
         return "the simulator's answer to a reset"
+
+    def take(self) -> bool:
+        """Take an answer that has arrived, without an executor; returns whether there was one.
+
+        The future of the call is dropped: it would swallow the end of the run that an answer may bring.
+        """
+        with self.client.handle:
+            header, answer = self.client.handle.take_response(ResetEpisode.Response)
+        if header is None:
+            return False
+        try:
+            future = self.client.get_pending_request(header.request_id.sequence_number)
+        except KeyError:
+            return False
+        asked = self._pending.pop(future)
+        self.client.remove_pending_request(future)
+        self._on_answer(answer, *asked)
+        return True
 
     def _on_answer(self, answer: ResetEpisode.Response, scenario: int, seed: int) -> None:
         if self._asked_at is None:
