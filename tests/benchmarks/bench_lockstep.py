@@ -21,9 +21,11 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from carla_msgs.msg import CarlaEgoVehicleControl
+from derived_object_msgs.msg import ObjectArray
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -74,6 +76,7 @@ class Server(Node):
         self._image.header.stamp.nanosec = self._odometry.header.stamp.nanosec = self.frames
         self._images.publish(self._image)
         self._odometries.publish(self._odometry)
+        self._objects.publish(ObjectArray(header=self._image.header))
 
     def _on_command(self, message: CarlaEgoVehicleControl) -> None:
         self.times.append(time.perf_counter())
@@ -103,7 +106,8 @@ def client() -> None:
     executor.add_node(Client())
     try:
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except (KeyboardInterrupt, ExternalShutdownException, RCLError):
+        # Ended in the middle of an answer, it has no context left to publish with.
         return
 
 
@@ -167,6 +171,7 @@ class Camera(Node):
         self._time_ns, self._sent_at, self._x = 10**9, 0.0, 0.0
         self._images = self.create_publisher(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
         self._odometries = self.create_publisher(Odometry, f"{EGO}/odometry", qos.BRIDGE)
+        self._objects = self.create_publisher(ObjectArray, f"{EGO}/objects", qos.BRIDGE)
         self.create_subscription(CarlaEgoVehicleControl, f"{EGO}/vehicle_control_cmd", self._on_command, qos.BRIDGE)
         self.create_service(ResetEpisode, "td3/reset_episode", self._on_reset)
         self.create_timer(FRAME_TIME, self._send)
@@ -187,6 +192,7 @@ class Camera(Node):
         self._sent_at = time.perf_counter()
         self._images.publish(self._image)
         self._odometries.publish(self._odometry)
+        self._objects.publish(ObjectArray(header=self._image.header))
 
     def _on_command(self, message: CarlaEgoVehicleControl) -> None:
         if nanoseconds(message.header.stamp) == self._time_ns:
