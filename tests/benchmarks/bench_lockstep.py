@@ -76,7 +76,6 @@ class Server(Node):
         self._image.header.stamp.nanosec = self._odometry.header.stamp.nanosec = self.frames
         self._images.publish(self._image)
         self._odometries.publish(self._odometry)
-        self._objects.publish(ObjectArray(header=self._image.header))
 
     def _on_command(self, message: CarlaEgoVehicleControl) -> None:
         self.times.append(time.perf_counter())
