@@ -55,6 +55,7 @@ def test_an_empty_road() -> None:
         ({"frame_height": 3, "frame_width": 2}, "a frame of 2x3 with 6 bytes, needed are 3x2 with 6"),
         ({"others": np.zeros(7).tobytes()}, "7 numbers are not 5 rows"),
         ({"others": np.full(5, np.nan).tobytes()}, "5 numbers are not 5 rows of finite ones"),
+        ({"others": np.zeros(5 * 1001).tobytes()}, "1001 other vehicles are outside 0 .. 1000"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], said: str) -> None:

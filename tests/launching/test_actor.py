@@ -97,6 +97,8 @@ def test_actors_have_the_processes_that_they_would_have_beside_the_learner(tmp_p
     ("words", "sentence"),
     [
         (["--set", "learning.gamma=0.5"], "--set learning.gamma: an actor has the configuration of its learner"),
+        (["--set", "run.steps=100"], "--set run.steps: an actor has the configuration of its learner"),
+        (["--set", "security.open=true"], "--set security.open: an actor has the configuration of its learner"),
         (["--actors", "3"], "--actors 3: the run has the actors 0 .. 2"),
         (["--simulator", "none"], "3 actors need simulator embedded, not none"),
     ],

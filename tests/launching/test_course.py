@@ -48,7 +48,7 @@ def test_killed_respawn_process_is_started_again() -> None:
 
 def test_a_learner_that_lost_a_rank_ends_the_run() -> None:
     decisions = Course(SPECS).exited("learner", LOST_RANK, 0.0)
-    assert decisions[0] == Say("learner ended the run (exit code 3)") and Restart("learner") not in decisions
+    assert decisions[0] == Say("learner ended the run (exit code 4)") and Restart("learner") not in decisions
 
 
 def test_respawns_have_a_budget_within_the_window() -> None:

@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
-from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyWeights
+from td3_driving_msgs.msg import EpisodeSummary, Experience, Guard, LearnerStatus, PolicyFrame, PolicyWeights
 
 from td3_driving.learning.weights import sha256_of, to_bytes
 from td3_driving.nodes.ros import qos
@@ -137,6 +137,13 @@ class Stranger:
         writer = self.writer(Image, f"{EGO}/rgb_front/image", qos.BRIDGE)
         for _ in range(count):
             writer.publish(Image(width=64, height=36, step=256, encoding="bgra8", data=bytes(64 * 36 * 4)))
+        return writer
+
+    def show_frames(self, count: int) -> Publisher[Any]:
+        """Black frames in place of those of the embedded simulator."""
+        writer = self.writer(PolicyFrame, "/td3/frame", qos.BRIDGE)
+        for _ in range(count):
+            writer.publish(PolicyFrame(frame_height=32, frame_width=96, frame=bytes(32 * 96)))
         return writer
 
     def pass_by(self, kind: type[Any], topic: str, profile: Any, message: Any) -> str:

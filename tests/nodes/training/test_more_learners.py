@@ -65,7 +65,7 @@ def test_a_killed_rank_ends_the_run_by_its_name_and_resume_goes_on(tmp_path: Pat
         os.kill(follower_of(run), signal.SIGKILL)
         assert run.wait(ear) == 1
         assert re.search(PLACE.pattern + r" is lost: .*; the run ends here, and --resume goes on with it", run.output)
-        assert "learner ended the run (exit code 3)" in run.output and "Traceback" not in run.output
+        assert "learner ended the run (exit code 4)" in run.output and "Traceback" not in run.output
     done = steps_of(run.folder)
     assert done > 150
     with Run(tmp_path, domain_id, TWO | {"run.steps": done + 100}, "--resume") as again:

@@ -143,3 +143,17 @@ def test_who_comes_and_goes_at_once_is_named_and_a_second_camera_too(tmp_path: P
     assert "clock went back" not in run.output and "Traceback" not in run.output
     recorded = examine(run.folder / "bag")
     assert recorded.verdict is Verdict.NO_GO and recorded.causes[0].cause == "foreign_writer"
+
+
+def test_a_second_source_of_frames_is_dropped_and_named(tmp_path: Path, domain_id: int) -> None:
+    with Ear(domain_id) as ear, Run(tmp_path, domain_id, ENDLESS) as run:
+        with Stranger(domain_id) as stranger:
+            run.until(lambda: ear.step >= 5, "5 steps", ear)
+            frames = stranger.show_frames(3)
+            run.until(lambda: any("td3/frame" in text for text in errors_of(ear, "graph: writers")), "its name", ear)
+            held = ear.step
+            run.until(lambda: ear.step > held + 3, "steps beside it", ear)
+            stranger.leave(frames)
+        report = json.loads(stopped(run, ear))
+    assert report["verdict"] == "NO-GO" and report["causes"][0]["cause"] == "foreign_writer"
+    assert "publishes on /td3/frame" in run.output and "Traceback" not in run.output

@@ -149,10 +149,10 @@ def take_part(offer: Offer, asked: argparse.Namespace, folder: Path) -> list[Pro
     """
     settings = override(offer.settings, asked.set)
     changed = [name for name, value in settings.flat().items() if offer.settings.flat()[name] != value]
-    if settings.digest() != offer.settings.digest():
+    if others := [name for name in changed if not name.startswith("carla.")]:
         raise SettingsError(
-            f"--set {', '.join(changed)}: an actor has the configuration of its learner; it may choose only what"
-            " depends on the machine, such as carla.host"
+            f"--set {', '.join(others)}: an actor has the configuration of its learner; it may choose only how it"
+            " reaches its simulator, carla.*"
         )
     names = actor_names(settings.run.num_actors)
     indexes = asked.actors or range(len(names))

@@ -6,7 +6,7 @@ from __future__ import annotations
 BAD_INPUT = 2
 """Exit code of a process that refuses its input; a new start would end the same way."""
 
-LOST_RANK = 3
+LOST_RANK = 4
 """Exit code of a learner that lost one of its ranks; the run ends, and is resumed by its user."""
 
 INTERRUPTED = 130

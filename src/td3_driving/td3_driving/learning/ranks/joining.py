@@ -249,7 +249,7 @@ def _introduced(connection: socket.socket, patience: float, key: str) -> tuple[R
     link = RankLink(connection, patience)
     said: dict[str, Any] = {}
     with suppress(OSError, ValueError):
-        said = dict(json.loads(link.next(LOOK)))
+        said = dict(json.loads(link.next(GRACE)))
     if not hmac.compare_digest(str(said.get("key", "")).encode(), key.encode()):
         link.close()
         return None
