@@ -36,7 +36,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bridge(host: Host) -> Iterator[Ticking]:
     """What ticks the world, and hosts the traffic manager that sessions take into use."""
     port = free_port()

@@ -35,7 +35,7 @@ TAKEN = "bind error"
 """What libcarla says when it cannot listen."""
 SLOW = "rpc::timeout"
 """What libcarla says when a manager in another process has not answered for 2 s, whatever the client's time-out is."""
-PATIENCE = 3
+PATIENCE = 8
 """How often such a manager is asked: on a busy machine its process may not get 2 s in a row."""
 MOVING = 0.1
 """Speed from which on a vehicle moves [m/s]."""
