@@ -67,6 +67,7 @@ def run(
     Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
     """
     signal.signal(signal.SIGINT, _leave_it_to_ros)
+    sys.unraisablehook = _report_unraisable
     hang_up_as_interrupt()
     try:
         ensure_home()
@@ -137,6 +138,16 @@ def _leave_it_to_ros(_signal: int, _frame: FrameType | None) -> None:
 
     rclpy's own handler runs before this one and ends the context; that ends every spin and every wait.
     """
+
+
+def _report_unraisable(fault: sys.UnraisableHookArgs) -> None:
+    """Report an error in a destructor, but for those of rclpy's half-made objects once a signal has ended the context.
+
+    A constructor of rclpy that meets an ended context leaves an object whose destructor misses its attributes.
+    """
+    of_rclpy = (getattr(fault.object, "__module__", None) or "").split(".")[0] == "rclpy"
+    if rclpy.ok() or not of_rclpy:
+        sys.__unraisablehook__(fault)
 
 
 def _live(node: RunNode) -> int:
