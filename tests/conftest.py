@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,12 @@ LONG_RUNS = REPOSITORY / "tests" / "long" / "runs.md"
 
 
 def pytest_configure() -> None:
-    """A busy machine makes no test fail: examples take as long as they take."""
+    """A busy machine makes no test fail: examples take as long as they take. Nor does a shell that ignores Ctrl-C.
+
+    A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from select import select
 
@@ -98,6 +98,15 @@ def test_a_limit_stops_all_as_ctrl_c_does() -> None:
     assert lines.of("a")[-1] == "done"
 
 
+@pytest.fixture
+def hang_up_counts() -> Iterator[None]:
+    """SIGHUP as a terminal leaves it, also where ``nohup`` started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_up_counts")
 def test_the_end_of_the_terminal_stops_all_as_ctrl_c_does() -> None:
     def hang_up(_: str, text: str) -> None:
         if text == "up" and len(lines.of("a") + lines.of("b")) == 2:
@@ -127,6 +136,7 @@ with open(end_file, "w") as file:
 UNTIL = "import os, time\nprint('up', flush=True)\nwhile not os.path.exists({!r}): time.sleep(0.01)"
 
 
+@pytest.mark.usefixtures("hang_up_counts")
 @pytest.mark.parametrize(("mode", "said"), [("plain", "130 interrupted"), ("nohup", "0 ")])
 def test_closing_the_terminal_ends_a_run_in_order_unless_it_was_told_to_outlive_it(
     tmp_path: Path, mode: str, said: str
