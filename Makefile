@@ -23,6 +23,9 @@ NEAREST := $(shell python3 -c 'import difflib, sys; near = difflib.get_close_mat
 	print(*(["did you mean", near[0] + "?"] if near else ["there are", ", ".join(sys.argv[2:])]))' $(firstword $(UNKNOWN)) $(VARIABLES))
 $(error unknown variable $(firstword $(UNKNOWN)); $(NEAREST))
 endif
+# What a run would refuse is refused before minutes of building.
+NUMBER = $(if $($1),$(if $(shell [[ '$($1)' =~ ^[0-9]+$$ ]] && echo yes),,$(error $1=$($1) is no whole number)))
+$(call NUMBER,STEPS)$(call NUMBER,SEED)
 
 help:
 	@echo "make help       this list"
@@ -45,6 +48,9 @@ train: build
 	@tools/env.sh td3-driving train $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run "$$RUN") \
 		$(if $(filter-out 0,$(VIEW)),--view) $(OPTIONS)
+
+# Each process of the tests would compile its modules anew where the environment forbids to keep them.
+test test-long coverage: export PYTHONDONTWRITEBYTECODE :=
 
 test: build
 	@tools/env.sh python -m pytest -n auto --maxprocesses 4 $(PYTEST)

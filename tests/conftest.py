@@ -42,17 +42,25 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Shares the tests out when several processes run them (``make test``)."""
-    from .shared.scheduling import GraphsFirst
+    from .shared.scheduling import LongFirst
 
-    return GraphsFirst(config, log)
+    return LongFirst(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """What ``-n auto`` means, unless the user says it in the environment."""
+    from .shared.scheduling import process_count
+
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else process_count()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In one of several processes: what takes long comes first, so that none of them is left with it at the end."""
     if hasattr(config, "workerinput"):
-        from .shared.scheduling import starts_a_graph
+        from .shared.scheduling import in_order
 
-        items.sort(key=lambda item: not starts_a_graph(item))
+        items[:] = in_order(items)
 
 
 @pytest.fixture(scope="session")

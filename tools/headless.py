@@ -36,6 +36,8 @@ SIZE = 1600, 1000
 """Width and height of the window [px]."""
 ANSWER = 300.0
 """Longest wall time for an answer of the browser [s]: on a busy machine a picture takes long."""
+NO_PAGE = "Not attached to an active page"
+"""What the browser says of a picture between two pages."""
 
 
 class BrowserError(RuntimeError):
@@ -106,7 +108,15 @@ class Browser:
 
     def picture(self) -> bytes:
         """What the page shows, as PNG."""
-        return base64.b64decode(self.order("Page.captureScreenshot", format="png")["data"])
+        deadline = time.monotonic() + ANSWER
+        while True:
+            try:
+                return base64.b64decode(self.order("Page.captureScreenshot", format="png")["data"])
+            except BrowserError as error:
+                # For a moment behind a navigation the old page is gone and the new one not there.
+                if NO_PAGE not in str(error) or time.monotonic() > deadline:
+                    raise
+                self.watch(0.2)
 
     def hosts_that_answered(self) -> set[str]:
         """Hosts and ports of which the page has got anything so far."""

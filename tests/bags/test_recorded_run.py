@@ -32,6 +32,7 @@ def test_a_recorded_run_is_rebuilt_to_the_bit_whatever_befell_its_simulator(
     tmp_path: Path, domain_id: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with StepEar(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--record", "--faults", FAULTS) as run:
+        run.meet(ear)
         kill_simulators(run, ear, KILLS, steps_between=85)
         assert run.wait(ear) == 0, run.output[-4000:]
     assert run.output.count("SIGKILL") == KILLS

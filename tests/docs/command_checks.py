@@ -8,7 +8,9 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from td3_driving.deploy.drive_settings import DRIVE_GROUPS
@@ -25,9 +27,14 @@ PLACEHOLDER = re.compile(r"[A-Z]{3,}|/path/to/.*|.*….*")
 """A word that stands for something of the reader's."""
 OWN = re.compile(r"=my_\w+:\w+$")
 """The value of a setting that is a module of the reader's."""
-FOREIGN = ("bash", "colcon", "source", "export", "pip", "docker", "openssl", "cd", "tensorboard", "torchrun", "…")
+FOREIGN = ("bash", "colcon", "source", "export", "pip", "docker", "openssl", "cd", "tensorboard", "…")
 """Programs that are not ours."""
-FOREIGN_ROS = ("topic", "param", "bag", "pkg", "node", "lifecycle")
+FOREIGN_ROS = ("param", "bag", "pkg", "node", "lifecycle")
+_KINDS: list[tuple[str, Any]] = [*GROUPS.items(), *GATE_GROUPS.items(), *DRIVE_GROUPS.items()]
+PARAMETERS = {
+    group: {spec.name for name, kind in _KINDS if name == group for spec in fields(kind)} for group, _ in _KINDS
+}
+"""Names of the settings of each group, of a run, of the gate and of the drive node."""
 
 
 class Wrong(AssertionError):
@@ -43,6 +50,8 @@ def check(text: str) -> None:
     _, parts = words(text)
     if parts and parts[0] == "tools/env.sh":
         parts = parts[1:]
+    if parts and parts[0] == "torchrun":
+        parts = ["td3-driving", "train", *parts[parts.index("--") + 1 :]]
     if not parts or PLACEHOLDER.fullmatch(parts[0]) or parts[0] in FOREIGN:
         return
     head = Path(parts[0]).name
@@ -107,10 +116,8 @@ def _parsed(name: str, rest: list[str]) -> argparse.Namespace:
 def _ros2(rest: list[str]) -> None:
     if rest == ["launch"] or rest[0] in FOREIGN_ROS or "…" in rest:
         return
-    if rest[0] == "service":
-        known = {f"td3_driving_msgs/srv/{path.stem}" for path in definitions()}
-        if rest[3].startswith("td3_driving_msgs/") and rest[3] not in known:
-            raise Wrong(f"there is no service type {rest[3]}")
+    if rest[0] in ("topic", "service"):
+        _graph(rest[0], [word for word in rest[1:] if not word.startswith("-")])
     elif rest[1] != "td3_driving":
         return
     elif rest[0] == "launch":
@@ -119,6 +126,17 @@ def _ros2(rest: list[str]) -> None:
         _run(rest[2], rest[3:])
     else:
         raise Wrong(f"ros2 {rest[0]} is not known here")
+
+
+def _graph(what: str, rest: list[str]) -> None:
+    """``ros2 topic`` and ``ros2 service``: the name, and the type of a service."""
+    page = (ROOT / "docs" / "reference" / "topics.md").read_text(encoding="utf-8")
+    names = {name.replace("~", "drive").strip("/") for name in re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)}
+    if len(rest) > 1 and rest[1].strip("/") not in names:
+        raise Wrong(f"there is no {what} {rest[1]}")
+    known = {f"td3_driving_msgs/srv/{path.stem}" for path in definitions()}
+    if what == "service" and rest[2].startswith("td3_driving_msgs/") and rest[2] not in known:
+        raise Wrong(f"there is no service type {rest[2]}")
 
 
 def _launch(name: str, rest: list[str]) -> None:
@@ -139,11 +157,12 @@ def _launch(name: str, rest: list[str]) -> None:
 def _run(name: str, rest: list[str]) -> None:
     if name not in MODULES:
         raise Wrong(f"ros2 run td3_driving has no {name}")
-    groups = {**GROUPS, **GATE_GROUPS, **DRIVE_GROUPS}
-    for parameter in (after for before, after in zip(rest, rest[1:]) if before == "-p"):
-        key = parameter.partition(":=")[0]
-        if key not in ("interface", "use_sim_time") and key.partition(".")[0] not in groups:
-            raise Wrong(f"{name} has no parameter {key}")
+    for before, after in zip(rest, rest[1:]):
+        group, _, key = after.partition(":=")[0].partition(".")
+        if before == "-p" and group not in ("interface", "use_sim_time") and key not in PARAMETERS.get(group, ()):
+            raise Wrong(f"{name} has no parameter {after}")
+        if before == "--params-file" and not after.startswith("$") and not (ROOT / after).is_file():
+            raise Wrong(f"there is no {after}")
 
 
 def _python(rest: list[str]) -> None:
@@ -153,10 +172,15 @@ def _python(rest: list[str]) -> None:
     script = ROOT / rest[0]
     if not script.is_file():
         raise Wrong(f"there is no {rest[0]}")
+    _options(rest[0], rest[1:], script)
+
+
+def _options(name: str, rest: list[str], script: Path) -> None:
+    """Each option stands in a program or in what lies beside it."""
     source = "".join(path.read_text(encoding="utf-8") for path in script.parent.glob("*.py"))
-    for option in (word for word in rest[1:] if word.startswith("--")):
+    for option in (word for word in rest if word.startswith("--")):
         if f'"{option.partition("=")[0]}"' not in source:
-            raise Wrong(f"{rest[0]} has no option {option}")
+            raise Wrong(f"{name} has no option {option}")
 
 
 def _module(name: str, rest: list[str]) -> None:
@@ -164,6 +188,9 @@ def _module(name: str, rest: list[str]) -> None:
     home = name.partition(".")[0]
     if importlib.util.find_spec(home) is None and not (benchmarks / home).is_dir():
         raise Wrong(f"there is no module {name}")
+    spec = importlib.util.find_spec(name) if (ROOT / home).is_dir() or home == "td3_driving" else None
+    if spec is not None and spec.origin is not None:
+        _options(name, rest, Path(spec.origin))
     paths = [word for word in rest if word.startswith("tests/")]
     if name in ("pytest", "coverage") and not all(list(ROOT.glob(word)) for word in paths):
         raise Wrong(f"one of {', '.join(paths)} does not exist")

@@ -107,6 +107,38 @@ def test_bad_odometry_leaves_the_pilot_as_it_was() -> None:
     assert again is not None and again.experience.step_index == 2
 
 
+class Teacher:
+    """Remembers how often it was asked, as a controller with an integral does."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def act(self, situation: Situation) -> np.ndarray:
+        self.asked.append(situation.vehicle.stamp_ns // 50_000_000)
+        return np.array([0.0, len(self.asked) / 10.0], dtype=np.float32)
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_the_teacher_is_asked_once_about_each_action_whoever_asks(prepares: bool) -> None:
+    teacher = Teacher()
+    made = Pilot(SETTINGS, "actor_0", 99, choose, teacher)
+    made.start(ROUTE, scenario=0, seed=5)
+    made.act(made.see(frame(0), vehicle(0)))
+    assert teacher.asked == [], "the command waits for the teacher"
+    for _ in range(2 * prepares):
+        made.prepare()
+        assert teacher.asked == [0]
+    scored = made.score(time_step := made.see(frame(1), vehicle(1)), collided=False)
+    assert scored is not None and scored.experience.teacher_action == pytest.approx([0.0, 0.1])
+    made.act(time_step)
+    made.abandon(ExitReason.SIMULATOR_FAULT)
+    assert teacher.asked == [0, 1], "a teacher with a memory missed a step"
+    made.start(ROUTE, scenario=0, seed=6)
+    made.act(made.see(frame(20), vehicle(20)))
+    scored = made.score(made.see(frame(21), vehicle(21)), collided=False)
+    assert scored is not None and scored.experience.teacher_action == pytest.approx([0.0, 0.3])
+
+
 def test_driving_off_the_route_is_seen() -> None:
     made = pilot()
     made.act(made.see(frame(0), vehicle(0)))

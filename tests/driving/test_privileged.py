@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from td3_driving.driving.drivers import NOBODY, Neighbours, leader_on_route
+from td3_driving.driving.drivers import NOBODY, Neighbours, Situation, leader_on_route
 from td3_driving.driving.privileged import encode_privileged, privileged_dim, privileged_elements
 from td3_driving.driving.route import Route
 from td3_driving.driving.state_vector import STATE_BOUND, encode_map
@@ -32,7 +32,7 @@ def others(*cars: tuple[float, float, float, float]) -> Neighbours:
 
 
 def vector(vehicle: VehicleState, neighbours: Neighbours) -> np.ndarray:
-    return encode_privileged(vehicle, ROAD.locate(vehicle), ROAD, ACTION, neighbours)
+    return encode_privileged(Situation(vehicle, ROAD.locate(vehicle), ROAD, neighbours), ACTION)
 
 
 def test_the_lane_is_that_of_the_map_contract() -> None:

@@ -31,6 +31,7 @@ def test_a_policy_whose_own_frozen_weights_differ_drives_with_the_learners(
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, ENCODER) as run:
         ear.node.create_subscription(PolicyWeights, "/td3/frozen_weights", frozen.append, qos.WEIGHTS)
         ear.node.create_subscription(PolicyWeights, "/td3/policy_weights", trained.append, qos.WEIGHTS)
+        run.meet(ear)
         assert run.wait(ear) == 0, run.output[-4000:]
     assert len(frozen) == 1 and len(trained) > 2
     assert b"encoder.frozen.0.weight" in bytes(frozen[0].data)

@@ -34,6 +34,7 @@ def test_messages_event_file_verdict_and_memory_have_what_is_the_user_s(
     monkeypatch.setenv("PYTHONPATH", f"{examples}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     changes = {**OWN, "run.steps": 200, "pacing.learning_starts": 100}
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes) as run:
+        run.meet(ear)
         assert run.wait(ear) == 0, run.output[-4000:]
         assert ear.rewards and all(list(heard.names) == NAMES for heard in ear.rewards)
         assert all(abs(sum(heard.values) - heard.total) <= 1e-6 for heard in ear.rewards)

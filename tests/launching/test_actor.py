@@ -28,6 +28,7 @@ def offered(settings: Settings = SETTINGS, **changes: Any) -> str:
         "config_hash": settings.digest(),
         "parameters": parameter_file(settings),
         "begun_at": 40,
+        "start": 3,
         "actors": actors,
     }
     return json.dumps(content | changes)
@@ -75,9 +76,9 @@ def test_another_configuration_is_refused(changes: dict[str, Any], sentence: str
 
 
 def test_a_session_is_newer_than_all_before_whatever_the_clock_says() -> None:
-    offer = Offer(SETTINGS, 40, {"actor_0": {"session": 1000, "done": 7}})
+    offer = Offer(SETTINGS, 40, 3, {"actor_0": {"session": 1000, "done": 7}})
     assert offer.place("actor_0", now_ns=5)["session"] == 1001
-    assert offer.place("actor_0", now_ns=5000) == {"session": 5000, "begun_at": 40, "done": 7}
+    assert offer.place("actor_0", now_ns=5000) == {"session": 5000, "begun_at": 40, "done": 7, "start": 3}
 
 
 def test_actors_have_the_processes_that_they_would_have_beside_the_learner(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_actors_have_the_processes_that_they_would_have_beside_the_learner(tmp_p
     for spec in specs:
         assert spec.namespace == beside[spec.name].namespace and spec.remappings == beside[spec.name].remappings
         assert spec.on_exit == beside[spec.name].on_exit
-    place = {"session": 5 * 10**18 + 1, "begun_at": 40, "done": 7}
+    place = {"session": 5 * 10**18 + 1, "begun_at": 40, "done": 7, "start": 3}
     assert specs[1].parameters == {**beside["policy_2"].parameters, **place}
     assert load_profile(tmp_path / "config.yaml") == SETTINGS
     assert len(take_part(read_offer(offered()), asked(), tmp_path)) == 6
@@ -119,7 +120,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     for content, mode, words, sentence in (
         (None, 0, [], f"error: token {token} cannot be read: No such file or directory\n"),
         ("ab" * 32, 0o644, [], f"error: token {token} has mode 644, so others may know it; needed is 600\n"),
-        ("ab", 0o600, [], f"error: token {token} does not hold 64 hexadecimal digits\n"),
+        ("ab", 0o600, [], f"error: token {token} does not hold 64 hexadecimal digits and a number of starts\n"),
         ("ab" * 32, 0o600, ["--learner", "127.0.0.1:1"], "error: --learner 127.0.0.1:1: port '1' is outside 11811"),
     ):
         if content is not None:

@@ -48,9 +48,9 @@ def test_several_actors_share_processes_where_that_is_asked_for() -> None:
     assert [name for name in specs if "policy" in name] == ["policy_0-1", "policy_2-3", "policy_4"]
     policy, simulator = specs["policy_2-3"], specs["simulator_2-3"]
     assert policy.namespace == simulator.namespace == "/actor_2"
-    assert simulator.parameters == {"actor_index": 2, "together": 2}
+    assert simulator.parameters == {"actor_index": 2, "together": 2, "run_dir": str(RUN)}
     assert (policy.parameters["actor_id"], policy.parameters["together"]) == ("actor_2", 2)
-    assert "together" not in specs["policy_4"].parameters and specs["simulator_4"].parameters == {}
+    assert "together" not in specs["policy_4"].parameters and specs["simulator_4"].parameters == {"run_dir": str(RUN)}
 
 
 @pytest.mark.parametrize("alone", [{"faults": "drop@5", "num_actors": 2}, {"simulator": "none"}])

@@ -22,6 +22,7 @@ from td3_driving.launching.child import MODULES
 from td3_driving.launching.course import End
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.launching.prepare import Prepared, RunRequest, blind_note, how_to_listen, prepare, resolve
+from td3_driving.trust.token import read_token
 
 from ..shared.patience import HANG
 
@@ -134,6 +135,21 @@ def test_a_profile_that_needs_nobody_is_left_alone() -> None:
     request = RunRequest(simulator="none", profile="validation_5k")
     assert resolve(request, NOW)[0] == resolve(replace(request, simulator="embedded"), NOW)[0]
     assert blind_note(request) == ""
+
+
+@pytest.mark.parametrize("serve", ["", "127.0.0.1"])
+def test_a_resumed_run_has_another_token_or_counts_its_starts(
+    home: Path, monkeypatch: pytest.MonkeyPatch, serve: str
+) -> None:
+    """Actors on other machines have a copy of the token of a run that is served, and go on with it."""
+    monkeypatch.setattr(prepare_module, "server_command", lambda _: ["true"])
+    tokens = []
+    for resume in (False, True):
+        with ExitStack() as held:
+            folder = prepare(RunRequest(run_directory="r", resume=resume, serve=serve), {}, NOW, held).folder.path
+            tokens.append(read_token(folder / "token"))
+    assert [token.start for token in tokens] == [1, 2 if serve else 1]
+    assert (tokens[0].secret == tokens[1].secret) == bool(serve)
 
 
 def test_the_users_choice_for_openmp_stands(home: Path) -> None:

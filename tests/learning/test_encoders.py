@@ -28,10 +28,10 @@ def published(encoder: Encoder, frames: torch.Tensor) -> torch.Tensor:
 
 
 @hypothesis_settings(max_examples=30, deadline=None)
-@given(st.integers(24, 60), st.integers(24, 60), st.integers(1, 4), st.booleans())
-def test_an_encoder_is_the_published_stack(height: int, width: int, stack: int, sliced: bool) -> None:
-    """Also on the strided views that the replay memory hands out, and with its weights arranged for acting."""
-    encoder = encoder_of("small", ObservationSettings(frame_height=height, frame_width=width, stack=stack))
+@given(st.sampled_from(ENCODERS), st.integers(36, 72), st.integers(36, 72), st.integers(1, 4), st.booleans())
+def test_an_encoder_is_the_published_stack(kind: str, height: int, width: int, stack: int, sliced: bool) -> None:
+    """Also on the strided views that the replay memory hands out, and of one observation when it acts."""
+    encoder = encoder_of(kind, ObservationSettings(frame_height=height, frame_width=width, stack=stack))
     generator = torch.Generator().manual_seed(height * 100 + width)
     frames = torch.randint(0, 256, (2, stack + 1, height, width), dtype=torch.uint8, generator=generator)
     frames = frames[:, 1:] if sliced else frames[:, 1:].contiguous()
@@ -39,6 +39,8 @@ def test_an_encoder_is_the_published_stack(height: int, width: int, stack: int, 
     torch.testing.assert_close(encoder(encoder.prepare(frames)), expected, rtol=1e-4, atol=1e-4)
     encoder.before_acting()
     torch.testing.assert_close(encoder(encoder.prepare(frames)), expected, rtol=1e-4, atol=1e-4)
+    for one, features in zip(frames.split(1), expected.split(1)):
+        torch.testing.assert_close(encoder(encoder.prepare(one)), features, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_are_arranged_anew_after_each_load() -> None:

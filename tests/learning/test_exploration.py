@@ -35,6 +35,14 @@ def test_a_restart_explores_on_as_before(seed: int, step: int) -> None:
     assert np.array_equal(first.action(step, wanted)[0], again.action(step, wanted)[0])
 
 
+def test_a_step_is_drawn_from_its_own_part_of_the_counter() -> None:
+    exploration = Exploration(ExplorationSettings(random_steps=0, noise_start=0.4, noise_end=0.4), seed=11)
+    for step in (7, 3, 7):
+        noise = np.random.Generator(np.random.Philox(key=11, counter=[0, 0, 0, step])).normal(0.0, 0.4, 2)
+        drawn, _ = exploration.action(step, np.zeros(2, np.float32))
+        assert drawn.tobytes() == np.clip(noise, -1.0, 1.0).astype(np.float32).tobytes()
+
+
 def test_noise_decays_linearly_from_the_end_of_the_random_phase() -> None:
     exploration = Exploration(ExplorationSettings(random_steps=100, noise_start=0.4, noise_end=0.2, decay_steps=50), 0)
     zero = np.zeros(2)

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import importlib
-import os
+import signal
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.shared.mutants import start
+from tests.shared.mutants import FAILED, HUNG, PASSED, end_of, start
 from tools.reference.protections import SOURCES, Protection, protections
 
 pytestmark = pytest.mark.long
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEEDED = ("hypothesis.strategies", "numpy", "torch", "tensorboard.compat.proto.event_pb2", "plotly.graph_objects")
 """Imported once, so that each process begins with it."""
-PASSED, FAILED = 0, 1
+ENDS = {PASSED: "passes", FAILED: "fails", HUNG: "hangs"}
 LEAST = 100
 
 
@@ -29,9 +29,8 @@ def run_test(test: str) -> int:
 
 
 def outcome(file: str, text: str, test: str) -> int:
-    """The same in a process of its own, against ``text`` in place of ``file``; who hangs has failed."""
-    _, status = os.waitpid(start(file, text, partial(run_test, test)), 0)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else FAILED
+    """The same in a process of its own, against ``text`` in place of ``file``."""
+    return end_of(start(file, text, partial(run_test, test)))
 
 
 def without(protection: Protection) -> str:
@@ -39,9 +38,11 @@ def without(protection: Protection) -> str:
     text = (SOURCES / protection.file).read_text(encoding="utf-8")
     before = outcome(protection.file, text, protection.test)
     after = outcome(protection.file, protection.taken_away(), protection.test)
-    if (before, after) == (PASSED, FAILED):
+    wanted = -signal.Signals[protection.ends_by] if protection.ends_by else FAILED
+    if (before, after) == (PASSED, wanted):
         return ""
-    return f"{protection.protects}: {protection.test} ends with {before} before and {after} after it is taken away"
+    first, second = (ENDS.get(end, f"ends with {end}") for end in (before, after))
+    return f"{protection.protects}: {protection.test} {first} before it is taken away and {second} after"
 
 
 def test_without_any_protection_its_test_falls() -> None:

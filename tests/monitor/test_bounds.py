@@ -24,6 +24,7 @@ GENUINE: dict[str, dict[str, Any]] = {
         **{
             "state": 4,
             "inserted": 10,
+            "begun_at": 4,
             "tags": ["train/q1_value"] * MOST_VALUES,
             "values": [float("nan")] * MOST_VALUES,
         },
@@ -60,6 +61,7 @@ def test_a_place_that_the_run_does_not_have_is_refused(kind: str, change: dict[s
         ("evaluation", {"tags": ["x" * (LONGEST_NAME + 1)]}, "longer than 200 letters"),
         ("status", {"state": 5}, "state 5 is outside 0 .. 4"),
         ("status", {"inserted": 11}, "inserted 11 is outside the 10 steps"),
+        ("status", {"begun_at": 11}, "begun_at 11 is outside the 10 steps"),
         ("status", {"tags": [""] * (MOST_VALUES + 1), "values": [0.0] * (MOST_VALUES + 1)}, "more than 1000"),
         ("refusals", {"strangers": MOST_COUNTED + 1}, "beyond 2^53"),
         ("refusals", {"writers": []}, "1 topics beside 0 writers"),

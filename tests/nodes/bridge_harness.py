@@ -26,6 +26,7 @@ from td3_driving.driving.decoding import nanoseconds
 from td3_driving.nodes.ros import qos
 
 from ..shared.patience import HANG
+from .asking import Question
 
 EGO = "carla/ego_vehicle"
 SMALL = {
@@ -124,14 +125,13 @@ class Client:
         self.until(lambda: self.last > before)
         return self.heard[f"{EGO}/odometry"][-1]
 
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """The answer of a service."""
+    def call(self, kind: Any, name: str, request: Any, once: bool = False) -> Any:
+        """The answer of a service; ``once``: it must not be asked again where no answer comes."""
         client: Any = self.node.create_client(kind, name)
-        self.until(client.service_is_ready)
-        future = client.call_async(request)
-        self.until(future.done)
+        question = Question(client, request, once)
+        self.until(question.answered)
         self.node.destroy_client(client)
-        return future.result()
+        return question.answer
 
     def publisher(self, kind: Any, topic: str, profile: QoSProfile = qos.BRIDGE) -> Any:
         """A publisher that the simulator already listens to."""

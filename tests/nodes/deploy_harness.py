@@ -25,6 +25,7 @@ from td3_driving.driving.decoding import nanoseconds
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import time_message
 
+from .asking import Question
 from .bridge_harness import EGO, Client
 
 FRAME_NS = 50_000_000
@@ -77,7 +78,7 @@ def state_of(client: Client) -> str:
 def change_state(client: Client, transition: str) -> bool:
     """Ask the node for a lifecycle transition; whether it succeeded."""
     request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
-    return bool(client.call(ChangeState, "drive/change_state", request).success)
+    return bool(client.call(ChangeState, "drive/change_state", request, once=True).success)
 
 
 class Vehicle(Client):
@@ -168,12 +169,11 @@ class Vehicle(Client):
     def swap_while_driving(self, path: Path) -> SwapBundle.Response:
         """Ask for another bundle while frames go on; each of them is waited for."""
         client: Any = self.node.create_client(SwapBundle, "drive/swap_bundle")
-        self.until(client.service_is_ready)
-        future = client.call_async(SwapBundle.Request(path=str(path)))
+        question = Question(client, SwapBundle.Request(path=str(path)))
         for _ in range(1000):
-            if future.done():
+            if question.answered():
                 break
             self.tick()
-        self.until(future.done)
+        self.until(question.answered)
         self.node.destroy_client(client)
-        return future.result()
+        return question.answer

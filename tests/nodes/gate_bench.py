@@ -33,6 +33,7 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import header, time_message
 
 from ..shared.patience import HANG
+from .asking import Question
 
 EGO = "carla/ego_vehicle"
 COMMAND = f"{EGO}/vehicle_control_cmd"
@@ -112,11 +113,10 @@ class Bench:
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """The answer of a service."""
         client: Any = self.node.create_client(kind, name)
-        self.until(client.service_is_ready, f"service {name}")
-        future = client.call_async(request)
-        self.until(future.done, f"answer of {name}")
+        question = Question(client, request)
+        self.until(question.answered, f"answer of {name}")
         self.node.destroy_client(client)
-        return future.result()
+        return question.answer
 
     def trigger(self, name: str) -> Trigger.Response:
         """The answer of one of the gate's services."""

@@ -41,7 +41,7 @@ class ActorCommand:
         environment = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
         command = [sys.executable, "-m", "td3_driving.cli", "actor", "--learner", ADDRESSES[LEARNER]]
         self.process = subprocess.Popen(
-            [*machines.on(DRIVERS), *command, "--token", str(token), *words],
+            [*machines.on(DRIVERS), *command, "--token", str(token), "--patience", str(HANG), *words],
             cwd=home,
             env=environment | {"OMP_NUM_THREADS": "1"},
             stdout=self._log,
@@ -68,7 +68,7 @@ class ActorCommand:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(60.0)
+                self.process.wait(HANG)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

@@ -75,6 +75,12 @@ class Ear:
         """The newest environment step heard of."""
         return max((reward.step for reward in self.rewards), default=0)
 
+    def acquainted(self) -> bool:
+        """Whether policy, learner and diagnostics of a run have been found."""
+        return all(
+            self.node.count_publishers(topic) for topic in ("/td3/reward", "/td3/learner_status", "/diagnostics")
+        )
+
     def listen(self, seconds: float) -> None:
         """Handle messages for ``seconds``."""
         deadline = time.monotonic() + seconds
@@ -169,6 +175,17 @@ class Run:
             ended = self.process.poll()
             assert ended is None, f"the run ended ({ended}) before {what}; it printed:\n{self.output[-4000:]}"
             assert time.monotonic() < deadline, f"no {what} within {timeout:.0f} s; it printed:\n{self.output[-4000:]}"
+
+    def meet(self, ear: Ear) -> None:
+        """Let the simulator begin when ``ear`` hears the run: a run of seconds may be over before it is found."""
+        self.until(lambda: self.pid("simulator") is not None, "a simulator", ear)
+        held = self.pid("simulator")
+        assert held is not None
+        os.kill(held, signal.SIGSTOP)
+        try:
+            self.until(ear.acquainted, "policy, learner and diagnostics", ear)
+        finally:
+            os.kill(held, signal.SIGCONT)
 
     def kill(self, executable: str) -> int:
         """Kill the process that runs ``executable`` with SIGKILL; its process id."""

@@ -41,6 +41,13 @@ def test_a_variable_like_no_other_is_refused_with_all() -> None:
     assert "unknown variable XYZZY; there are STEPS, SEED, " in make("train", "XYZZY=1").stderr
 
 
+@pytest.mark.parametrize("variable", ["STEPS=abc", "STEPS=-5", "SEED=1.5", "SEED=0x3", "STEPS=2 000"])
+def test_a_number_that_is_none_is_refused_before_anything_is_built(variable: str) -> None:
+    done = make("train", variable)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{variable} is no whole number" in done.stderr
+
+
 @pytest.mark.parametrize(
     "variable", ["VIEW=1", "STEPS=9", "GPU=1", "PIP_EXTRA_INDEX_URL=x", "ROS_DOMAIN_ID=3", "UPGRADE=1"]
 )

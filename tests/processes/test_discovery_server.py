@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from contextlib import closing
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -105,6 +108,26 @@ def test_processes_beside_the_server_ask_it_on_this_machine() -> None:
 def test_without_the_program_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.shutil, "which", lambda _: None)
     with pytest.raises(AddressError, match=r"fast-discovery-server is not on this machine; it comes with Fast DDS"):
+        server_command(ServerAddress("127.0.0.1", 0))
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ("sleep 600", "fast-discovery-server does not say within 1 s how it is started; is it broken?"),
+        (None, "fast-discovery-server cannot be run: "),
+    ],
+)
+def test_a_program_that_does_not_answer_is_one_sentence(
+    program: str | None, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for a program that hangs, and one that is there and no program."""
+    stand_in = tmp_path / module.PROGRAM
+    stand_in.write_text(f"#!/bin/sh\nexec {program}\n" if program else "#!/nowhere/at/all\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(module, "ANSWER", 1.0)
+    with pytest.raises(AddressError, match=re.escape(sentence)):
         server_command(ServerAddress("127.0.0.1", 0))
 
 

@@ -15,7 +15,9 @@ from types import ModuleType
 
 SOURCES = Path(__file__).resolve().parents[2] / "src/td3_driving/td3_driving"
 PATIENCE = 120
-"""Time after which tests that do not end count as failed [s]."""
+"""Time after which tests that do not end are ended [s]."""
+PASSED, FAILED, OTHER, HUNG = 0, 1, 2, -signal.SIGALRM
+"""How a process of :func:`start` ends: its tests passed, failed, could not be run, or did not end."""
 
 
 class Substitute(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -46,8 +48,9 @@ class Substitute(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def start(file: str, text: str, test: Callable[[], int]) -> int:
     """Run ``test`` in a process of its own against ``text`` in place of ``file``; the id of the process.
 
-    It ends with 0 where ``test`` answers 0, with 1 where it answers 1 (tests failed), else with 2. A module that was
-    imported before is not replaced.
+    It ends with :data:`PASSED` where ``test`` answers 0, with :data:`FAILED` where it answers 1 (tests failed), with
+    :data:`OTHER` where it answers something else, and by the signal of :data:`HUNG` where it does not answer. A module
+    that was imported before is not replaced.
     """
     child = os.fork()
     if child == 0:
@@ -55,5 +58,10 @@ def start(file: str, text: str, test: Callable[[], int]) -> int:
         sys.meta_path.insert(0, Substitute(file, text))
         with open(os.devnull, "w") as silence, redirect_stdout(silence), redirect_stderr(silence):
             code = test()
-        os._exit(min(abs(code), 2))
+        os._exit(min(abs(code), OTHER))
     return child
+
+
+def end_of(child: int) -> int:
+    """How the process ``child`` ends; negative is the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -34,8 +34,8 @@ def test_verdicts_and_picture(doubtful: Path, tmp_path: Path, capsys: pytest.Cap
     image = cv2.imread(str(picture))
     assert image.shape[1] == 1400
     colours = {tuple(int(value) for value in colour) for colour in image.reshape(-1, 3)[::3]}
-    assert (0x2B, 0x82, 0xD9) in colours, "the road with a note is orange"
-    assert (0xD1, 0x6F, 0x1F) in colours, "a route is blue"
+    assert (0x00, 0x9F, 0xE6) in colours, "the road with a note is yellow"
+    assert {(0xB2, 0x72, 0x00), (0xA7, 0x79, 0xCC), (0x73, 0x9E, 0x00)} <= colours, "each route has its colour"
 
 
 def test_page(doubtful: Path, tmp_path: Path) -> None:

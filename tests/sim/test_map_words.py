@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from td3_driving.sim.mending import ORIGIN
+from td3_driving.sim.map_place import ORIGIN
 from td3_driving.sim.roads import MapError
 
 from .conftest import Load, told

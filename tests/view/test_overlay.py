@@ -79,8 +79,9 @@ def grey() -> np.ndarray:
 
 
 def scene() -> Scene:
-    made = Scene(action=(0.0, 0.0), gate=GateState("ERROR", "emergency stop"))
+    made = Scene(gate=GateState("ERROR", "emergency stop"))
     made.take_route(np.column_stack((np.arange(0.0, 50.0), np.zeros(50), np.zeros(50))))
+    made.action = (0.0, 0.0)
     made.take_vehicle(vehicle())
     return made
 
@@ -135,10 +136,11 @@ def test_without_camera_or_place_only_the_readings_are_drawn() -> None:
 def test_no_place_or_action_breaks_the_drawing(
     action: tuple[float, float], place: tuple[float, float, float], yaw: float, speed: float
 ) -> None:
-    shown = Scene(action=action)
+    shown = Scene()
     state = VehicleState(0, place[0], place[1], place[2], yaw, speed, 0.0, 0.0)
     shown.take_route(np.array(((place[0] - 1.0, place[1], 0.0), (place[0] + 50.0, place[1] + 3.0, 0.0))))
     shown.take_vehicle(state)
+    shown.action = action
     shown.traffic = [Box("traffic", 1, place[0] + 0.1, place[1], place[2], yaw, 4.0, 2.0, 1.5, RED)]
     picture = draw(np.zeros((36, 64, 3), dtype=np.uint8), shown, state, CAMERA, 36)
     assert picture.shape == (36, 64, 3)

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.view.scene import BARS_LEFT, LIFT, GateState, Scene
@@ -24,8 +26,9 @@ def by_name(scene: Scene) -> dict[str, Shape]:
 
 
 def full_scene() -> Scene:
-    scene = Scene(action=(0.0, 0.5), reward=0.931, q_value=12.34, gate=GateState("OK", "active"))
+    scene = Scene(reward=0.931, q_value=12.34, gate=GateState("OK", "active"))
     scene.take_route(ROUTE)
+    scene.action = (0.0, 0.5)
     scene.take_vehicle(at(10.0, 1.5))
     return scene
 
@@ -63,6 +66,49 @@ def test_predicted_path_is_not_tighter_than_the_tyres_hold() -> None:
     path = Scene(action=(1.0, 0.0)).path(at(0.0, 0.0))[:, :2]
     turned = np.diff(np.arctan2(*np.diff(path, axis=0).T[::-1]))
     assert turned == pytest.approx(np.full(19, -10.0 / 12.5 * 0.1)), "2 s in 20 steps"
+
+
+def test_predicted_path_ends_at_the_edge_of_its_road() -> None:
+    scene = full_scene()
+    scene.action = (0.3, 0.0)
+    path = scene.path(at(10.0, 1.5))[:, :2]
+    assert path[0] == pytest.approx((10.0, 1.5)) and abs(path[-1, 1]) == pytest.approx(2.0), "the edge"
+    assert path[:-1, 1].min() > -2.0
+    free = Scene(action=(0.3, 0.0)).path(at(10.0, 1.5))[:, :2]
+    assert path[:-1] == pytest.approx(free[: len(path) - 1]) and len(path) < len(free), "but for its end the same"
+
+
+def test_predicted_path_of_a_fast_car_is_whole_as_far_as_the_road_goes() -> None:
+    scene = full_scene()
+    scene.action = (0.0, 0.0)
+    assert scene.path(at(10.0, 1.5, speed=40.0))[-1] == pytest.approx((90.0, 1.5, LIFT))
+    scene.take_vehicle(at(30.0, 0.0))
+    assert scene.path(at(30.0, 0.0, speed=40.0))[-1] == pytest.approx((102.0, 0.0, LIFT)), "2 m behind the route's end"
+
+
+def test_beside_the_road_the_predicted_path_shows_what_leads_back() -> None:
+    scene = full_scene()
+    back, away = (at(10.0, 5.0, yaw=sign * 0.3) for sign in (-1.0, 1.0))
+    scene.action = (0.0, 0.0)
+    assert scene.path(back)[-1, 1] == pytest.approx(5.0 - 20.0 * math.sin(0.3)), "over the road, to its other side"
+    assert scene.path(away)[:, 1] == pytest.approx((5.0, 5.0))
+
+
+def test_a_new_route_has_no_path_that_was_predicted_for_the_old_one() -> None:
+    scene = full_scene()
+    assert len(scene.path(at(10.0, 1.5)))
+    scene.take_route(ROUTE + 500.0)
+    assert len(scene.path(at(510.0, 500.0))) == 0
+
+
+@given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.9, 1.9), st.floats(0.0, 40.0))
+def test_no_point_of_a_predicted_path_is_off_the_road(steer: float, drive: float, y: float, speed: float) -> None:
+    scene = full_scene()
+    scene.take_vehicle(at(50.0, y))
+    scene.action = (steer, drive)
+    path = scene.path(at(50.0, y, speed=speed))
+    assert np.abs(path[:, 1]).max() <= 2.0 + 1e-9
+    assert path[0] == pytest.approx((50.0, y, LIFT))
 
 
 def test_bars_point_right_for_a_right_wheel_and_ahead_for_throttle() -> None:

@@ -25,6 +25,7 @@ class Protection:
         file: below the package.
         old, new: its text, which stands once in the file, and the text that takes it away.
         test: node id of a test that falls then, without parameters.
+        ends_by: signal that ends the process of the test then, instead of a failure: ``SIGALRM`` where it hangs.
     """
 
     page: str
@@ -33,6 +34,7 @@ class Protection:
     old: str
     new: str
     test: str
+    ends_by: str = ""
 
     def taken_away(self) -> str:
         """The file without it.

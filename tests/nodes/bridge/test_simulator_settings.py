@@ -87,19 +87,19 @@ def test_spawned_vehicles_can_be_hit_and_removed(pair: Pair) -> None:
     assert "vehicle.tesla.model3" in names
     request = SpawnObject.Request(type="vehicle.audi.a2", id="wall")
     request.transform.position.x, request.transform.position.y = 106.0, -1.75
-    wall = client.call(SpawnObject, "carla/spawn_object", request)
+    wall = client.call(SpawnObject, "carla/spawn_object", request, once=True)
     assert wall.id > 0, wall.error_string
-    again = client.call(SpawnObject, "carla/spawn_object", request)
+    again = client.call(SpawnObject, "carla/spawn_object", request, once=True)
     assert (again.id, "touch" in again.error_string) == (-1, True)
-    unknown = client.call(SpawnObject, "carla/spawn_object", SpawnObject.Request(type="vehicle.bus"))
+    unknown = client.call(SpawnObject, "carla/spawn_object", SpawnObject.Request(type="vehicle.bus"), once=True)
     assert (unknown.id, "no blueprint" in unknown.error_string) == (-1, True)
     for _ in range(40):
         client.step(throttle=1.0)
     assert {event.other_actor_id for event in client.heard[f"{EGO}/collision"]} == {wall.id}
     assert set(client.stamps(f"{EGO}/collision")) <= set(client.stamps(ODOMETRY))
     assert [thing.id for thing in client.heard[f"{EGO}/objects"][-1].objects] == [wall.id]
-    assert client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=wall.id)).success
-    assert not client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=24)).success
+    assert client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=wall.id), once=True).success
+    assert not client.call(DestroyObject, "carla/destroy_object", DestroyObject.Request(id=24), once=True).success
     client.step()
     client.until(lambda: client.heard[f"{EGO}/objects"][-1].objects == [])
 

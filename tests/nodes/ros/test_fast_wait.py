@@ -16,7 +16,8 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from td3_driving.nodes.ros import qos
-from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping
+from td3_driving.nodes.ros.entry import RunEnd
+from td3_driving.nodes.ros.fast_wait import FastWait, Housekeeping, spin_fast
 
 from ...shared.patience import HANG
 
@@ -103,3 +104,33 @@ def test_draining_ends_though_messages_come_as_fast_as_they_are_taken(domain_id:
         fast.drain()
     assert taken[0] == "first" and len(taken) <= qos.BRIDGE.depth
     rclpy.shutdown(context=context)
+
+
+def test_a_node_is_spun_whose_messages_are_served_at_once(domain_id: int) -> None:
+    """Messages reach their callback, timers run beside them, and what a callback raises ends the spinning."""
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=domain_id)
+    node = Node("spun", context=context)
+    end = time.monotonic() + HANG
+    publisher = node.create_publisher(String, "words", qos.BRIDGE)
+    heard: list[str] = []
+    ticks: list[float] = []
+
+    def hear(message: String) -> None:
+        heard.append(message.data)
+        if len(ticks) >= 2 and len(heard) >= 2:
+            raise RunEnd(7)
+
+    def tick() -> None:
+        ticks.append(time.monotonic())
+        assert ticks[-1] < end, "nothing was heard"
+        publisher.publish(String(data="a word"))
+
+    subscription = node.create_subscription(String, "words", hear, qos.BRIDGE)
+    node.create_timer(0.01, tick)
+    try:
+        with pytest.raises(RunEnd):
+            spin_fast(node, [subscription])
+    finally:
+        rclpy.shutdown(context=context)
+    assert set(heard) == {"a word"} and len(ticks) >= 2

@@ -142,6 +142,26 @@ def test_the_policy_takes_no_weights_out_of_range(tmp_path: Path) -> None:
     assert source.version == source.newest_version == 0 and source.steps == 60
 
 
+def test_weights_that_were_read_late_do_not_replace_newer_ones(tmp_path: Path) -> None:
+    """A repeated message passes the first look while a newer one is read aside, and is offered after it."""
+    settings = small_settings()
+    trainer, source = Trainer(settings, tmp_path, state_dim(settings.observation)), LearnedActionSource(settings, 0)
+    read: list[tuple[Any, Any]] = []
+    aside: Any = SimpleNamespace(do=lambda work, then: read.append((work, then)))
+    trust: Any = SimpleNamespace(sealed_subscription=lambda *_: None)
+    intake = WeightsIntake(NODE, trust, source, settings.digest(), lambda: None, aside)
+    old = weights_message(trainer.trained_weights(), 1)
+    for experience in made_up_experience(settings, state_dim(settings.observation), 60):
+        trainer.receive(experience)
+    new = weights_message(trainer.trained_weights(), 2)
+    assert old.version < new.version
+    for message in (new, old):
+        intake._take_trained(message)
+    for work, then in read:
+        then(work)
+    assert source.newest_version == new.version
+
+
 @pytest.fixture
 def policy(tmp_path: Path, domain_id: int) -> Iterator[PolicyNode]:
     """A policy with its first weights; it needs no learner and gets its frames by hand."""

@@ -10,6 +10,7 @@ pytest.importorskip("td3_driving_msgs", reason="the message packages are not bui
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_srvs.srv import Trigger
 
+from ..asking import Question
 from ..run_harness import Ear, Run
 
 EXPLOSION: dict[str, object] = {
@@ -39,10 +40,9 @@ def test_the_alarm_comes_within_200_updates_and_stays_until_it_is_reset(tmp_path
         ear.listen(2.0)
         assert ear.statuses["learner: q health"].level == DiagnosticStatus.ERROR
         client = ear.node.create_client(Trigger, "/td3/reset_alarms")
-        assert client.wait_for_service(10.0)
-        future = client.call_async(Trigger.Request())
-        run.until(future.done, "the answer to the reset", ear)
-        assert future.result().success
+        question = Question(client, Trigger.Request())
+        run.until(question.answered, "the answer to the reset", ear)
+        assert question.answer.success
     assert 0 < updates <= 200, f"{updates} updates before the alarm was heard"
 
 

@@ -75,6 +75,7 @@ def test_a_killed_rank_ends_the_run_by_its_name_and_resume_goes_on(tmp_path: Pat
 
 def test_a_killed_learner_comes_back_with_its_ranks(tmp_path: Path, domain_id: int) -> None:
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, TWO | {"run.steps": 400}) as run:
+        run.meet(ear)
         run.until(lambda: ear.step > 150, "step 150", ear)
         follower = follower_of(run)
         learner = run.kill("learner")

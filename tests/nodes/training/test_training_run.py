@@ -129,6 +129,7 @@ def balanced(ear: Ear) -> bool:
 
 def test_a_run_shows_itself_and_leaves_everything_behind(tmp_path: Path, domain_id: int) -> None:
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, TAUGHT) as run:
+        run.meet(ear)
         run.until(lambda: len(ear.accounts) > 0 and ear.step > 150, "step 150", ear)
         graph = dict(ear.node.get_topic_names_and_types())
         for topic, (kind, latched) in TOPICS.items():
@@ -192,6 +193,7 @@ def test_the_learner_is_sent_what_the_objects_of_the_frame_say(tmp_path: Path, d
             profile = qos.RECORDER_LATCHED if topic == REPLAY else qos.RECORDER
             ear.node.create_subscription(kind, f"/{topic}", keep(heard[topic]), profile)
         ear.node.create_subscription(EpisodeStart, "/td3/episode_start", starts.append, qos.EPISODE_START)
+        run.meet(ear)
         assert run.wait(ear) == 0, run.output[-4000:]
     settings = load_profile(run.folder / "config.yaml")
     teacher = make_teacher(settings)
@@ -206,9 +208,10 @@ def test_the_learner_is_sent_what_the_objects_of_the_frame_say(tmp_path: Path, d
         others, route = without(vehicle, neighbours_of(heard[OBJECTS][stamp])), routes[sent.episode_id]
         before = actions.get((sent.episode_id, sent.step_index - 1), np.zeros(2))
         place = route.locate(vehicle)
-        expected = encode_privileged(vehicle, place, route, np.asarray(before, dtype=np.float32), others)
+        situation = Situation(vehicle, place, route, others)
+        expected = encode_privileged(situation, np.asarray(before, dtype=np.float32))
         assert sent.privileged.tobytes() == expected.tobytes()
-        shown = teacher.act(Situation(vehicle, place, route, others))
+        shown = teacher.act(situation)
         assert sent.teacher_action is not None and sent.teacher_action.tobytes() == shown.tobytes()
         seen += len(others.x)
     assert seen > 0, "there was nobody to be told of"
@@ -221,6 +224,7 @@ def keep(store: dict[int, Any]) -> Callable[[Any], None]:
 
 def test_a_killed_learner_and_a_killed_simulator_come_back(tmp_path: Path, domain_id: int) -> None:
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, {"run.steps": 600}) as run:
+        run.meet(ear)
         run.until(lambda: ear.step > 150, "step 150", ear)
         learner = run.kill("learner")
         run.until(lambda: run.pid("learner") not in (None, learner), "a new learner", ear)
@@ -262,6 +266,7 @@ def test_ctrl_c_stops_every_process_and_judges_what_there_is(tmp_path: Path, dom
 
 def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, domain_id: int) -> None:
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, None, "--faults", "nan_odometry@150 drop@220") as run:
+        run.meet(ear)
         run.until(lambda: ear.step > 240, "step 240", ear)
         run.until(lambda: ear.statuses["policy: frame sync"].level == b"\x01", "the warning", ear)
         assert run.wait(ear) == 0, run.output[-4000:]
@@ -273,9 +278,11 @@ def test_bad_data_cuts_the_episode_and_never_reaches_the_memory(tmp_path: Path, 
 def test_two_actors_feed_one_learner(tmp_path: Path, domain_id: int, shared: int) -> None:
     changes = {"run.num_actors": 2, "run.actors_per_process": shared}
     with Ear(domain_id) as ear, Run(tmp_path, domain_id, changes) as run:
+        run.meet(ear)
         both = {"actor_0", "actor_1"}
         run.until(lambda: {reward.actor_id for reward in ear.rewards} == both, "both actors", ear)
-        assert "/actor_1/carla/ego_vehicle/rgb_front/image" in dict(ear.node.get_topic_names_and_types())
+        own = "/actor_1/carla/ego_vehicle/rgb_front/image"
+        run.until(lambda: own in dict(ear.node.get_topic_names_and_types()), "the second actor's own camera", ear)
         assert run.wait(ear) == 0, run.output[-4000:]
         assert balanced(ear) and ear.accounts[-1].inserted == SMALL["run.steps"]
     assert {reward.actor_id: reward.step for reward in ear.rewards} == dict.fromkeys(both, 150)

@@ -18,6 +18,7 @@ from td3_driving_msgs.srv import SwapBundle
 
 from td3_driving.deploy.limits import GateSettings
 
+from ..asking import Question
 from ..deploy_harness import start_drive
 from ..gate_vehicle import Vehicle
 from ..policy_bundle import lane_following_weights, make_bundle, small_settings
@@ -97,14 +98,13 @@ def test_killed_node_whose_bundle_was_replaced_by_a_corrupt_one(vehicle: Deploye
 
 def test_swap_to_a_corrupt_bundle_is_refused_and_the_car_drives_on(vehicle: DeployedVehicle, tmp_path: Path) -> None:
     client = vehicle.node.create_client(SwapBundle, "drive/swap_bundle")
-    vehicle.until(client.service_is_ready, "service of the swap")
-    answer = client.call_async(SwapBundle.Request(path=str(tmp_path / "corrupt.zip")))
+    question = Question(client, SwapBundle.Request(path=str(tmp_path / "corrupt.zip")))
 
     def answered() -> bool:
         assert vehicle.step().mode == GateStatus.ACTIVE, "no command is missing meanwhile"
-        return bool(answer.done())
+        return question.answered()
 
     vehicle.until(answered, "answer of the swap")
-    assert not answer.result().success and "bundle" in answer.result().message
+    assert not question.answer.success and "bundle" in question.answer.message
     vehicle.step(40)
     assert vehicle.status.mode == GateStatus.ACTIVE and abs(vehicle.speed - SPEED) < 1.0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ def to_command(action: NDArray[np.float32]) -> Command:
     Raises:
         ValueError: the action has another shape or is not finite.
     """
-    if np.shape(action) != (ACTION_DIM,) or not np.isfinite(action).all():
+    if np.shape(action) != (ACTION_DIM,) or not all(map(math.isfinite, action)):
         raise ValueError(f"action {action!r} is not a finite vector of {ACTION_DIM}")
-    steer, drive = (float(value) for value in np.clip(action, -1.0, 1.0))
+    steer, drive = (min(max(float(value), -1.0), 1.0) for value in action)
     return Command(throttle=max(drive, 0.0), brake=max(-drive, 0.0), steer=steer)

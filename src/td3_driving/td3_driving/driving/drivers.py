@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -58,7 +59,7 @@ def leader_on_route(vehicle: VehicleState, place: RoutePlace, route: Route, othe
     return float(bumper[leader]), max(float(others.speed[near][leader]), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
     """What a reference driver sees. ``neighbours`` is privileged; ``None`` means that they are not known."""
 
@@ -66,6 +67,17 @@ class Situation:
     place: RoutePlace
     route: Route
     neighbours: Neighbours | None = None
+
+    @cached_property
+    def leader(self) -> tuple[float, float]:
+        """See :func:`leader_on_route`; critic and teacher both ask for it.
+
+        Raises:
+            ValueError: the other vehicles are not known.
+        """
+        if self.neighbours is None:
+            raise ValueError("the vehicle ahead is asked for, but nobody told where the other vehicles are")
+        return leader_on_route(self.vehicle, self.place, self.route, self.neighbours)
 
 
 class Driver(Protocol):
@@ -116,8 +128,12 @@ class LaneKeeper:
 
     def _allowed_speed(self, situation: Situation) -> float:
         points = situation.route.ahead(situation.vehicle, situation.place.s, 8, 2.0)
-        headings = np.unwrap(np.arctan2(*np.diff(points, axis=0).T[::-1]))
-        curvature = float(np.max(np.abs(np.diff(headings)))) / 2.0
+        steps = points[1:] - points[:-1]
+        headings = np.arctan2(steps[:, 1], steps[:, 0])
+        turn = float(np.abs(headings[1:] - headings[:-1]).max())
+        if turn > math.pi:
+            turn = float(np.abs(np.diff(np.unwrap(headings))).max())
+        curvature = turn / 2.0
         return min(self.target_speed, math.sqrt(self.lateral_acceleration / max(curvature, 1e-6)))
 
 
@@ -150,9 +166,7 @@ class IdmDriver(LaneKeeper):
     def _wanted(self, situation: Situation) -> float:
         """Acceleration of the model [m/s^2]."""
         speed = max(situation.vehicle.speed, 0.0)
-        if situation.neighbours is None:
-            raise ValueError("the IDM driver needs to know where the other vehicles are")
-        gap, leader = leader_on_route(situation.vehicle, situation.place, situation.route, situation.neighbours)
+        gap, leader = situation.leader
         closing = speed * (speed - leader) / (2.0 * math.sqrt(self.acceleration * self.braking))
         safe = self.standing_gap + max(speed * self.headway + closing, 0.0)
         free = 1.0 - (speed / self._allowed_speed(situation)) ** 4

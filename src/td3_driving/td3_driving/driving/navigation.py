@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.route import Route
+from td3_driving.driving.route import Route, side_by_side
 from td3_driving.driving.seeding import localisation_generator
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import LocalisationSettings, ObservationSettings
@@ -173,4 +173,4 @@ def _in_vehicle_axes(points: NDArray[np.float64], vehicle: VehicleState) -> NDAr
     offset = points - (vehicle.x, vehicle.y)
     cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)
     forward, left = offset @ (cosine, sine), offset @ (-sine, cosine)
-    return np.stack((forward, left), axis=1)
+    return side_by_side(forward, left)

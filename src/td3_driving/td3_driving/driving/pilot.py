@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
@@ -22,6 +22,8 @@ from td3_driving.driving.state_vector import encode_state
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import Settings
 
+NOTHING: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+"""What a critic knows that looks through the camera alone."""
 VIOLATIONS = (ExitReason.COLLISION, ExitReason.OFF_LANE, ExitReason.WRONG_WAY)
 
 
@@ -32,25 +34,32 @@ class TimeStep:
     Attributes:
         place: where the vehicle really is on its route.
         neighbours: the other vehicles, where somebody told them.
-        privileged: (privileged_dim,) float32, what the critic may know.
     """
 
     vehicle: VehicleState
     place: RoutePlace
     observation: Observation
     neighbours: Neighbours = NOBODY
-    privileged: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What the learner alone is told of the begin of a step: what the critic may know, what the teacher would do."""
+
+    privileged: NDArray[np.float32]
+    teacher_action: NDArray[np.float32] | None
+
+
+@dataclass(slots=True)
 class _Begun:
-    """A step under way: what the pilot saw and did at its begin, and what the teacher would have done."""
+    """A step under way: what the pilot saw and did at its begin; ``told`` once it was worked out."""
 
     time_step: TimeStep
+    situation: Situation
     action: NDArray[np.float32]
     previous_action: NDArray[np.float32]
     version: int
-    teacher_action: NDArray[np.float32] | None
+    told: _Told | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +111,11 @@ class ObservationBuilder:
         """Take another route while driving: search the place on it anew, keep the memory."""
         self._take_route(route)
 
-    def see(self, frame: NDArray[np.uint8], vehicle: VehicleState) -> TimeStep:
+    def see(self, frame: NDArray[np.uint8], vehicle: VehicleState, neighbours: Neighbours = NOBODY) -> TimeStep:
         """Take the frame and the vehicle state of one instant; see :func:`observation.frame_shape`.
+
+        Args:
+            neighbours: the other vehicles, which are handed on.
 
         Raises:
             ObservationError: the vehicle state is not finite; nothing was taken then.
@@ -117,7 +129,7 @@ class ObservationBuilder:
         navigation = None if self._navigator is None else self._navigator.look(vehicle)
         state = encode_state(vehicle, place, self.route, navigation, self.last_action, self._settings)
         self._place = place
-        return TimeStep(vehicle, place, Observation(frame, self._stack.push(frame), state))
+        return TimeStep(vehicle, place, Observation(frame, self._stack.push(frame), state), neighbours)
 
     def _take_route(self, route: Route) -> None:
         self.route = route
@@ -159,20 +171,15 @@ class Pilot:
 
     def start(self, route: Route, scenario: int, seed: int) -> None:
         """Begin an episode; the next frame given to :meth:`see` is its first."""
+        self._drop_step()
         self._builder.start(route, seed)
         self._monitor.start()
-        self._last = None
         self.record = EpisodeRecord(self.episodes, scenario, seed, route.length, start_s=0.0)
         self.episodes += 1
 
     def see(self, frame: NDArray[np.uint8], vehicle: VehicleState, neighbours: Neighbours = NOBODY) -> TimeStep:
         """Take one frame of the episode; see :meth:`ObservationBuilder.see`."""
-        last_action = self._builder.last_action
-        time_step = replace(self._builder.see(frame, vehicle), neighbours=neighbours)
-        if self._privileged:
-            assert self._builder.route is not None
-            vector = encode_privileged(vehicle, time_step.place, self._builder.route, last_action, neighbours)
-            time_step = replace(time_step, privileged=vector)
+        time_step = self._builder.see(frame, vehicle, neighbours)
         if self._last is None and self.record is not None:
             self.record.start_s = self.record.last_s = time_step.place.s
         return time_step
@@ -186,6 +193,7 @@ class Pilot:
         """
         if self._last is None or self._builder.route is None or self.record is None:
             return None
+        self.prepare()
         begun, self._last = self._last, None
         exit_reason = self._monitor.step(time_step.vehicle, time_step.place, self._builder.route, collided)
         if last and exit_reason is None:
@@ -213,13 +221,30 @@ class Pilot:
 
     def act(self, time_step: TimeStep) -> NDArray[np.float32]:
         """The action (2,) for this frame."""
-        assert self._builder.route is not None
-        situation = Situation(time_step.vehicle, time_step.place, self._builder.route, time_step.neighbours)
+        self._drop_step()
+        situation = self._situation(time_step)
         action, version = self._choose(time_step.observation, situation)
-        shown = None if self._teacher is None else self._teacher.act(situation)
-        self._last = _Begun(time_step, action, self._builder.last_action, version, shown)
+        self._last = _Begun(time_step, situation, action, self._builder.last_action, version)
         self._builder.last_action = action
         return action
+
+    def prepare(self) -> None:
+        """Work out what the learner alone is told of the step under way: the command need not wait for it.
+
+        Whatever ends the step does this itself if the caller did not, with the same result.
+        """
+        begun = self._last
+        if begun is not None and begun.told is None:
+            vector = self._privileged_of(begun.situation, begun.previous_action)
+            shown = None if self._teacher is None else self._teacher.act(begun.situation)
+            begun.told = _Told(vector, shown)
+
+    def _situation(self, time_step: TimeStep) -> Situation:
+        assert self._builder.route is not None
+        return Situation(time_step.vehicle, time_step.place, self._builder.route, time_step.neighbours)
+
+    def _privileged_of(self, situation: Situation, last_action: NDArray[np.float32]) -> NDArray[np.float32]:
+        return encode_privileged(situation, last_action) if self._privileged else NOTHING
 
     def abandon(self, reason: ExitReason) -> None:
         """End the episode without a further frame. Its unfinished step is dropped."""
@@ -228,11 +253,16 @@ class Pilot:
     def _close(self, reason: ExitReason) -> None:
         if self.record is not None:
             self.record.exit_reason = reason
+        self._drop_step()
+
+    def _drop_step(self) -> None:
+        # A teacher with a memory is asked at every step, whether the step is dropped or not.
+        self.prepare()
         self._last = None
 
     def _experience(self, begun: _Begun, terms: RewardTerms, end: TimeStep, reason: ExitReason | None) -> Experience:
-        start = begun.time_step
-        assert self.record is not None
+        start, told = begun.time_step, begun.told
+        assert self.record is not None and told is not None
         closing = end.observation if reason is not None else None
         return Experience(
             actor_id=self.identity[0],
@@ -251,7 +281,7 @@ class Pilot:
             truncated=reason is not None and not reason.terminated,
             final_frame=None if closing is None else closing.frame,
             final_state=None if closing is None else closing.state,
-            privileged=start.privileged,
-            final_privileged=None if closing is None else end.privileged,
-            teacher_action=begun.teacher_action,
+            privileged=told.privileged,
+            final_privileged=None if closing is None else self._privileged_of(self._situation(end), begun.action),
+            teacher_action=told.teacher_action,
         )

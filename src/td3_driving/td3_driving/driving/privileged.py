@@ -12,9 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import Neighbours, leader_on_route
+from td3_driving.driving.drivers import NOBODY, Neighbours, Situation
 from td3_driving.driving.reward import others_judged
-from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import STATE_BOUND, StateElement, encode_map, state_elements
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import ObservationSettings, Settings
@@ -60,15 +59,18 @@ def others_needed(settings: Settings) -> bool:
     return privileged_dim(settings) > 0 or settings.learning.teacher != "none" or others_judged(settings.reward)
 
 
-def encode_privileged(
-    vehicle: VehicleState, place: RoutePlace, route: Route, last_action: NDArray[np.float32], neighbours: Neighbours
-) -> NDArray[np.float32]:
-    """The privileged vector (privileged_dim,) float32, scaled by its elements and clipped to ±5."""
-    lane = encode_map(vehicle, place, route, last_action, LANE_VIEW)
-    gap, speed = leader_on_route(vehicle, place, route, neighbours)
+def encode_privileged(situation: Situation, last_action: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The privileged vector (privileged_dim,) float32, scaled by its elements and clipped to ±5.
+
+    Args:
+        last_action: (2,) steer, drive before this instant.
+    """
+    vehicle = situation.vehicle
+    lane = encode_map(vehicle, situation.place, situation.route, last_action, LANE_VIEW)
+    gap, speed = situation.leader
     leader = (min(gap, RANGE) / RANGE, (vehicle.speed - speed) / SPEED_SCALE if gap < RANGE else 0.0)
-    values = np.concatenate((lane, leader, _around(vehicle, neighbours).ravel()))
-    return np.clip(values, -STATE_BOUND, STATE_BOUND).astype(np.float32)
+    values = np.concatenate((lane, leader, _around(vehicle, situation.neighbours or NOBODY).ravel()))
+    return np.minimum(np.maximum(values, -STATE_BOUND), STATE_BOUND).astype(np.float32)
 
 
 def _around(vehicle: VehicleState, neighbours: Neighbours) -> NDArray[np.float64]:
@@ -82,14 +84,9 @@ def _around(vehicle: VehicleState, neighbours: Neighbours) -> NDArray[np.float64
     x, y = offset_x[nearest], offset_y[nearest]
     turned = neighbours.yaw[nearest] - vehicle.yaw
     speed = neighbours.speed[nearest]
-    rows[: len(nearest)] = np.stack(
-        (
-            np.ones(len(nearest)),
-            (x * cosine + y * sine) / RANGE,
-            (y * cosine - x * sine) / RANGE,
-            (speed * np.cos(turned) - vehicle.speed) / SPEED_SCALE,
-            speed * np.sin(turned) / SPEED_SCALE,
-        ),
-        axis=1,
-    )
+    there = rows[: len(nearest)]
+    there[:, 0] = 1.0
+    there[:, 1], there[:, 2] = (x * cosine + y * sine) / RANGE, (y * cosine - x * sine) / RANGE
+    there[:, 3] = (speed * np.cos(turned) - vehicle.speed) / SPEED_SCALE
+    there[:, 4] = speed * np.sin(turned) / SPEED_SCALE
     return rows

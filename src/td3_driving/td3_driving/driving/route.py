@@ -47,6 +47,9 @@ class Route:
     Args:
         points: (N, 2) or wider; x and y in the map frame [m]. Repeated points are dropped.
 
+    Attributes:
+        points: (N, 2) the distinct ones. s: (N,) their distances along the route; length: the last of them [m].
+
     Raises:
         RouteError: fewer than two distinct points, a coordinate that is not finite, or more than :data:`LONGEST`.
     """
@@ -66,25 +69,25 @@ class Route:
         self._steps = np.diff(self.points, axis=0)
         self._lengths = np.hypot(self._steps[:, 0], self._steps[:, 1])
         self.s = np.concatenate(([0.0], np.cumsum(self._lengths)))
+        self.length = float(self.s[-1])
         if self.length > LONGEST:
             raise RouteError(f"a route of {self.length:g} m is too long, at most {LONGEST:g} m")
         self._headings = np.arctan2(self._steps[:, 1], self._steps[:, 0])
-
-    @property
-    def length(self) -> float:
-        """Length along the polyline [m]."""
-        return float(self.s[-1])
+        # Every frame asks several times; columns that lie in one piece take half the time.
+        self._x, self._y = self.points.T.copy()
+        self._step_x, self._step_y = self._steps.T.copy()
+        self._end_x, self._end_y = (self._steps[-1] / self._lengths[-1]).tolist()
 
     def locate(self, vehicle: VehicleState, near: float | None = None) -> RoutePlace:
         """The nearest place on the route, searched around ``near`` [m] when given: routes may cross themselves."""
         first, last = self._search_range(near)
-        starts, steps, lengths = self.points[first:last], self._steps[first:last], self._lengths[first:last]
-        offset_x, offset_y = vehicle.x - starts[:, 0], vehicle.y - starts[:, 1]
-        along = np.clip((offset_x * steps[:, 0] + offset_y * steps[:, 1]) / lengths, 0.0, lengths)
+        step_x, step_y, lengths = self._step_x[first:last], self._step_y[first:last], self._lengths[first:last]
+        offset_x, offset_y = vehicle.x - self._x[first:last], vehicle.y - self._y[first:last]
+        along = np.minimum(np.maximum((offset_x * step_x + offset_y * step_y) / lengths, 0.0), lengths)
         ratio = along / lengths
-        gap = np.hypot(offset_x - ratio * steps[:, 0], offset_y - ratio * steps[:, 1])
-        best = int(np.argmin(gap))
-        side = steps[best, 0] * offset_y[best] - steps[best, 1] * offset_x[best]
+        gap = np.hypot(offset_x - ratio * step_x, offset_y - ratio * step_y)
+        best = int(gap.argmin())
+        side = step_x[best] * offset_y[best] - step_y[best] * offset_x[best]
         return RoutePlace(
             s=float(self.s[first + best] + along[best]),
             lateral=math.copysign(float(gap[best]), side),
@@ -94,23 +97,30 @@ class Route:
     def _search_range(self, near: float | None) -> tuple[int, int]:
         if near is None:
             return 0, len(self._lengths)
-        first = int(np.searchsorted(self.s, near - SEARCH_BEHIND, side="right")) - 1
-        last = int(np.searchsorted(self.s, near + SEARCH_AHEAD, side="left"))
+        first = int(self.s.searchsorted(near - SEARCH_BEHIND, side="right")) - 1
+        last = int(self.s.searchsorted(near + SEARCH_AHEAD, side="left"))
         first = min(max(first, 0), len(self._lengths) - 1)
         return first, min(max(last, first + 1), len(self._lengths))
 
     def at(self, s: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Points (len(s), 2) at distances ``s`` [m]; beyond the end the last segment is prolonged."""
-        x = np.interp(s, self.s, self.points[:, 0])
-        y = np.interp(s, self.s, self.points[:, 1])
+        return side_by_side(*self._columns_at(s))
+
+    def _columns_at(self, s: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         beyond = np.maximum(s - self.length, 0.0)
-        direction = self._steps[-1] / self._lengths[-1]
-        return np.stack((x + beyond * direction[0], y + beyond * direction[1]), axis=1)
+        x, y = np.interp(s, self.s, self._x), np.interp(s, self.s, self._y)
+        return x + beyond * self._end_x, y + beyond * self._end_y
 
     def ahead(self, vehicle: VehicleState, s: float, count: int, spacing: float) -> NDArray[np.float64]:
         """(count, 2) route points beyond ``s``, ``spacing`` [m] apart, in vehicle axes (x forward, y left) [m]."""
-        offset = self.at(s + spacing * np.arange(1, count + 1)) - (vehicle.x, vehicle.y)
+        x, y = self._columns_at(s + spacing * np.arange(1, count + 1))
+        x, y = x - vehicle.x, y - vehicle.y
         cosine, sine = math.cos(vehicle.yaw), math.sin(vehicle.yaw)
-        return np.stack(
-            (offset[:, 0] * cosine + offset[:, 1] * sine, offset[:, 1] * cosine - offset[:, 0] * sine), axis=1
-        )
+        return side_by_side(x * cosine + y * sine, y * cosine - x * sine)
+
+
+def side_by_side(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) of two columns (N,)."""
+    points = np.empty((len(x), 2))
+    points[:, 0], points[:, 1] = x, y
+    return points

@@ -128,7 +128,7 @@ def encode_state(
         known = place if settings.state == "map" else None
         own = _encode_own(Sensed(vehicle, known, navigation, last_action), settings)
         values = np.concatenate((values, own))
-    return np.clip(values, -STATE_BOUND, STATE_BOUND)
+    return np.minimum(np.maximum(values, -STATE_BOUND), STATE_BOUND)
 
 
 def _encode_own(sensed: Sensed, settings: ObservationSettings) -> NDArray[np.float32]:

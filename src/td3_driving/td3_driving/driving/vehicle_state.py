@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class VehicleState:
 
     def finite(self) -> bool:
         """Whether every number is finite."""
-        return all(math.isfinite(getattr(self, spec.name)) for spec in fields(self))
+        motion = self.speed, self.lateral_speed, self.yaw_rate
+        return all(map(math.isfinite, (self.x, self.y, self.z, self.yaw, *motion)))
 
 
 def wrap_angle(angle: float) -> float:

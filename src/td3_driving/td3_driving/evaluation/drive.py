@@ -37,7 +37,7 @@ class RouteStart:
 
     Attributes:
         number: of the route in its plan, from 0.
-        line: (N, 4) x, y, z and lane width along the route [m].
+        line: (N, 5) of the route, as :meth:`td3_driving.sim.world.World.reset` gives it.
         roads: the road network.
         log: grows frame by frame while the route is driven.
     """
@@ -46,6 +46,11 @@ class RouteStart:
     line: NDArray[np.float64]
     roads: RoadMap
     log: EpisodeLog
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """(N, 3) of the route in the map frame [m], on the ground: the embedded world is flat."""
+        return np.column_stack((self.line[:, :2], np.zeros(len(self.line))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,24 @@ def together(observers: Sequence[Callable[[RouteStart], Watcher | None]]) -> Cal
         return take
 
     return watch
+
+
+class LaneBorders:
+    """Keeps the borders of the lanes that were driven on."""
+
+    def __init__(self) -> None:
+        self._maps: dict[str, list[NDArray[np.float64]]] = {}
+
+    def of(self, start: RouteStart) -> None:
+        """A ``watch`` of :func:`evaluate` that looks at no frame."""
+        if start.roads.name not in self._maps:
+            self._maps[start.roads.name] = [border for lane in start.roads.lanes for border in lane.edges()]
+
+    @property
+    def borders(self) -> Sequence[NDArray[np.float64]]:
+        """Each (N, 2) in the map frame [m]; none where the routes were on several maps, whose places mean nothing to
+        one another."""
+        return next(iter(self._maps.values())) if len(self._maps) == 1 else ()
 
 
 class Stage:
@@ -209,7 +232,7 @@ def _drive_route(
 
 
 def _half_width(line: NDArray[np.float64], route: Route) -> NDArray[np.float64]:
-    """Half the lane width at the route's points; the route may have fewer points than its line (N, 4)."""
+    """Half the lane width at the route's points; the route may have fewer points than its line (N, 5)."""
     s = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line[:, :2], axis=0).T))))
     return np.asarray(0.5 * np.interp(route.s, s, line[:, 3]))
 

@@ -15,7 +15,7 @@ from td3_driving.sim.frame import Vehicles, WorldFrame
 from td3_driving.view.camera_model import CameraModel, rotation_matrix
 from td3_driving.view.driven_way import DrivenWay
 from td3_driving.view.scene import Scene
-from td3_driving.view.shapes import RED, Box
+from td3_driving.view.shapes import OTHER, Box
 
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 """Quaternion x, y, z, w from the axes of an image (x right, y down, z forward) to those of the vehicle."""
@@ -32,7 +32,7 @@ class DrivenScene:
 
     def __init__(self, start: RouteStart) -> None:
         self.scene, self.way, self.log = Scene(), DrivenWay(), start.log
-        self.scene.take_route(np.asarray(start.line[:, :3], dtype=np.float64))
+        self.scene.take_route(start.points)
 
     def take(self, frame: WorldFrame, action: NDArray[np.float32]) -> None:
         """Take the next frame and the action (2,) that is taken in it."""
@@ -54,4 +54,4 @@ def front_camera(simulator: SimulatorSettings) -> CameraModel:
 def boxes(cars: Vehicles) -> list[Box]:
     """The traffic as boxes on the ground."""
     rows = zip(cars.ids.tolist(), cars.x, cars.y, cars.yaw, cars.length, cars.width, cars.height)
-    return [Box("traffic", number, x, y, h / 2.0, yaw, length, w, h, RED) for number, x, y, yaw, length, w, h in rows]
+    return [Box("traffic", number, x, y, h / 2.0, yaw, length, w, h, OTHER) for number, x, y, yaw, length, w, h in rows]

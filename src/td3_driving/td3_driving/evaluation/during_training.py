@@ -93,6 +93,11 @@ class Evaluations:
             self.complete()
         return action
 
+    def abandon(self, reason: str) -> None:
+        """Drop the episode of the tour for ``reason``; its route is driven again."""
+        if self.tour is not None:
+            self.tour.abandon()
+
     def complete(self) -> None:
         """Called when all routes of the tour are driven; the tour is over then."""
         self.tour = None

@@ -20,6 +20,11 @@ from td3_driving.evaluation.table import Entry, by_scenario, rows, title
 
 SHOWN_ROUTES = 20
 """Routes of one entry that are drawn."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+"""Kinds of line, one an agent: they are told apart without their colours too."""
+OVER_LANES = "One line per route, over the borders of the lanes (grey)."
+SURROUNDINGS = 25.0
+"""How far around the paths the map is drawn [m]."""
 Curve = Callable[[EpisodeResult], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
@@ -60,12 +65,27 @@ def _figures(scenario: int, entries: Sequence[Entry]) -> list[str]:
     charts: tuple[tuple[str, str, str, Curve], ...] = (
         ("Lateral error", "route [m]", "left of the lane centre [m]", lambda r: _along(r, "lateral")),
         ("Speed", "route [m]", "speed [m/s]", lambda r: _along(r, "speed")),
-        ("Paths", "x [m]", "y [m]", lambda r: (r.log.column("x"), r.log.column("y"))),
     )
-    return [
+    parts = [
         _plot(_figure(entries, curve, across, up), f"figure-{scenario}-{number}", name)
         for number, (name, across, up, curve) in enumerate(charts)
     ]
+    return [*parts, _plot(_paths(entries), f"figure-{scenario}-{len(charts)}", "Paths", OVER_LANES)]
+
+
+def _paths(entries: Sequence[Entry]) -> go.Figure:
+    """Where the agents drove, over the lanes near there."""
+    figure = _figure(entries, lambda r: (r.log.column("x"), r.log.column("y")), "x [m]", "y [m]")
+    figure.update_layout(height=560)
+    figure.update_yaxes(scaleanchor="x")
+    places = [np.column_stack((trace.x, trace.y)) for trace in figure.data if len(trace.x)]
+    if places and entries[0].borders:
+        x, y = np.round(_near(entries[0].borders, np.vstack(places)), 2).T
+        line = {"width": 1.0, "color": "#999999"}
+        lanes = go.Scatter(x=x, y=y, name="lanes", mode="lines", line=line, hoverinfo="skip")
+        figure.add_trace(lanes)
+        figure.data = (figure.data[-1], *figure.data[:-1])
+    return figure
 
 
 def _along(result: EpisodeResult, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -75,19 +95,30 @@ def _along(result: EpisodeResult, name: str) -> tuple[NDArray[np.float64], NDArr
 def _figure(entries: Sequence[Entry], curve: Curve, across: str, up: str) -> go.Figure:
     figure = go.Figure()
     for index, entry in enumerate(entries):
-        colour = COLOURS[index % len(COLOURS)]
+        line = {"width": 1.6, "color": COLOURS[index % len(COLOURS)], "dash": DASHES[index % len(DASHES)]}
         for number, result in enumerate(entry.results[:SHOWN_ROUTES]):
             x, y = (np.round(values, 3).tolist() for values in curve(result))
-            line = {"width": 1.2, "color": colour}
             figure.add_trace(
                 go.Scatter(x=x, y=y, name=entry.label, legendgroup=entry.label, showlegend=not number, line=line)
             )
-    figure.update_layout(font=FONT, plot_bgcolor="white", height=380, margin={"l": 60, "r": 20, "t": 20, "b": 50})
+    margin = {"l": 60, "r": 20, "t": 20, "b": 50}
+    figure.update_layout(font=FONT, plot_bgcolor="white", height=380, margin=margin, showlegend=True)
     figure.update_xaxes(title=across, gridcolor=GRID)
     figure.update_yaxes(title=up, gridcolor=GRID)
-    if across.startswith("x"):
-        figure.update_yaxes(scaleanchor="x")
     return figure
+
+
+def _near(borders: Sequence[NDArray[np.float64]], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(M, 2) the parts of ``borders`` around ``places`` (N, 2), with a row of NaN between two parts."""
+    low, high = places.min(axis=0) - SURROUNDINGS, places.max(axis=0) + SURROUNDINGS
+    gap = np.full((1, 2), np.nan)
+    parts = []
+    for border in borders:
+        near = ((border >= low) & (border <= high)).all(axis=1, keepdims=True)
+        parts += [np.where(near, border, np.nan), gap]
+    rows = np.vstack(parts)
+    empty = np.isnan(rows[:, 0])
+    return np.asarray(rows[~(empty & np.concatenate(([True], empty[:-1])))])
 
 
 def _plot(figure: go.Figure, identity: str, name: str, note: str = "One line per route.") -> str:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +27,7 @@ HEAD_WIDTH, VALUE_WIDTH = 37, 9
 @dataclass(frozen=True)
 class Entry:
     """One agent on one plan; ``camera``: it used the camera; ``need``: whether it needed it;
-    ``inspection``: results beyond the scores."""
+    ``inspection``: results beyond the scores; ``borders``: of the lanes of its map, each (N, 2) [m], where known."""
 
     agent: str
     plan: EvaluationPlan
@@ -34,6 +36,7 @@ class Entry:
     camera: bool
     need: CameraNeed = UNASKED
     inspection: Inspection = NOTHING
+    borders: Sequence[NDArray[np.float64]] = ()
 
     @property
     def condition(self) -> str:

@@ -47,11 +47,13 @@ class Offer:
     Attributes:
         settings: of the run.
         begun_at: steps that the run had when it was started or continued.
+        start: number of that start, which the seals of its messages need.
         actors: name of each actor: ``session``, the newest that the learner knows, and ``done``, its steps since then.
     """
 
     settings: Settings
     begun_at: int
+    start: int
     actors: Mapping[str, Mapping[str, int]]
 
     def place(self, actor: str, now_ns: int) -> dict[str, Scalar]:
@@ -61,7 +63,7 @@ class Offer:
         """
         known = self.actors[actor]
         session = max(now_ns, known["session"] + 1)
-        return {"session": session, "begun_at": self.begun_at, "done": known["done"]}
+        return {"session": session, "begun_at": self.begun_at, "done": known["done"], "start": self.start}
 
 
 class RefusalLines:
@@ -138,7 +140,7 @@ def read_offer(text: str) -> Offer:
             f"the learner's configuration is {there}, and this machine reads {here} out of it{other}: install the"
             " learner's version"
         )
-    return Offer(settings, told["begun_at"], told["actors"])
+    return Offer(settings, told["begun_at"], told["start"], told["actors"])
 
 
 def take_part(offer: Offer, asked: argparse.Namespace, folder: Path) -> list[ProcessSpec]:

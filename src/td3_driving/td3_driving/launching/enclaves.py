@@ -24,7 +24,7 @@ PUBLISHES: dict[str, tuple[str, ...]] = {
     "learner": (topics.POLICY_WEIGHTS, topics.FROZEN_WEIGHTS, topics.LEARNER_STATUS),
     "diagnostics": (topics.GUARD, topics.MARKERS, topics.REFUSALS, "diagnostics"),
     "registrar": (topics.RUN_OFFER,),
-    "joiner": (),
+    "joiner": (topics.RUN_QUESTION,),
     "simulator": ("carla/*", "clock", "tf", topics.FRAME),
     "recorder": (),
 }

@@ -7,7 +7,7 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib import metadata
@@ -23,7 +23,7 @@ from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.drivers import DRIVERS, is_driver, reference_driver
 from td3_driving.evaluation.agents import EvaluatedAgent, PolicyAgent, driver_agent
 from td3_driving.evaluation.camera_ablation import ABLATIONS, SEEN, cameras
-from td3_driving.evaluation.drive import EvaluationPlan, evaluate, together
+from td3_driving.evaluation.drive import EvaluationPlan, LaneBorders, RouteStart, Watcher, evaluate, together
 from td3_driving.evaluation.episode import ENDINGS
 from td3_driving.evaluation.film import Film, check_film
 from td3_driving.evaluation.inspection import Inspection, inspect
@@ -179,11 +179,14 @@ def _entry(
     agent: EvaluatedAgent, settings: Settings, plan: EvaluationPlan, asked: argparse.Namespace, film: Path | None
 ) -> Entry:
     film_of_first = nullcontext() if film is None else Film(film, settings.simulator)
+    lanes = LaneBorders()
     with film_of_first as recorder:
-        observers = [] if asked.page is None else [asked.page.of(agent.name, settings.simulator)]
+        observers: list[Callable[[RouteStart], Watcher | None]] = [lanes.of]
+        observers += [] if asked.page is None else [asked.page.of(agent.name, settings.simulator)]
         observers += [] if recorder is None else [recorder.of]
         results = list(evaluate(settings, agent, plan, together(observers)))
-    return Entry(agent.name, plan, settings.simulator.map, results, agent.observation_settings is not None)
+    camera = agent.observation_settings is not None
+    return Entry(agent.name, plan, settings.simulator.map, results, camera, borders=lanes.borders)
 
 
 def _plans(asked: argparse.Namespace) -> Iterator[EvaluationPlan]:

@@ -93,6 +93,8 @@ def evaluation_processes(asked: Evaluation, folder: Path) -> list[ProcessSpec]:
         "evaluate_checkpoint": asked.checkpoint,
         "evaluate_json": str(Path(asked.results).resolve()) if asked.results else "",
     }
+    if asked.simulator == "embedded":
+        parameters["resetter"] = ""  # It resets its vehicle itself: nobody but the policy commands it.
     policy = ProcessSpec("policy", "policy", parameters=parameters, on_exit="main")
     simulator = ProcessSpec("simulator", "simulator", on_exit="respawn", endless=True)
     page = [live_page("", parameters={"learns": False})] if asked.view else []

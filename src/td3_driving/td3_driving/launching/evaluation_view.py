@@ -62,7 +62,7 @@ class DrivesOnPage:
             self._roads = start.roads
             self._page.lanes([border for lane in start.roads.lanes for border in lane.edges()])
         self._news.say("OK", f"{agent}: route {start.number + 1}, {start.log.route.length:.0f} m")
-        self._page.route(np.asarray(start.line[:, :3], dtype=np.float64))
+        self._page.route(start.points)
 
     def _take(
         self, driven: DrivenScene, frame: WorldFrame, image: NDArray[np.uint8] | None, camera: CameraModel

@@ -195,7 +195,7 @@ def _actors(
         return [carla_node(options.run_directory), policy]
     if options.simulator == "none":
         return [policy]
-    own: dict[str, Scalar] = group | ({"faults": options.faults} if options.faults else {})
+    own: dict[str, Scalar] = group | {"run_dir": run_directory} | ({"faults": options.faults} if options.faults else {})
     return [ProcessSpec(f"simulator{suffix}", "simulator", namespace, own, on_exit="respawn", endless=True), policy]
 
 

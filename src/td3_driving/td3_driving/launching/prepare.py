@@ -39,7 +39,7 @@ from td3_driving.runs import run_folder
 from td3_driving.runs.profiles import DEFAULT_PROFILE, config_directory, load_profile, override, profile_path
 from td3_driving.runs.run_folder import RunFolder
 from td3_driving.settings import Settings
-from td3_driving.trust.token import renew_token
+from td3_driving.trust.token import count_start, renew_token
 
 BRIDGE_DOMAIN = 0
 """Domain of an external simulator unless ``ROS_DOMAIN_ID`` is set: the default of ROS 2."""
@@ -128,8 +128,8 @@ def prepare(request: RunRequest, environment: Mapping[str, str], now: datetime, 
     if server is not None:
         options = replace(options, server=tuple(server_command(server)))
     folder = held.enter_context(_claim(request, path, settings, now))
-    if not (request.serve and request.resume):  # Actors on other machines have a copy, and go on with it.
-        renew_token(folder.path)
+    # Actors on other machines have a copy, and go on with it.
+    (count_start if request.serve and request.resume else renew_token)(folder.path)
     logs = log_variables(environment, folder.path / "log")
     variables = _discovery(domain, server, environment) | machine_variables(settings, environment) | logs
     notes = blind_note(request), log_note(logs), _room_note(settings, environment)

@@ -12,6 +12,7 @@ travel to the policy once, and a checkpoint keeps them once.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -169,18 +170,35 @@ class _PatchEncoder(Encoder):
             )
         self.convolutions = nn.Sequential(*layers)
         self.projection = nn.Linear(channels * size[0] * size[1], network.features)
+        self._matrices: list[_Matrix] = []
 
     def prepare(self, frames: Tensor) -> Tensor:
         """``(B, C, H, W)`` uint8 -> blocks of 4x4 pixels, ``(B, 16 C, H // 4, W // 4)`` float32 of 0 .. 255."""
         return _to_patches(frames)
 
     def forward(self, prepared: Tensor) -> Tensor:
+        if self._matrices and len(prepared) == 1:
+            return self._forward_one(prepared)
         # Flattened rows, columns, channels: the order in which channels-last lies in memory, so nothing is copied.
         maps = self.convolutions(self.first(prepared)).permute(0, 2, 3, 1)
         return functional.relu(self.projection(maps.reshape(maps.shape[0], -1)))
 
     def before_acting(self) -> None:
-        self.first.arrange()
+        """Arrange the weights for :meth:`_forward_one`."""
+        later = [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)]
+        self._matrices = [_Matrix.of(self.first.patch_weight(), self.first.bias, 1)]
+        self._matrices += [_Matrix.of(layer.weight, layer.bias, layer.stride[0]) for layer in later]
+
+    def _forward_one(self, prepared: Tensor) -> Tensor:
+        """:meth:`forward` of one observation, each convolution as one matrix product.
+
+        The sums have the order of the convolution kernels for channels-last. What those do besides takes longer than
+        the products of so small a batch.
+        """
+        maps = prepared[0].permute(1, 2, 0)
+        for matrix in self._matrices:
+            maps = matrix.convolve(maps).relu_()
+        return functional.relu(self.projection(maps.reshape(1, -1)))
 
     def to_onnx(self, graph: GraphWriter, frames: str) -> str:
         """Pixels are scaled to [0, 1] by the weights of the first convolution."""
@@ -207,6 +225,38 @@ class SmallEncoder(_PatchEncoder):
     convolutions_after = ((32, 4, 2),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    """A convolution without padding as a matrix product over the windows of one picture.
+
+    Attributes:
+        weight: ``(out, kernel * kernel * channels)``; bias: ``(out,)``.
+        kernel, stride: in pixels, along rows and columns alike.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    kernel: int
+    stride: int
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor | None, stride: int) -> _Matrix:
+        """Of the usual weight ``(out, channels, kernel, kernel)``."""
+        assert bias is not None
+        return cls(weight.detach().permute(0, 2, 3, 1).flatten(1).contiguous(), bias.detach(), weight.shape[-1], stride)
+
+    def convolve(self, maps: Tensor) -> Tensor:
+        """``(rows, columns, channels)``, which lie so in memory -> the same of the output."""
+        rows, columns, channels = maps.shape
+        down, across = ((length - self.kernel) // self.stride + 1 for length in (rows, columns))
+        # A row of a window lies in one piece.
+        size = (down, across, self.kernel, self.kernel * channels)
+        row, pixel = columns * channels, channels
+        windows = maps.as_strided(size, (self.stride * row, self.stride * pixel, row, 1))
+        product = functional.linear(windows.reshape(down * across, -1), self.weight, self.bias)
+        return product.view(down, across, -1)
+
+
 class _PatchConvolution(nn.Module):
     """The first convolution (8x8, stride 4, no padding) and the scaling of pixels to [0, 1], on :func:`_to_patches`.
 
@@ -217,18 +267,12 @@ class _PatchConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, stack, 2 * _STRIDE, 2 * _STRIDE))
         self.bias = nn.Parameter(torch.empty(channels))
-        self._arranged: Tensor | None = None
 
     def forward(self, patches: Tensor) -> Tensor:
         """``(B, 16 stack, rows, columns)`` of 0 .. 255 -> ``(B, channels, rows - 1, columns - 1)``."""
-        weight = self._patch_weight() if self._arranged is None else self._arranged
-        return functional.conv2d(patches, weight, self.bias)
+        return functional.conv2d(patches, self.patch_weight(), self.bias)
 
-    def arrange(self) -> None:
-        """Arrange the weight once, for many calls without training; repeat it whenever the weight changes."""
-        self._arranged = self._patch_weight().detach().contiguous(memory_format=torch.channels_last)
-
-    def _patch_weight(self) -> Tensor:
+    def patch_weight(self) -> Tensor:
         """The weight for unscaled patches, ``(out, 16 stack, 2, 2)``."""
         channels, stack = self.weight.shape[:2]
         split = self.weight.view(channels, stack, 2, _STRIDE, 2, _STRIDE).permute(0, 1, 3, 5, 2, 4)

@@ -16,7 +16,7 @@ from td3_driving.driving.image_formats import picture
 from td3_driving.view.camera_model import CameraModel, rotation_matrix
 from td3_driving.view.odom_frame import Transform
 from td3_driving.view.scene import GateState
-from td3_driving.view.shapes import RED, Box
+from td3_driving.view.shapes import OTHER, Box
 
 SOLID_BOX = 1
 """``shape_msgs/SolidPrimitive.BOX``."""
@@ -77,7 +77,7 @@ def traffic_boxes(objects: Any) -> list[Box]:
         at, q = entry.pose.position, entry.pose.orientation
         length, width, height = entry.shape.dimensions
         yaw = Transform(qx=q.x, qy=q.y, qz=q.z, qw=q.w).yaw
-        boxes.append(Box("traffic", entry.id, at.x, at.y, at.z + height / 2.0, yaw, length, width, height, RED))
+        boxes.append(Box("traffic", entry.id, at.x, at.y, at.z + height / 2.0, yaw, length, width, height, OTHER))
     return boxes
 
 

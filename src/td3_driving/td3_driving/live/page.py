@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.live import entities
+from td3_driving.view import shapes
 from td3_driving.view.scene import VEHICLE, Scene
 from td3_driving.view.shapes import Box
 
@@ -22,8 +23,8 @@ TIME, STEP = "time", "step"
 LEVELS = {"OK": "INFO", "WARN": "WARN", "ERROR": "ERROR", "STALE": "WARN"}
 QUALITY = 80
 """Of the camera's JPEG images."""
-EGO, OTHER, LANE = (0, 114, 178), (213, 94, 0), (150, 150, 150)
-ROUTE, DRIVEN, PATH = (0, 158, 115), (110, 110, 110), (86, 180, 233)
+EGO, OTHER, LANE = shapes.rgb(shapes.DARK), shapes.rgb(shapes.OTHER), (150, 150, 150)
+ROUTE, DRIVEN, PATH = shapes.rgb(shapes.ROUTE), (110, 110, 110), shapes.rgb(shapes.PATH)
 """Red, green, blue."""
 Segments = Sequence[NDArray[np.float64]]
 

@@ -48,8 +48,9 @@ class RunBounds:
         for name in COUNTS + UPDATES:
             if getattr(message, name) > MOST_COUNTED:
                 return f"{name} {getattr(message, name)} is beyond 2^53"
-        if message.inserted > self._steps:
-            return f"inserted {message.inserted} is outside the {self._steps} steps of the run"
+        for name in ("inserted", "begun_at"):
+            if getattr(message, name) > self._steps:
+                return f"{name} {getattr(message, name)} is outside the {self._steps} steps of the run"
         return _values_fault("tags", message.tags, message.values)
 
     def refusals_fault(self, message: Any) -> str:

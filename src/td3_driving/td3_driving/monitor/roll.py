@@ -12,6 +12,21 @@ SETTLED = 3.0
 """Wall time without a further step after which all that an absent actor sent is counted [s]; statuses come each 1 s."""
 
 
+@dataclass(frozen=True, slots=True)
+class ActorSteps:
+    """What the learner has of the newest session of an actor.
+
+    Attributes:
+        steps: of that session.
+        begun: those of them that it had when it was started.
+    """
+
+    actor: str
+    session: int
+    steps: int
+    begun: int = 0
+
+
 @dataclass
 class RollEntry:
     """One actor.
@@ -21,7 +36,7 @@ class RollEntry:
         session: the newest that the learner knows.
         closed: steps of its sessions before that.
         inserted: steps of that session.
-        before: steps that the learner had of it when the run began.
+        before: steps that the learner had of that first session when the run began.
         since: wall time of its last step, or of its leaving [s].
     """
 
@@ -70,15 +85,22 @@ class Roll:
                 said.append(f"{name} takes part" if record.present else f"{name} has left, or its link has")
         return said
 
-    def take(self, inserted: int, streams: Iterable[tuple[str, int, int]], now: float) -> None:
-        """The learner has ``inserted`` steps; of each actor its name, its session, and the steps of that session."""
-        for name, session, steps in streams:
-            if name in self.records:
-                self.records[name].take(session, steps, now)
+    def take(self, inserted: int, streams: Iterable[ActorSteps], now: float, begun_at: int) -> None:
+        """The learner has ``inserted`` steps, and had ``begun_at`` when it was started.
+
+        Actors beside the learner may have driven before its first status came: what counts is what it began with.
+        """
+        streams = list(streams)
+        for stream in streams:
+            if stream.actor in self.records:
+                self.records[stream.actor].take(stream.session, stream.steps, now)
         if self.begun_at is None:
-            self.begun_at = inserted
+            self.begun_at = begun_at
             for record in self.records.values():
-                record.closed, record.before = 0, record.inserted
+                record.closed = 0
+            for stream in streams:
+                if stream.actor in self.records:
+                    self.records[stream.actor].before = stream.begun
         if inserted != self._steps:
             self._steps, self._since = inserted, now
 

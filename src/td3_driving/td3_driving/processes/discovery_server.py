@@ -23,6 +23,8 @@ EVERYWHERE = "0.0.0.0"
 PROGRAM = "fast-discovery-server"
 AS_SERVER = "42"
 """Since Fast DDS 3.2 the program takes what it shall do as its first word, and this is: be a server."""
+ANSWER = 60.0
+"""Wall time within which the program says how it is started [s]."""
 PROFILE = "link.xml"
 """File in ``config/dds`` with which messages that a link lost are sent again at once."""
 LOCAL_RANGES = ("LOCALHOST", "OFF")
@@ -141,14 +143,20 @@ def server_command(address: ServerAddress) -> list[str]:
     """The command line of the server.
 
     Raises:
-        AddressError: the program is not installed.
+        AddressError: the program is not installed, cannot be run, or does not answer.
     """
-    if shutil.which(PROGRAM) is None:
+    found = shutil.which(PROGRAM)
+    if found is None:
         raise AddressError(f"{PROGRAM} is not on this machine; it comes with Fast DDS (ros-$ROS_DISTRO-fastrtps)")
-    asked = subprocess.run([PROGRAM, AS_SERVER, "-h"], capture_output=True, check=False, timeout=60.0)
+    try:
+        asked = subprocess.run([found, AS_SERVER, "-h"], capture_output=True, check=False, timeout=ANSWER)
+    except subprocess.TimeoutExpired as error:
+        raise AddressError(f"{PROGRAM} does not say within {ANSWER:.0f} s how it is started; is it broken?") from error
+    except OSError as error:
+        raise AddressError(f"{PROGRAM} cannot be run: {error.strerror}") from error
     # A server that is started anew under the name of the one before it would not be heard: its messages count as old.
     how = [AS_SERVER] if asked.returncode == 0 else ["-i", "0"]
-    return [PROGRAM, *how, "-l", address.host, "-p", str(address.port)]
+    return [found, *how, "-l", address.host, "-p", str(address.port)]
 
 
 def _domain_of(port: str, given: str) -> int:

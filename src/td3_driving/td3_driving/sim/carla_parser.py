@@ -29,6 +29,10 @@ TOUCH = 0.5
 """Greatest distance between the end of a lane and the start of the next [m]."""
 SHARPEST = math.radians(60.0)
 """Greatest turn between the end of a lane and the start of the next [rad]."""
+JUMP = 4.0
+"""Greatest distance between two samples of a lane beyond what its spacing and its turn explain [m]: a lane's width."""
+WIDEST_TURN = 50.0
+"""How far from its road's reference line a lane may lie: so much longer is its way in a bend [m]."""
 LEAST_WIDTH = 2.0
 """Nobody drives where a lane is narrower [m]."""
 HILL = 0.5
@@ -65,7 +69,8 @@ def build(document: CheckedMap, name: str, file: str = "") -> RoadMap:
     strips = tuple(
         each.strip() for each in samples if each.span.kind in ("sidewalk", "shoulder") and each.row and each.finite
     )
-    notes = (*document.notes, *_unknown(samples), *_narrow(driving, pieces), *gaps, *_hills(lanes))
+    broken = (*_unknown(samples), *_narrow(driving), *_torn(driving))
+    notes = (*document.notes, *broken, *gaps, *_hills(lanes))
     return RoadMap(name, document.text, lanes, strips, document.offset, notes)
 
 
@@ -112,11 +117,21 @@ class _Samples:
         return self.points, self.z, self.heading, self.width
 
     def pieces(self) -> list[_Piece]:
-        """The stretches that are wide enough to drive on."""
+        """The stretches that are wide enough to drive on and hang together."""
         wide = np.concatenate(([False], self.width >= LEAST_WIDTH, [False]))
         edges = np.flatnonzero(wide[1:] != wide[:-1])
-        ranges = zip(edges[::2].tolist(), edges[1::2].tolist())
+        jumps = self.jumps()
+        ranges = []
+        for first, end in zip(edges[::2].tolist(), edges[1::2].tolist()):
+            cuts = [first, *(jump for jump in jumps if first < jump < end), end]
+            ranges += list(zip(cuts, cuts[1:]))
         return [_Piece(self, first, end) for first, end in ranges if self._length(first, end) > 0.0]
+
+    def jumps(self) -> list[int]:
+        """Samples that do not follow the one before them: the pieces of the road's reference line lie apart."""
+        steps, turns = np.hypot(*np.diff(self.points, axis=0).T), np.abs(np.diff(self.heading))
+        explained = SPACING + np.minimum(turns, math.pi / 2.0) * WIDEST_TURN
+        return list(map(int, np.flatnonzero(steps > explained + JUMP) + 1))
 
     def _length(self, first: int, end: int) -> float:
         return float(np.hypot(*np.diff(self.points[first:end], axis=0).T).sum())
@@ -239,13 +254,24 @@ def _hills(lanes: Sequence[Lane]) -> list[Note]:
     return [Note(f"its roads lie up to {rise:.1f} m above each other; the world is drawn and driven flat")]
 
 
-def _narrow(driving: list[_Samples], pieces: list[_Piece]) -> list[Note]:
-    whole = {piece.key for piece in pieces if piece.from_start and piece.to_end}
+def _narrow(driving: list[_Samples]) -> list[Note]:
     return [
         Note(
             f"{each} is down to {each.width.min():.2f} m wide; nobody drives where it has less than {LEAST_WIDTH:g} m",
             (each.span.road,),
         )
         for each in driving
-        if each.span.key not in whole
+        if each.width.min() < LEAST_WIDTH
+    ]
+
+
+def _torn(driving: list[_Samples]) -> list[Note]:
+    """Say where the reference line of a road jumps."""
+    return [
+        Note(
+            f"{each} has a gap of {math.dist(*each.points[at - 1 : at + 1]):.1f} m; nobody drives across",
+            (each.span.road,),
+        )
+        for each in driving
+        for at in each.jumps()
     ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ MARGIN = 40
 """Around the network [px]."""
 THINNEST = 2.0
 """Width at which a lane of a large network is still seen [px]."""
-ASPHALT, JUNCTION, DOUBTFUL = "#6f747b", "#9aa0a8", "#d9822b"
-ROUTES = ("#1f6fd1", "#1a9850", "#8e44ad", "#d6336c", "#0b7285")
-DEAD_END = "#c0392b"
+ASPHALT, JUNCTION, DOUBTFUL = "#6f747b", "#9aa0a8", "#E69F00"
+ROUTES = ("#0072B2", "#CC79A7", "#009E73", "#56B4E9", "#F0E442")
+DEAD_END = "#D55E00"
+"""Those of routes, of roads with a note and of dead ends are Okabe and Ito's, which any colour vision tells apart."""
 KINDS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
 Place = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From points in the map frame [m] to points in the picture [px]."""
@@ -30,7 +31,6 @@ LEGEND = (
     (ASPHALT, "lane"),
     (JUNCTION, "lane in a junction"),
     (DOUBTFUL, "road with a note"),
-    (ROUTES[0], "routes"),
     (DEAD_END, "lane that leads nowhere"),
 )
 
@@ -51,10 +51,20 @@ class Picture:
 
     Attributes:
         size: width and height [px].
+        routes: number of routes in it.
     """
 
     size: tuple[int, int]
     shapes: tuple[DrawnShape, ...]
+    routes: int = 0
+
+    @property
+    def legend(self) -> Iterator[tuple[str, str]]:
+        """Colours and what they mean; routes beyond the colours share theirs."""
+        yield from LEGEND
+        for number, colour in enumerate(ROUTES[: self.routes]):
+            more = ", ".join(str(each + 1) for each in range(number, self.routes, len(ROUTES)))
+            yield colour, f"route {more}"
 
 
 def picture(roads: RoadMap, routes: list[NDArray[np.float64]]) -> Picture:
@@ -78,7 +88,7 @@ def picture(roads: RoadMap, routes: list[NDArray[np.float64]]) -> Picture:
         DrawnShape(_dot(place(lane.points[-1:])[0]), DEAD_END, 0.0, f"{_name(lane)} leads nowhere") for lane in ends
     ]
     width, height = ((high - low) * scale + 2 * MARGIN).astype(int).tolist()
-    return Picture((width, height + 24), tuple(shapes))
+    return Picture((width, height + 24), tuple(shapes), len(routes))
 
 
 def _lane(lane: Lane, place: Place, scale: float, noted: set[int]) -> DrawnShape:
@@ -133,7 +143,7 @@ def _pixels(drawn: Picture) -> NDArray[np.uint8]:
             cv2.fillPoly(canvas, [points], _blue_first(shape.colour), cv2.LINE_AA, 4)
             cv2.polylines(canvas, [points], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
     x = 8
-    for colour, meaning in LEGEND:
+    for colour, meaning in drawn.legend:
         cv2.rectangle(canvas, (x, height - 17), (x + 12, height - 7), _blue_first(colour), cv2.FILLED)
         cv2.putText(canvas, meaning, (x + 17, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
         x += 30 + 8 * len(meaning)
@@ -148,7 +158,8 @@ def _blue_first(colour: str) -> tuple[int, int, int]:
 def _page(drawn: Picture, title: str, sentences: list[str]) -> str:
     """A page that loads nothing; what lies under the pointer is named."""
     width, height = drawn.size
-    legend = " ".join(f'<b style="color:{colour}">&#9632;</b> {html.escape(meaning)}' for colour, meaning in LEGEND)
+    patches = (f'<b style="color:{colour}">&#9632;</b> {html.escape(meaning)}' for colour, meaning in drawn.legend)
+    legend = " ".join(patches)
     items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'

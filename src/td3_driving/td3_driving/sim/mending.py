@@ -8,18 +8,14 @@ what it changed. A document that needs nothing stays as it is.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
 from td3_driving.sim.cubics import ZERO, Cubics, combined
+from td3_driving.sim.map_place import come_near, set_origin
 
-FAR = 1e4
-"""Coordinates beyond this are moved: 32-bit floats come in steps of 1 mm here, and of 0.5 m at 5,000 km [m]."""
-OFFSET_STEP = 100.0
-"""The offset is a multiple of this [m]."""
 LEAST_TURN = 1e-7
 """A spiral whose curvature changes its heading by less is an arc [rad]: libcarla divides by the change."""
 LEAST_CURVATURE = 1e-6
@@ -37,8 +33,6 @@ CUBICS = (
 FROM_ROAD_START = 3
 """The first of them hold along the whole road."""
 SHARED = "bidirectional"
-ORIGIN = "+proj=tmerc +lat_0=42 +lon_0=2"
-"""What libcarla takes for the place of a map that does not tell it in this form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +74,11 @@ def mend(root: Element, move: bool = True) -> Mended:
     """
     made = Mended()
     _number(root, made)
-    _origin(root, made)
+    set_origin(root, made)
     if move:
-        _come_near(root, made)
+        come_near(root, made)
     for road in root.findall("road"):
+        _rule(road, made)
         _complete(road, made)
         _plan(road, made)
         for section in road.findall("lanes/laneSection"):
@@ -103,24 +98,6 @@ def _number(root: Element, made: Mended) -> None:
     junction_ids = _numbers(names["junction"], set(road_ids.values()), fresh, made, "junction")
     if made.changed:
         _renumber(root, road_ids, junction_ids)
-
-
-def _origin(root: Element, made: Mended) -> None:
-    """The map says where it lies on the earth in the one form that libcarla reads; it warns of any other."""
-    header = root.find("header")
-    if header is None:
-        header = Element("header")
-        root.insert(0, header)
-    place = header.find("geoReference")
-    given = "" if place is None else " ".join((place.text or "").split())
-    if {"+lat_0", "+lon_0"} <= {word.partition("=")[0] for word in given.split(" ")}:
-        return
-    if place is None:
-        place = SubElement(header, "geoReference")
-    place.text = ORIGIN
-    made.changed = True
-    if given:
-        made.say(f"its geoReference {given!r} does not tell lat_0 and lon_0; GNSS takes 42 and 2 degrees for them")
 
 
 def _whole(name: str) -> bool:
@@ -160,24 +137,14 @@ def _renumber(root: Element, roads: dict[str, str], junctions: dict[str, str]) -
         put(reference, "junction", junctions)
 
 
-def _come_near(root: Element, made: Mended) -> None:
-    """Subtract a round offset from all positions where one of them is far from the origin."""
-    places = [*root.findall("road/planView/geometry"), *root.iter("positionInertial")]
-    columns = [[float(place.get(key, "0")) for place in places] for key in ("x", "y")]
-    if not places or max(abs(value) for column in columns for value in column) <= FAR:
-        return
-    made.offset = tuple(_round_middle(column) for column in columns)  # type: ignore[assignment]
-    if made.offset == (0.0, 0.0):
-        return
-    for place in places:
-        for key, by in zip(("x", "y"), made.offset):
-            place.set(key, repr(float(place.get(key, "0")) - by))
-    x, y = made.offset
-    made.say(f"its coordinates are large; ({x:.0f}, {y:.0f}) m is subtracted from all of them")
-
-
-def _round_middle(values: list[float]) -> float:
-    return math.floor((min(values) + max(values)) / 2.0 / OFFSET_STEP) * OFFSET_STEP
+def _rule(road: Element, made: Mended) -> None:
+    """Traffic keeps to the right where the file says nothing that the standard knows."""
+    given = road.get("rule", "RHT")
+    if given not in ("RHT", "LHT"):
+        road.set("rule", "RHT")
+        made.say(
+            f"rule {given!r} of road {road.get('id')} is neither RHT nor LHT; it is driven on the right", road.get("id")
+        )
 
 
 def _complete(road: Element, made: Mended) -> None:
@@ -265,7 +232,10 @@ def _signals(root: Element, made: Mended) -> None:
             for reference in parent.findall("signalReference"):
                 if reference.get("id") not in signals:
                     parent.remove(reference)
-                    what = f"signal {reference.get('id')}, which is missing; left out"
+                    named = reference.get("id")
+                    what = (
+                        f"signal {named}, which is missing; left out" if named else "a signal without an id; left out"
+                    )
                     made.say(f"road {road.get('id')} refers to {what}", road.get("id"))
     for controller in root.findall("controller"):
         for control in controller.findall("control"):

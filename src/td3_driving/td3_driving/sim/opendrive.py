@@ -21,6 +21,10 @@ __all__ = ["CheckedMap", "LaneSpan", "MapError", "Note", "document", "read"]
 
 MAX_ROAD = 1e5
 """Longest road that is sampled [m]."""
+FARTHEST = 1e9
+"""Greatest coordinate [m]."""
+WIDEST = 1e6
+"""Greatest extent along an axis [m]: 32-bit floats come in steps of 3 cm half as far from its middle."""
 SHAPES = ("line", "arc", "spiral", "poly3", "paramPoly3")
 """Shapes of a reference line; another one ends the process of CARLA's parser."""
 NUMBERS = ("s", "x", "y", "hdg", "length", "sOffset", *"abcd", *(f"{power}{axis}" for power in "abcd" for axis in "UV"))
@@ -97,6 +101,7 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
     _check_links(root, roads, name)
     for road in roads:
         _check_road(road, name)
+    _check_places(root, roads, name)
     made = mend(root, move)
     spans = [span for road in root.findall("road") for span in _spans_of(road, name)]
     if not any(span.kind == "driving" for span in spans):
@@ -171,6 +176,25 @@ def _check_bend(geometry: ElementTree.Element, road: ElementTree.Element, name: 
         )
 
 
+def _check_places(root: ElementTree.Element, roads: list[ElementTree.Element], name: str) -> None:
+    """No place is so far from the others that 32-bit floats cannot tell where a lane is."""
+    for place in root.iter("positionInertial"):
+        for key in ("x", "y", "z"):
+            if key in place.attrib:
+                _finite(place, key, name)
+    starts = [(geometry, road) for road in roads for geometry in road.findall("planView/geometry")]
+    for key in ("x", "y"):
+        values = [float(geometry.get(key, "0")) for geometry, _ in starts]
+        for number in (values.index(min(values)), values.index(max(values))):
+            if abs(values[number]) > FARTHEST:
+                where = f"<geometry {key}={values[number]:g}> of road {starts[number][1].get('id')}"
+                raise MapError(f"map {name!r}: {where} is beyond {FARTHEST:g} m")
+        if max(values) - min(values) > WIDEST:
+            ends = " and ".join(starts[values.index(edge)][1].get("id", "") for edge in (min(values), max(values)))
+            apart, most = (max(values) - min(values)) / 1000.0, WIDEST / 1000.0
+            raise MapError(f"map {name!r}: roads {ends} lie {apart:g} km apart, up to {most:g} km are possible")
+
+
 def _check_numbers(part: ElementTree.Element, road: ElementTree.Element, name: str) -> None:
     """Everything that shapes a road is finite."""
     for element in part.iter():
@@ -203,12 +227,14 @@ def _check_links(root: ElementTree.Element, roads: list[ElementTree.Element], na
         for link in (*road.findall("link/predecessor"), *road.findall("link/successor")):
             kind, target = link.get("elementType", ""), link.get("elementId")
             if target not in known.get(kind, set()):
-                raise MapError(f"map {name!r}: road {road.get('id')} is linked to {kind} {target}, which is missing")
+                what = f"{kind} {target}, which is missing" if target else f"a {kind or 'thing'} without an id"
+                raise MapError(f"map {name!r}: road {road.get('id')} is linked to {what}")
     for connection in root.findall("junction/connection"):
         beyond = "linkedRoad" if "linkedRoad" in connection.attrib else "connectingRoad"
         for key in ("incomingRoad", beyond):
             if connection.get(key) not in road_ids:
-                raise MapError(f"map {name!r}: a junction names road {connection.get(key)}, which is missing")
+                named = f"road {connection.get(key)}, which is missing" if connection.get(key) else f"no {key}"
+                raise MapError(f"map {name!r}: a junction names {named}")
 
 
 def _check_unique(ids: list[str], name: str) -> None:
@@ -220,7 +246,7 @@ def _check_unique(ids: list[str], name: str) -> None:
 def _integer(element: ElementTree.Element, key: str, name: str) -> int:
     raw = element.get(key, "")
     try:
-        value = int(raw)
+        value = int(_plain(raw))
     except ValueError as error:
         raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no whole number") from error
     if abs(value) >= 2**31:
@@ -228,11 +254,22 @@ def _integer(element: ElementTree.Element, key: str, name: str) -> int:
     return value
 
 
+def _plain(raw: str) -> str:
+    """A number as XML writes it: Python reads ``3_5`` and the digits of other scripts too, CARLA's parser does not.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not raw.isascii() or "_" in raw:
+        raise ValueError
+    return raw
+
+
 def _finite(element: ElementTree.Element, key: str, name: str, road: ElementTree.Element | None = None) -> float:
     raw = element.get(key, "")
     where = f"<{element.tag} {key}={raw!r}>" + (f" of road {road.get('id')}" if road is not None else "")
     try:
-        value = float(raw)
+        value = float(_plain(raw))
     except ValueError as error:
         raise MapError(f"map {name!r}: {where} is no number") from error
     if not math.isfinite(value):

@@ -4,7 +4,8 @@
 A sealed message ends with its MAC, four 32-bit words. They follow whatever alignment, so a serialisation in CDR (OMG
 DDS-XTYPES 1.3, section 7.4) puts them at the end and adds no padding behind them. The MAC is keyed BLAKE2b (RFC 7693)
 of all bytes before it, 16 bytes long. What the message is about, from actor and session to the last pixel, is in those
-bytes; the role of its topic goes into the hash beside them, so that no message passes for one of another topic.
+bytes; the role of its topic goes into the hash beside them, so that no message passes for one of another topic, and
+the number of the start as its salt, so that none passes for one of a later start of the run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hmac
 
 MAC_LENGTH = 16
 UNSIGNED = bytes(MAC_LENGTH)
+SALT_LENGTH = 16
 
 
 class Belief(enum.Enum):
@@ -22,6 +24,7 @@ class Belief(enum.Enum):
 
     GENUINE = "genuine"
     UNSIGNED = "unsigned"
+    EARLIER = "earlier"
     FALSE = "false"
 
 
@@ -31,11 +34,14 @@ class Seal:
     Args:
         token: of the run; ``None`` leaves messages unsigned and finds none genuine.
         role: up to 16 ASCII letters.
+        start: number of the start of the run; 0 for seals that hold in all of them.
     """
 
-    def __init__(self, token: bytes | None, role: str) -> None:
-        person = role.encode("ascii")
-        self._keyed = None if token is None else hashlib.blake2b(key=token, digest_size=MAC_LENGTH, person=person)
+    def __init__(self, token: bytes | None, role: str, start: int = 0) -> None:
+        person, salt = role.encode("ascii"), start.to_bytes(SALT_LENGTH, "little")
+        self._keyed = (
+            None if token is None else hashlib.blake2b(key=token, digest_size=MAC_LENGTH, person=person, salt=salt)
+        )
 
     def sealed(self, data: bytes) -> bytes:
         """``data`` of an unsigned message with its MAC.

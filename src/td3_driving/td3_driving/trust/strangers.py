@@ -8,6 +8,8 @@ from collections import Counter
 MOST_SENDERS = 64
 """Senders that are counted by name; the rest counts as one, so that no flood of names fills the memory."""
 OTHERS = "others"
+PATIENCE = 30.0
+"""Wall time that a process has to go over to a new start of its run [s]; a link may be cut meanwhile."""
 
 
 class Strangers:
@@ -35,3 +37,33 @@ class Strangers:
     def by_sender(self) -> dict[str, int]:
         """Messages per sender, the most first."""
         return dict(self._counts.most_common())
+
+
+class Latecomers:
+    """Senders of messages that an earlier start of the run has sealed.
+
+    A process that lived through the start sends such messages until it hears of it. A sender from which no message of
+    this start follows repeats what it recorded: it is a stranger.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, bytes | None], tuple[float, int]] = {}
+
+    def note(self, topic: str, sender: bytes | None, now: float) -> bool:
+        """Count a message that came at ``now`` [s]; returns whether its sender is to be waited for."""
+        since, count = self._waiting.get((topic, sender), (now, 0))
+        if not count and len(self._waiting) >= MOST_SENDERS:
+            return False
+        self._waiting[topic, sender] = (since, count + 1)
+        return True
+
+    def clear(self, topic: str, sender: bytes | None) -> None:
+        """``sender`` has sent a message of this start."""
+        self._waiting.pop((topic, sender), None)
+
+    def overdue(self, now: float) -> list[tuple[str, bytes | None, int]]:
+        """Topic, sender and messages of those that were waited for in vain; they are forgotten."""
+        found = [(key, count) for key, (since, count) in self._waiting.items() if now - since >= PATIENCE]
+        for key, _ in found:
+            del self._waiting[key]
+        return [(topic, sender, count) for (topic, sender), count in found]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.driving.vehicle_state import VehicleState
+from td3_driving.view import shapes
 from td3_driving.view.scene import VEHICLE, Scene
-from td3_driving.view.shapes import Box
+from td3_driving.view.shapes import Box, bgr
 
 REACH = 70.0
 """Height and width of what is shown [m]."""
@@ -21,9 +22,10 @@ AHEAD = 0.68
 REFERENCE = 432
 """Size at which letters and lines have their nominal size [px]."""
 GROUND, BORDER, INK = (240, 240, 240), (140, 140, 140), (60, 60, 60)
-ROUTE, DRIVEN, PATH, EGO, OTHER = (115, 158, 0), (90, 90, 90), (220, 130, 20), (178, 114, 0), (0, 94, 213)
+ROUTE, DRIVEN, PATH = bgr(shapes.ROUTE), (110, 110, 110), bgr(shapes.PATH)
+EGO, OTHER = bgr(shapes.DARK), bgr(shapes.OTHER)
 """Blue, green, red."""
-LEGEND = (("route", ROUTE), ("driven", DRIVEN), ("next 2 s", PATH), ("car", EGO), ("others", OTHER))
+LEGEND = (("route", ROUTE), ("driven", DRIVEN), ("predicted path", PATH), ("car", EGO), ("others", OTHER))
 SCALE = 20.0
 """Length of the scale bar [m]."""
 Place = Callable[[NDArray[np.float64]], NDArray[np.int32]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.view.camera_model import CameraModel, clipped
 from td3_driving.view.scene import Scene, plain
-from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour
+from td3_driving.view.shapes import GREEN, GREY, PATH, RED, ROUTE, WHITE, YELLOW, Box, Colour, bgr
 
 SIGHT = 60.0
 """How far ahead of the vehicle things are drawn [m]."""
@@ -51,11 +51,11 @@ class _World:
         self._scale = canvas.shape[0] / REFERENCE
 
     def draw(self, scene: Scene) -> None:
-        self._line(scene.route, GREEN, 3.0)
+        self._line(scene.route, ROUTE, 3.0)
         for box in scene.traffic:
             if self._near(np.array(((box.x, box.y),))).all():
                 self._box(box)
-        self._line(scene.path(self._vehicle), BLUE, 4.0)
+        self._line(scene.path(self._vehicle), PATH, 4.0)
 
     def _near(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(N,) bool: which of (N, 2 or 3) points in the map frame are not farther away than SIGHT."""
@@ -77,7 +77,7 @@ class _World:
         if visible is None:
             return
         (x1, y1), (x2, y2) = np.rint(self._camera.pixels(visible)).astype(int).tolist()
-        cv2.line(self._canvas, (x1, y1), (x2, y2), _bgr(colour), _pixels(width, self._scale), cv2.LINE_AA)
+        cv2.line(self._canvas, (x1, y1), (x2, y2), bgr(colour), _pixels(width, self._scale), cv2.LINE_AA)
 
 
 def _readings(canvas: NDArray[np.uint8], scene: Scene) -> None:
@@ -122,20 +122,15 @@ def _rectangle(
     canvas: NDArray[np.uint8], first: NDArray[np.float64], second: NDArray[np.float64], colour: Colour, thickness: int
 ) -> None:
     (x1, y1), (x2, y2) = np.rint((first, second)).astype(int).tolist()
-    cv2.rectangle(canvas, (x1, y1), (x2, y2), _bgr(colour), thickness, cv2.LINE_AA)
+    cv2.rectangle(canvas, (x1, y1), (x2, y2), bgr(colour), thickness, cv2.LINE_AA)
 
 
 def _text(canvas: NDArray[np.uint8], text: str, at: tuple[float, float], colour: Colour, scale: float) -> None:
     """Letters with a dark edge, readable on any ground; ``at`` at the nominal height."""
     corner = round(at[0] * scale), round(at[1] * scale)
     for shade, width in (((0.0, 0.0, 0.0), 4.0), (colour, 1.5)):
-        cv2.putText(canvas, plain(text), corner, FONT, 0.7 * scale, _bgr(shade), _pixels(width, scale), cv2.LINE_AA)
+        cv2.putText(canvas, plain(text), corner, FONT, 0.7 * scale, bgr(shade), _pixels(width, scale), cv2.LINE_AA)
 
 
 def _pixels(width: float, scale: float) -> int:
     return max(round(width * scale), 1)
-
-
-def _bgr(colour: Colour) -> tuple[int, int, int]:
-    red, green, blue = (round(255.0 * part) for part in colour)
-    return blue, green, red

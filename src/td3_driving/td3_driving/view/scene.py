@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,21 @@ from numpy.typing import NDArray
 from td3_driving.driving.prediction import predicted_path
 from td3_driving.driving.route import Route, RouteError
 from td3_driving.driving.vehicle_state import VehicleState
-from td3_driving.view.shapes import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Colour, Polyline, Shape, Text
+from td3_driving.settings import EpisodeSettings
+from td3_driving.view.shapes import (
+    GREEN,
+    GREY,
+    PATH,
+    RED,
+    ROUTE,
+    WHITE,
+    YELLOW,
+    Box,
+    Colour,
+    Polyline,
+    Shape,
+    Text,
+)
 
 LIFT = 0.3
 """Height of lines above the road [m]."""
@@ -25,6 +39,8 @@ BARS_LEFT = 3.0
 """Where the action bars start, left of the vehicle [m]."""
 LOST = 10.0
 """Distance from the route beyond which the vehicle was moved and is searched along the whole route [m]."""
+OFF_ROAD = EpisodeSettings().off_lane_distance
+"""Distance from the route at which a predicted path ends, as an episode does [m]."""
 LEVEL_COLOURS: dict[str, Colour] = {"OK": GREEN, "WARN": YELLOW, "ERROR": RED, "STALE": GREY}
 
 
@@ -72,8 +88,11 @@ class Scene:
         return self._points
 
     def take_route(self, points: NDArray[np.float64]) -> None:
-        """Take a new route (N, 3) in the map frame [m]; an undrivable one is drawn but not used for measurements."""
-        self._points, self._s, self.lateral_error = points, None, math.nan
+        """Take a new route (N, 3) in the map frame [m]; an undrivable one is drawn but not used for measurements.
+
+        An action that was chosen for the route before it predicts nothing on the new one.
+        """
+        self._points, self._s, self.lateral_error, self.action = points, None, math.nan, None
         try:
             self._route = Route(points)
         except RouteError:
@@ -91,10 +110,30 @@ class Scene:
         self._s, self.lateral_error = place.s, place.lateral
 
     def path(self, vehicle: VehicleState) -> NDArray[np.float64]:
-        """(N, 3) points [m] where ``vehicle`` goes with the current action held; none without one."""
+        """(N, 3) points [m] where ``vehicle`` goes with the current action held, no farther than its road.
+
+        It ends where it is :data:`OFF_ROAD` beside the route. There are none without an action.
+        """
         if self.action is None:
             return np.zeros((0, 3))
-        return _raised(predicted_path(vehicle, *self.action), vehicle.z)
+        return _raised(self._on_road(predicted_path(vehicle, *self.action), vehicle), vehicle.z)
+
+    def _on_road(self, points: NDArray[np.float64], vehicle: VehicleState) -> NDArray[np.float64]:
+        """The part of a path (N, 2) up to the edge of the road; of one that begins beyond it, what leads back."""
+        if self._route is None:
+            return points
+        beside, s = np.zeros(len(points)), self._s
+        for number, (x, y) in enumerate(points.tolist()):
+            place = self._route.locate(replace(vehicle, x=x, y=y), s)
+            beside[number], s = abs(place.lateral), place.s
+        edge = max(OFF_ROAD, float(beside[0]))
+        beyond = np.flatnonzero(beside > edge)
+        if len(beyond) == 0:
+            return points
+        after = int(beyond[0])
+        share = (edge - beside[after - 1]) / (beside[after] - beside[after - 1])
+        end = points[after - 1] + share * (points[after] - points[after - 1])
+        return np.vstack((points[:after], end))
 
     def readings(self) -> tuple[str, str]:
         """Return two lines of text: speed and lane error; reward and Q."""
@@ -106,7 +145,7 @@ class Scene:
         """Return all shapes to draw."""
         shown: list[Shape] = []
         if len(self._points):
-            shown.append(Polyline("route", self._points + np.array((0.0, 0.0, LIFT)), GREEN, 0.25))
+            shown.append(Polyline("route", self._points + np.array((0.0, 0.0, LIFT)), ROUTE, 0.25))
         if self.vehicle is not None:
             shown += self._vehicle_shapes(self.vehicle)
         return [*shown, *self.traffic]
@@ -119,7 +158,7 @@ class Scene:
             error = np.array((here, here - self.lateral_error * left))
             shown.append(Polyline("lane error", _raised(error, vehicle.z), RED, 0.15))
         if self.action is not None:
-            shown.append(Polyline("predicted path", self.path(vehicle), BLUE, 0.15))
+            shown.append(Polyline("predicted path", self.path(vehicle), PATH, 0.15))
             shown += _bars(vehicle, left, *self.action)
         if self.gate is not None:
             shown.append(self._text("gate", vehicle, 4.8, f"gate: {self.gate.message}", self.gate.colour))

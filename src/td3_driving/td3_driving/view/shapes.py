@@ -11,12 +11,30 @@ from numpy.typing import NDArray
 Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
 
+# After Okabe and Ito (2008): who sees red and green alike tells them apart too. The green is a bluish one, the red
+# an orange one; both are bright enough for asphalt and dark enough for a white page.
 WHITE: Colour = (1.0, 1.0, 1.0)
 GREY: Colour = (0.6, 0.6, 0.6)
-GREEN: Colour = (0.2, 0.8, 0.3)
-RED: Colour = (0.9, 0.2, 0.2)
-BLUE: Colour = (0.3, 0.5, 1.0)
+DARK: Colour = (0.16, 0.16, 0.16)
+GREEN: Colour = (0.0, 0.70, 0.45)
+RED: Colour = (0.90, 0.33, 0.0)
+BLUE: Colour = (0.22, 0.58, 0.93)
 YELLOW: Colour = (1.0, 0.8, 0.1)
+
+ROUTE, PATH, OTHER = GREEN, BLUE, RED
+"""The route, where the vehicle goes, and other vehicles: the same in camera image, map, film, page and RViz."""
+
+
+def rgb(colour: Colour) -> tuple[int, int, int]:
+    """Red, green, blue in [0, 255]."""
+    red, green, blue = (round(255.0 * part) for part in colour)
+    return red, green, blue
+
+
+def bgr(colour: Colour) -> tuple[int, int, int]:
+    """Blue, green, red in [0, 255], as OpenCV takes them."""
+    red, green, blue = rgb(colour)
+    return blue, green, red
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from td3_driving.nodes.bridge import objects as bridge_objects
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.conversions import VEHICLE_FRAME, header, time_message
 from td3_driving.nodes.ros.optional_messages import message
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.settings import SimulatorSettings
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.camera_rig import CameraRig
@@ -104,18 +105,21 @@ class FramePublisher:
         settings: image size, field of view, step.
         world: what is published.
         rig: renders the images, and makes the policy's frame of them.
+        trust: seals the policy's frame.
 
     Raises:
         MissingPackageError: a package with message definitions is not installed.
     """
 
-    def __init__(self, node: Node, settings: SimulatorSettings, world: World, rig: CameraRig) -> None:
+    def __init__(self, node: Node, settings: SimulatorSettings, world: World, rig: CameraRig, trust: Trust) -> None:
         self._settings, self._world, self._rig = settings, world, rig
         self._cameras = [CameraMessages(camera, settings.camera_fov) for camera in rig.cameras]
         self._objects = bridge_objects.ObjectLists(world.parameters)
         self._tf_message = message("tf2_msgs", "TFMessage")
         self._outlets: dict[str, Outlet] = {}
         self._wire(node)
+        self._frame = trust.sealed_publisher(PolicyFrame, topics.FRAME, qos.BRIDGE)
+        self._outlets[topics.FRAME] = Outlet(self._frame.plain)
         self._odometry = Odometry()
 
     def _wire(self, node: Node) -> None:
@@ -144,7 +148,6 @@ class FramePublisher:
             (topics.OBJECTS, message("derived_object_msgs", "ObjectArray"), qos.BRIDGE),
             (topics.ODOMETRY, Odometry, qos.BRIDGE),
             (f"{EGO}/speedometer", Float32, qos.BRIDGE),
-            (topics.FRAME, PolicyFrame, qos.BRIDGE),
             (topics.ROUTE, Path, qos.BRIDGE_LATCHED_ONE),
         )
         for name, kind, profile in rows:
@@ -191,7 +194,7 @@ class FramePublisher:
         stamp_ns = frame.ego.stamp_ns
         if self._heard(topics.FRAME):
             seen = self._rig.frame_of([camera.seen(frame) for camera in self._cameras])
-            self._send(topics.FRAME, convert.policy_frame(frame, seen, self._objects.neighbours(frame)))
+            self._frame.publish(convert.policy_frame(frame, seen, self._objects.neighbours(frame)))
         if self._heard(topics.BRIDGE_STATUS):
             self.publish_status(frame.number, running=True)
         if self._heard("clock"):

@@ -30,6 +30,7 @@ from td3_driving.nodes.ros.conversions import time_message
 from td3_driving.nodes.ros.entry import leave, run
 from td3_driving.nodes.ros.fast_wait import FastWait
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.ros.together import FIRST, TOGETHER, arguments_of, destroy
 from td3_driving.sim.appearance import training_appearance
 from td3_driving.sim.camera import CameraError
@@ -48,13 +49,14 @@ class SimulatorNode(Node):
 
     def __init__(self, arguments: list[str] | None = None) -> None:
         super().__init__("simulator", cli_args=arguments, automatically_declare_parameters_from_overrides=True)
-        settings, own = load_settings(self, {"faults": "", TOGETHER: 1, FIRST: 0})
+        settings, own = load_settings(self, {"faults": "", "run_dir": "", TOGETHER: 1, FIRST: 0})
         self.together, self.index = int(own[TOGETHER]), int(own[FIRST])
         self._all_settings, self._settings = settings, settings.simulator
         self._faults = FaultPlan.parse(own["faults"])
         self._world = World(self._settings, settings.run.seed)
         self._camera = CameraRig(self._world.roads, self._settings, settings.observation)
-        self._publisher = FramePublisher(self, self._settings, self._world, self._camera)
+        trust = Trust(self, settings, own["run_dir"], needed=False)
+        self._publisher = FramePublisher(self, self._settings, self._world, self._camera, trust)
         self._inputs = BridgeInputs(self, self._world, self._publish_route)
         self._spawner = Spawner(self._world)
         self._ticks = 0

@@ -28,6 +28,10 @@ IMAGE, ODOMETRY = "E/rgb_front/image", "E/odometry"
 FRAME_TIMEOUT = 3.0
 """Longest wall time for a frame [s]: the bridge goes on after one second without a command."""
 
+ANSWER_PATIENCE, TIMES_ASKED = 10.0, 2
+"""Wall time for the answer of a service [s], and how often it is asked: a service that has not yet found this client's
+reader answers into the void."""
+
 UNKNOWN = "NODE_NAME_UNKNOWN"
 """Part of a node's name as long as ROS does not know it."""
 DISCOVERY = 1.5
@@ -155,8 +159,12 @@ class Probe:
         try:
             if not self.until(client.service_is_ready, 2.0):
                 return None
-            future = client.call_async(request)
-            return future.result() if self.until(future.done, 10.0) else None
+            asked: list[Any] = []
+            for _ in range(TIMES_ASKED):
+                asked.append(client.call_async(request))
+                if self.until(lambda: any(future.done() for future in asked), ANSWER_PATIENCE):
+                    return next(future.result() for future in asked if future.done())
+            return None
         finally:
             self.node.destroy_client(client)
 

@@ -14,13 +14,17 @@ from typing import Any, Protocol
 
 from rclpy.client import Client
 from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerGuardCondition
 from rclpy.subscription import Subscription
 
 WITH_INFO = Subscription.CallbackType.WithMessageInfo
+REST_PERIOD = 0.1
+"""Wall time between two looks of :func:`spin_fast` at the rest of a node [s]."""
 
 
 class OpenCall(Protocol):
@@ -144,6 +148,16 @@ class Housekeeping:
             return False
         self._last = now
         return True
+
+
+def spin_fast(node: Node, subscriptions: list[Subscription]) -> None:
+    """Spin a node to which hundreds of messages a second come on ``subscriptions``, and little else happens."""
+    fast, house = FastWait(node.context, subscriptions, []), Housekeeping(REST_PERIOD, REST_PERIOD)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    while node.context.ok():
+        if house.due(fast.once(REST_PERIOD)):
+            executor.spin_once(timeout_sec=0.0)
 
 
 def _handle(context: Context) -> Any:

@@ -7,24 +7,29 @@ The seal covers the serialised bytes, so a stranger's message is dropped before 
 from __future__ import annotations
 
 import os
+import secrets
+import struct
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from td3_driving.driving import topics
 from td3_driving.nodes.ros.aside import Aside
 from td3_driving.nodes.ros.senders import Senders, full_name, guid_of, sender_of
 from td3_driving.settings import Settings
 from td3_driving.trust.budget import Budget
-from td3_driving.trust.seal import Belief, Seal
-from td3_driving.trust.strangers import Strangers
+from td3_driving.trust.seal import UNSIGNED, Belief
+from td3_driving.trust.starts import Starts
+from td3_driving.trust.strangers import PATIENCE, Latecomers, Strangers
 from td3_driving.trust.token import VARIABLE, TokenError, find_token
 
 ROLES = {
@@ -38,8 +43,15 @@ ROLES = {
     topics.GUARD: "guard",
     topics.REFUSALS: "refusals",
     topics.RUN_OFFER: "offer",
+    topics.RUN_QUESTION: "question",
+    topics.FRAME: "frame",
 }
 """Topics whose messages are sealed, and what their seals say that they are."""
+LASTING = ("replay", "offer", "question", "frame")
+"""Roles whose seals hold in every start of a run.
+
+A step has its session and number, an offer answers a question, a frame has its stamp, and a simulator hears no start.
+"""
 SENDERS = {
     topics.REPLAY: ("policy",),
     topics.REWARD: ("policy",),
@@ -51,6 +63,8 @@ SENDERS = {
     topics.GUARD: ("diagnostics",),
     topics.REFUSALS: ("policy", "diagnostics"),
     topics.RUN_OFFER: ("registrar",),
+    topics.RUN_QUESTION: ("joiner",),
+    topics.FRAME: ("simulator",),
 }
 """Names of the nodes that publish them."""
 DRAINED = 1000
@@ -63,6 +77,10 @@ OPEN = (
 )
 
 
+PLACE = struct.Struct("<QQ")
+"""What stands in the place of the MAC while a message is serialised."""
+
+
 class SealedPublisher:
     """Publishes messages with the seal of the run.
 
@@ -70,18 +88,32 @@ class SealedPublisher:
         plain: the publisher behind it.
     """
 
-    def __init__(self, plain: Publisher[Any], seal: Seal) -> None:
-        self.plain, self._seal = plain, seal
+    def __init__(self, plain: Publisher[Any], starts: Starts, role: str) -> None:
+        self.plain, self._starts, self._role = plain, starts, role
+        self._drawn, self._count = secrets.randbits(64), 0
 
     def publish(self, message: Any) -> bytes:
         """Seal and publish ``message``; returns the bytes, which :meth:`again` takes."""
-        data = self._seal.sealed(serialize_message(message))
-        self.again(data)
+        data = self._starts.seal(self._role).sealed(self._unsigned(message))
+        self.plain.publish(data)
         return data
 
     def again(self, data: bytes) -> None:
-        """Publish the bytes of a sealed message."""
-        self.plain.publish(data)
+        """Publish the bytes of a sealed message, in the start of the run that is believed by now."""
+        unsigned = data[: -len(UNSIGNED)] + UNSIGNED
+        self.plain.publish(self._starts.seal(self._role).sealed(unsigned))
+
+    def _unsigned(self, message: Any) -> bytes:
+        """The bytes of ``message`` with an empty MAC at their end.
+
+        Behind the last field ROS 2 may leave bytes that it reserved and did not fill, where an array of 64-bit numbers
+        is empty. So the place of the MAC is found by a number that no other message has had.
+        """
+        self._count += 1
+        mark = PLACE.pack(self._drawn, self._count)
+        message.mac = np.frombuffer(mark, dtype=np.uint32)
+        data = serialize_message(message)
+        return data[: data.rindex(mark)] + UNSIGNED
 
 
 class Trust:
@@ -91,19 +123,25 @@ class Trust:
         node: whose publishers and subscriptions these are.
         run_directory: folder of the run, "" where the node has none.
         needed: whether the node must know the run's messages from others'.
+        start: of the run, as an actor on another machine was told; the start in the run folder may be later.
 
     Attributes:
         strangers: the account of what was not believed.
+        starts: the start of the run that is believed.
+        sender: GUID of the publisher of the message that a callback has at hand; ``None`` where ROS 2 does not tell.
 
     Raises:
         TokenError: there is no token, and ``security.open`` is false.
     """
 
-    def __init__(self, node: Node, settings: Settings, run_directory: str, needed: bool = True) -> None:
+    def __init__(self, node: Node, settings: Settings, run_directory: str, needed: bool = True, start: int = 0) -> None:
         self._node = node
         self._open = settings.security.open
         self._token = find_token(Path(run_directory) if run_directory else None, os.environ)
-        self.strangers = Strangers()
+        self.starts = Starts(self._token, bool(os.environ.get(VARIABLE)), LASTING, start)
+        self.strangers, self._latecomers = Strangers(), Latecomers()
+        self.sender: bytes | None = None
+        self._timer: Timer | None = None
         self._named: dict[str, tuple[float, str]] = {}
         self._senders, self._budget = Senders(node), Budget()
         if self._token is None and needed and not self._open:
@@ -114,9 +152,14 @@ class Trust:
         if self._open:
             node.get_logger().warning(OPEN)
 
+    @property
+    def sealed(self) -> bool:
+        """Whether this node has the token of its run."""
+        return self._token is not None
+
     def sealed_publisher(self, kind: type[Any], topic: str, profile: QoSProfile) -> SealedPublisher:
         """A publisher of messages ``kind`` on ``topic``, one of :data:`ROLES`."""
-        return SealedPublisher(self._node.create_publisher(kind, topic, profile), Seal(self._token, ROLES[topic]))
+        return SealedPublisher(self._node.create_publisher(kind, topic, profile), self.starts, ROLES[topic])
 
     def sealed_subscription(
         self,
@@ -131,11 +174,11 @@ class Trust:
         Args:
             aside: checks the seals of long messages beside the node's thread, which calls ``callback``.
         """
-        seal = Seal(self._token, ROLES[topic])
+        role = ROLES[topic]
 
         def hand_on(data: bytes, info: Mapping[str, Any]) -> bool:
             guid = sender_of(info)
-            return self._admits(topic, guid) and self._settle(topic, guid, callback, *self._read(seal, data, kind))
+            return self._admits(topic, guid) and self._settle(topic, guid, callback, *self._read(role, data, kind))
 
         def take(data: bytes, info: Mapping[str, Any]) -> None:
             if not hand_on(data, info):
@@ -151,7 +194,7 @@ class Trust:
             if not self._admits(topic, guid):
                 self._drain(subscription, hand_on)
             elif aside is not None:
-                aside.do(lambda: self._read(seal, data, kind), settle)
+                aside.do(lambda: self._read(role, data, kind), settle)
 
         heard = take if aside is None else take_aside
         subscription: Subscription = self._node.create_subscription(kind, topic, heard, profile, raw=True)
@@ -164,9 +207,9 @@ class Trust:
             return False
         return True
 
-    def _read(self, seal: Seal, data: bytes, kind: type[Any]) -> tuple[Belief, Any]:
+    def _read(self, role: str, data: bytes, kind: type[Any]) -> tuple[Belief, Any]:
         """What to believe of a message, and the message where it is believed, else ``None``."""
-        belief = seal.judge(data)
+        belief = self.starts.judge(role, data)
         believed = belief is Belief.GENUINE or (self._open and (belief is Belief.UNSIGNED or self._token is None))
         if not believed:
             return belief, None
@@ -183,6 +226,8 @@ class Trust:
             self._refuse(topic, belief, guid)
             return False
         self._budget.prove(guid)
+        self._latecomers.clear(topic, guid)
+        self.sender = guid
         callback(message)
         return True
 
@@ -197,11 +242,30 @@ class Trust:
 
     def _refuse(self, topic: str, belief: Belief, guid: bytes | None) -> None:
         sender = self._who(topic, guid)
+        if belief is Belief.EARLIER and self._waits_for(topic, guid):
+            self._node.get_logger().warning(
+                f"{topic}: message of an earlier start of the run left out; sent by {sender}", throttle_duration_sec=2.0
+            )
+            return
         self.strangers.note(sender)
         self._node.get_logger().error(
             f"{topic}: {belief.value} message refused, {self.strangers.total} so far; sent by {sender}",
             throttle_duration_sec=2.0,
         )
+
+    def _waits_for(self, topic: str, guid: bytes | None) -> bool:
+        """Whether the sender of a message of an earlier start may yet turn out to be the run's."""
+        if self._timer is None:
+            self._timer = self._node.create_timer(PATIENCE / 4.0, self._judge_latecomers)
+        return self._latecomers.note(topic, guid, time.monotonic())
+
+    def _judge_latecomers(self) -> None:
+        for topic, guid, count in self._latecomers.overdue(time.monotonic()):
+            sender = self._who(topic, guid)
+            self.strangers.note(sender, count)
+            self._node.get_logger().error(
+                f"{topic}: {sender} repeats {count} message(s) of an earlier start of the run"
+            )
 
     def _who(self, topic: str, guid: bytes | None) -> str:
         """Name and GUID of a message's publisher."""

@@ -25,6 +25,11 @@ def sender_of(info: Mapping[str, Any]) -> bytes | None:
     return bytes(gid["data"][:GUID_LENGTH]) if gid else None
 
 
+def info_of(guid: bytes | None) -> Mapping[str, Any]:
+    """The part of what comes beside a message that :func:`sender_of` reads."""
+    return {} if guid is None else {"publisher_gid": {"data": guid}}
+
+
 def guid_text(guid: bytes) -> str:
     """A GUID in hexadecimal, ``01.0f…``."""
     return ".".join(f"{byte:02x}" for byte in guid)

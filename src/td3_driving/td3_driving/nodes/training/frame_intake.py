@@ -31,7 +31,8 @@ from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.driving.whole_frame import whole_frame
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.fast_wait import take_message
-from td3_driving.nodes.ros.senders import full_name
+from td3_driving.nodes.ros.sealed import Trust
+from td3_driving.nodes.ros.senders import full_name, info_of
 from td3_driving.nodes.training.census import publishers
 from td3_driving.nodes.training.object_source import ObjectSource
 from td3_driving.nodes.training.sole_senders import SoleSenders
@@ -81,6 +82,7 @@ class FrameIntake:
         others: whether a complete frame needs the other vehicles.
         senders: tells whose messages count; ``None`` takes all.
         whole: each frame comes in one message of the embedded simulator instead of on the bridge's topics.
+        trust: tells whether such a message is sealed by the run; a node without a token takes unsigned ones.
 
     Attributes:
         subscriptions: the subscriptions to serve; a replacement is made in this same list.
@@ -95,8 +97,9 @@ class FrameIntake:
         others: bool = False,
         senders: SoleSenders | None = None,
         whole: bool = False,
+        trust: Trust | None = None,
     ) -> None:
-        self._node, self._senders = node, senders
+        self._node, self._senders, self._trust = node, senders, trust
         self._settings = settings.observation
         self._on_frame, self._on_fault = on_frame, on_fault
         more = [place.name for place in cameras(self._settings)[1:]]
@@ -118,7 +121,9 @@ class FrameIntake:
         self._events: list[Subscription] = []
         self.subscriptions: list[Subscription] = []
         self._objects: ObjectSource | None = None
-        if whole:
+        if whole and trust is not None and trust.sealed:
+            self.subscriptions.append(trust.sealed_subscription(PolicyFrame, topics.FRAME, self._on_sealed, qos.BRIDGE))
+        elif whole:
             self.subscriptions.append(node.create_subscription(PolicyFrame, topics.FRAME, self._on_whole, qos.BRIDGE))
         else:
             self._listen_to_the_bridge(more, others)
@@ -197,6 +202,10 @@ class FrameIntake:
             return
         vehicle = decoding.vehicle_state(message)
         self._add(ODOMETRY, vehicle.stamp_ns, vehicle)
+
+    def _on_sealed(self, message: PolicyFrame) -> None:
+        assert self._trust is not None
+        self._on_whole(message, info_of(self._trust.sender))
 
     def _on_whole(self, message: PolicyFrame, info: Mapping[str, Any]) -> None:
         if not self._counts(self._topic(WHOLE), info):

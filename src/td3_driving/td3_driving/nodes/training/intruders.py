@@ -43,10 +43,11 @@ class Intruders:
     Args:
         node: the policy.
         trust: what it refused, and the seal of what it tells.
+        session: of the policy.
     """
 
-    def __init__(self, node: Node, trust: Trust) -> None:
-        self._node, self._trust = node, trust
+    def __init__(self, node: Node, trust: Trust, session: int = 0) -> None:
+        self._node, self._trust, self._session = node, trust, session
         self._name = full_name(node.get_name(), node.get_namespace())
         self.senders = Senders(node)
         self._suspects: dict[tuple[str, bytes], _Suspect] = {}
@@ -74,7 +75,9 @@ class Intruders:
         if known == self._told and now - self._told_at < PERIOD:
             return
         self._told_at, self._told = now, known
-        message = Refusals(node=self._name, strangers=known[0], stranger=self._trust.strangers.last)
+        message = Refusals(
+            node=self._name, session_id=self._session, strangers=known[0], stranger=self._trust.strangers.last
+        )
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.topics = [topic for topic, _ in self._found]
         message.writers = list(self._found.values())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any, NoReturn
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from td3_driving_msgs.msg import RunOffer
+from td3_driving_msgs.msg import RunOffer, RunQuestion
 
-from td3_driving.driving import topics
+from td3_driving.driving import decoding, topics
 from td3_driving.monitor.writers import LEASE
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.entry import RunEnd, leave, run
@@ -24,6 +25,8 @@ from td3_driving.settings import SettingsError
 
 OWN: dict[str, Any] = {"file": "", "server": "", "wanted": "", "patience": 60.0}
 """Parameters: where to write, what the server is called in sentences, the wanted actors, how long to wait [s]."""
+PERIOD = 1.0
+"""Wall time between two questions [s]; the registrar answers as often."""
 AFTER_A_STRANGER = 5.0
 """Wall time that the genuine offer may come after one that was not believed [s]."""
 
@@ -39,12 +42,23 @@ class JoinerNode(Node):
         self._file, self._server, self._patience = Path(own["file"]), own["server"], own["patience"]
         self._wanted = set(own["wanted"].split(",")) - {""}
         self._trust = Trust(self, settings, "")
+        self._number = secrets.randbits(64)
+        self._question = self._trust.sealed_publisher(RunQuestion, topics.RUN_QUESTION, qos.EPISODE)
         self._offer: RunOffer | None = None
         self._stranger_since: float | None = None
         self._trust.sealed_subscription(RunOffer, topics.RUN_OFFER, self._on_offer, qos.WEIGHTS)
+        self.create_timer(PERIOD, self._ask)
+
+    def _ask(self) -> None:
+        message = RunQuestion(number=self._number)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._question.publish(message)
 
     def _on_offer(self, offer: RunOffer) -> None:
-        self._offer = offer
+        """Take an offer that answers this node; one that was recorded answers others."""
+        stamps = [decoding.nanoseconds(known.header.stamp) for known in (self._offer, offer) if known is not None]
+        if self._number in offer.questions and stamps == sorted(stamps):
+            self._offer = offer
 
     def live(self) -> None:
         """Wait for the offer.
@@ -94,6 +108,7 @@ class JoinerNode(Node):
             "version": offer.version,
             "config_hash": offer.config_hash,
             "parameters": offer.parameters,
+            "start": offer.start,
             "begun_at": offer.begun_at,
             "actors": {name: {"session": session, "done": done} for name, session, done in rows},
         }

@@ -24,7 +24,8 @@ from td3_driving.learning.series import LogPoint
 from td3_driving.learning.trainer import Diverged
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.ending import await_arrival
-from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
+from td3_driving.nodes.ros.entry import RunEnd, leave, run
+from td3_driving.nodes.ros.fast_wait import spin_fast
 from td3_driving.nodes.ros.parameters import load_settings
 from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.record_keeper import RecordKeeper
@@ -60,6 +61,8 @@ class LearnerNode(Node):
         for place in self._trainer.ranks.places:
             self.get_logger().info(f"a learner beside this one: {place}")
         self._tell_news()
+        self._begun_at = self._trainer.inserted
+        self._begun = {(name, session): known - gone for name, session, known, gone in self._trainer.intake.expected()}
         self._strict = settings.pacing.mode == "strict"
         self._learning_starts = settings.pacing.learning_starts
         self._failure = ""
@@ -70,7 +73,7 @@ class LearnerNode(Node):
         self._heartbeat_at = self._weights_at = 0.0
         self._weights = self._trust.sealed_publisher(PolicyWeights, topics.POLICY_WEIGHTS, qos.WEIGHTS)
         self._status = self._trust.sealed_publisher(LearnerStatus, topics.LEARNER_STATUS, qos.STATUS)
-        self._trust.sealed_subscription(Experience, topics.REPLAY, self._on_experience, qos.REPLAY)
+        self._steps = self._trust.sealed_subscription(Experience, topics.REPLAY, self._on_experience, qos.REPLAY)
         self._record_keeper = RecordKeeper(self, [self._status.plain])
         self.create_timer(HEARTBEAT, self._beat)
         self.create_timer(0.01, self._start)
@@ -225,12 +228,14 @@ class LearnerNode(Node):
             values=[] if point is None else list(point.values.values()),
             strangers=self._trust.strangers.total,
             stranger=self._trust.strangers.last,
+            begun_at=self._begun_at,
         )
         for actor, session, expected, gone in trainer.intake.expected():
             message.stream_actors.append(actor)
             message.stream_sessions.append(session)
             message.stream_expected.append(expected)
             message.stream_gone.append(gone)
+            message.stream_begun.append(self._begun.get((actor, session), 0))
         message.header.stamp = self.get_clock().now().to_msg()
         return message
 
@@ -258,7 +263,7 @@ class LearnerNode(Node):
             RunEnd: the run is over, or a rank of the learner is lost.
         """
         try:
-            spin(self)
+            spin_fast(self, [self._steps])
         except RankLost as error:
             self._failure = str(error)
             raise RunEnd(LOST_RANK, self._failure) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,9 @@ PARAMETERS: dict[str, Any] = {
     "evaluate_json": "",
 }
 """Parameters of the node: run folder or driver ("": it trains), plan, checkpoint, and the file for the results."""
+MOST_REASONS = 64
+OTHER_REASONS = "other reasons"
+"""Reasons beyond the first 64 count as one."""
 
 
 class OnlyEvaluation(Evaluations):
@@ -59,6 +63,7 @@ class OnlyEvaluation(Evaluations):
         asked = cameras(own["evaluate_camera"].split(",")) if agent.observation_settings is not None else [SEEN]
         self._ahead = [Tour(settings, agent, replace(plan, camera=camera)) for camera in asked]
         self._entries: list[Entry] = []
+        self._again: Counter[str] = Counter()
         self._map = settings.simulator.map
         self._file = Path(own["evaluate_json"]) if own["evaluate_json"] else None
 
@@ -68,6 +73,10 @@ class OnlyEvaluation(Evaluations):
 
     def _next(self) -> None:
         self.tour = self._ahead.pop(0) if self._ahead else None
+
+    def abandon(self, reason: str) -> None:
+        super().abandon(reason)
+        self._again[reason if reason in self._again or len(self._again) < MOST_REASONS else OTHER_REASONS] += 1
 
     def complete(self) -> None:
         assert self.tour is not None
@@ -80,7 +89,10 @@ class OnlyEvaluation(Evaluations):
             self._report(with_needs(self._entries))
 
     def _report(self, entries: Sequence[Entry]) -> None:
-        print_tables(entries, PlainConsole(highlight=False))
+        console = PlainConsole(highlight=False)
+        print_tables(entries, console)
+        for reason, times in self._again.items():
+            console.print(f"driven again, {times} time(s): {reason}", soft_wrap=True, markup=False)
         if self._file is not None:
             documents = [document(entry.results, self._about(entry), entry.camera, entry.need) for entry in entries]
             text = json.dumps(bundled(documents), indent=1, allow_nan=False)
@@ -91,6 +103,7 @@ class OnlyEvaluation(Evaluations):
             "agent": entry.agent,
             "map": self._map,
             "plan": {name: getattr(entry.plan, name) for name in EvaluationPlan.__dataclass_fields__},
+            "driven_again": [{"reason": reason, "times": times} for reason, times in self._again.items()],
             "versions": {"td3_driving": __version__},
             "platform": platform.platform(),
         }

@@ -17,14 +17,15 @@ class OtherWriters:
     Args:
         node: the policy.
         resetter: see :func:`td3_driving.nodes.training.census.owners`.
+        session: of the policy.
 
     Attributes:
         intruders: keeps them and tells the diagnostics.
         subscriptions: to be served at once.
     """
 
-    def __init__(self, node: Node, trust: Trust, resetter: str) -> None:
-        self.intruders = Intruders(node, trust)
+    def __init__(self, node: Node, trust: Trust, resetter: str, session: int = 0) -> None:
+        self.intruders = Intruders(node, trust, session)
         self._second = SecondWriter(node, resetter, self.intruders.suspect)
         self._orders = OutsideOrders(node, resetter, self.intruders)
         self.subscriptions = self._orders.subscriptions

@@ -45,7 +45,7 @@ OWN: dict[str, Any] = {
     **{"actor_id": "actor_0", FIRST: 0, "driver": POLICY, "run_dir": "", "resetter": RESETTER},
     **{"whole_frames": False, TOGETHER: 1},
     # Of an actor that joins a run on another machine; see RunOffer.
-    **{"session": 0, "begun_at": -1, "done": 0},
+    **{"session": 0, "begun_at": -1, "done": 0, "start": 0},
 }
 """Parameters of this node beside the settings and those of an evaluation."""
 HOUSEKEEPING = 0.1
@@ -77,7 +77,7 @@ class PolicyNode(Node):
         self.index, self.together = int(own[FIRST]), int(own[TOGETHER])
         self._actor_id: str = own["actor_id"]
         self._learned = own["driver"] == POLICY and not own["evaluate"]
-        self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned)
+        self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned, start=own["start"])
         prepare_to_act()
         self._action_source = source_of(self.settings, own)
         teacher = make_teacher(self.settings)
@@ -98,10 +98,10 @@ class PolicyNode(Node):
         self.reset = ResetCalls(self, self._on_reset)
         self._healing = Healing(self, self._pilot.identity, self._out.again, self._action_source.note_gone)
         self._orders = Orders(self, RunBounds(self.settings), self._proceed, self._healing.heed)
-        self._others = OtherWriters(self, self._trust, own["resetter"])
+        self._others = OtherWriters(self, self._trust, own["resetter"], self._pilot.identity[1])
         others = not own["evaluate"] and others_told(self.settings, own["driver"])
         senders = SoleSenders(self, self._others.intruders, self._fault)
-        sources = others, senders, own["whole_frames"]
+        sources = others, senders, own["whole_frames"], self._trust
         self.frames = FrameIntake(self, self.settings, self._on_frame, self._fault, *sources)
         self.heard = self.frames.subscriptions
         self.heard.extend(self._others.subscriptions)
@@ -118,8 +118,7 @@ class PolicyNode(Node):
     def _on_frame(self, sensor_frame: SensorFrame) -> None:
         try:
             if self._evaluations.tour is not None:
-                self._evaluate(sensor_frame)
-                return
+                return self._evaluate(sensor_frame)
             self._rolled_on |= self._pending is not None
             self._pending = self._pilot.see(sensor_frame.frame, sensor_frame.vehicle, sensor_frame.neighbours)
         except ObservationError as error:
@@ -132,6 +131,8 @@ class PolicyNode(Node):
 
     def _evaluate(self, sensor_frame: SensorFrame) -> None:
         """Answer a frame of an evaluation; sends nothing to the learner."""
+        if touched := self._others.touched():
+            return self._fault(touched)
         action = self._evaluations.frame(
             sensor_frame.frame, sensor_frame.vehicle, sensor_frame.collided, sensor_frame.crossings
         )
@@ -175,6 +176,7 @@ class PolicyNode(Node):
         action = self._pilot.act(time_step)
         self._out.command(to_command(action), time_step.vehicle.stamp_ns)
         self.house.answered = True
+        self._pilot.prepare()
         return True
 
     def _ready(self, missing: str) -> bool:
@@ -240,7 +242,7 @@ class PolicyNode(Node):
         if self._faults_in_a_row > FAULT_LIMIT:
             raise RunEnd(1, f"{FAULT_LIMIT} faults in a row without a good step; the last one: {reason}")
         if self._evaluations.tour is not None:
-            self._evaluations.tour.abandon()
+            self._evaluations.abandon(reason)
             self.frames.stop()
             self._ask_for_reset()
             return

@@ -59,9 +59,8 @@ class WeightsIntake:
 
         A learner that was started anew goes back to the version of its checkpoint, at a later time.
         """
-        newest, made = (message.version, decoding.nanoseconds(message.header.stamp)), self._newest
-        if newest[0] < made[0] and newest[1] < made[1]:
-            self._refuse(f"version {newest[0]} was sent before version {made[0]}")
+        newest = (message.version, decoding.nanoseconds(message.header.stamp))
+        if self._repeated(newest):
             return
         self._check_configuration(message)
         if self._aside is None or not isinstance(self._action_source, LearnedActionSource):
@@ -71,9 +70,19 @@ class WeightsIntake:
             self._aside.do(lambda: _read(source, message), partial(self._offer, newest))
 
     def _offer(self, newest: tuple[int, int], outcome: Callable[[], tuple[Any, ...]]) -> None:
-        """Offer what was read to the action source; ``newest``: version and stamp [ns]."""
-        if self._take(lambda: self._action_source.offer(*outcome())):
+        """Offer what was read to the action source; ``newest``: version and stamp [ns].
+
+        Newer ones may have been taken while these were read beside the thread of the node.
+        """
+        if not self._repeated(newest) and self._take(lambda: self._action_source.offer(*outcome())):
             self._newest = newest
+
+    def _repeated(self, weights: tuple[int, int]) -> bool:
+        """Refuse weights of that version and stamp [ns] if they are older than those taken; whether they are."""
+        repeated = weights[0] < self._newest[0] and weights[1] < self._newest[1]
+        if repeated:
+            self._refuse(f"version {weights[0]} was sent before version {self._newest[0]}")
+        return repeated
 
     def _take_frozen(self, message: PolicyWeights) -> None:
         self._check_configuration(message)
