@@ -34,9 +34,9 @@ def test_an_actor_that_comes_back_with_a_clock_that_goes_behind_is_there() -> No
 def test_who_bears_a_name_has_a_while_to_speak() -> None:
     known = Attendance(NODES)
     seen = {"a": "/actor_0/policy", "b": "/actor_1/policy", "c": "/stranger"}
-    assert known.unheard(seen, 100.0) == ["/actor_0/policy", "/actor_1/policy"]
+    assert known.unheard(seen, 100.0) == ["actor_0", "actor_1"]
     known.hear("/actor_0/policy", 1, 1, "a")
-    assert known.unheard(seen, 101.0) == ["/actor_1/policy"]
+    assert known.unheard(seen, 101.0) == ["actor_1"]
     assert known.unheard(seen, 100.0 + GRACE) == []
     known.unheard({}, 101.0 + GRACE)
-    assert known.unheard({"b": "/actor_1/policy"}, 102.0 + GRACE) == ["/actor_1/policy"], "seen anew"
+    assert known.unheard({"b": "/actor_1/policy"}, 102.0 + GRACE) == ["actor_1"], "seen anew"

@@ -70,6 +70,15 @@ def test_who_only_repeats_an_earlier_start_is_told_after_the_patience() -> None:
     assert late.overdue(1e9) == []
 
 
+def test_a_process_that_has_gone_over_on_one_topic_is_no_stranger_on_another() -> None:
+    late, process = Latecomers(), bytes(range(12))
+    for topic, sender in (("episode", process + b"ab12"), ("reward", b"other process1234"), ("reward", None)):
+        late.note(topic, sender, 0.0)
+    late.clear("refusals", process + b"cd34")
+    late.clear("refusals", None)
+    assert sorted(late.overdue(PATIENCE), key=str) == [("reward", None, 1), ("reward", b"other process1234", 1)]
+
+
 def test_a_flood_of_latecomers_fills_no_memory() -> None:
     late = Latecomers()
     waited = [late.note("guard", number.to_bytes(2, "big"), 0.0) for number in range(1000)]

@@ -32,6 +32,7 @@ from td3_driving.nodes.training.joiner import JoinerNode
 from td3_driving.nodes.training.orders import STOPPED_BY_GUARD, Orders
 from td3_driving.nodes.training.registrar import RegistrarNode
 from td3_driving.settings import Settings
+from td3_driving.trust import strangers
 from td3_driving.trust.token import VARIABLE, count_start, renew_token
 
 from ...shared.patience import HANG
@@ -118,10 +119,15 @@ def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
 
     domain.until(lambda: (intruders.tell(), present() == ["actor_0"])[1], "actor that takes part")
     domain.until(lambda: recorded and registrar.count_publishers("/td3/replay") == 1, "steps of the stranger")
-    forged.publish(Refusals(node="/actor_1/policy", session_id=9))
-    for data in recorded:
-        forged.publish(data)
-    domain.until(lambda: registrar._trust.strangers.total, "count of the stranger")
+    genuine = tuple(recorded)
+
+    def counted() -> int:
+        forged.publish(Refusals(node="/actor_1/policy", session_id=9))
+        for data in genuine:
+            forged.publish(data)
+        return registrar._trust.strangers.total
+
+    domain.until(counted, "count of the stranger")
     assert present() == ["actor_0"]
     learner, publisher = learner_of(domain)
 
@@ -133,7 +139,7 @@ def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
     intruders.tell()
     actor.destroy_node()
     with pytest.raises(RunEnd) as ended:
-        domain.until(lambda: (forged.publish(recorded[-1]), False)[1], "end")
+        domain.until(lambda: (forged.publish(genuine[-1]), False)[1], "end")
     assert ended.value.code == 0
     assert registrar.count_publishers("/td3/replay") == 1 == registrar.count_publishers(steps.topic_name)
 
@@ -187,7 +193,8 @@ def test_an_order_of_an_earlier_start_is_not_obeyed_in_the_next(
 ) -> None:
     """The guard's STOP is recorded in the first start and sent again in the second, to an actor that begins there and
     to one that lived through both, which follows the run over by itself."""
-    monkeypatch.setattr(sealed, "PATIENCE", 1.0)
+    for module_of_patience in (sealed, strangers):
+        monkeypatch.setattr(module_of_patience, "PATIENCE", 1.0)
     copy = renew_token(domain.folder).rename(domain.folder / "copy")
     (domain.folder / "token").write_bytes(copy.read_bytes())
     (domain.folder / "token").chmod(0o600)
@@ -211,8 +218,13 @@ def test_an_order_of_an_earlier_start_is_not_obeyed_in_the_next(
     domain.until(lambda: first.plain.get_subscription_count() == 2, "listeners")
     stop = Guard(order=Guard.STOP, reason="recorded")
     stop.header.stamp = old.get_clock().now().to_msg()
-    first.publish(stop)
-    domain.until(lambda: all(trust._latecomers._waiting for _, trust in orders), "recorded order in both")
+
+    def named() -> bool:
+        first.publish(stop)
+        return all(trust.strangers.total > 0 for _, trust in orders)
+
+    domain.until(named, "the name of who repeats it")
+    assert all("/diagnostics (GUID " in trust.strangers.last for _, trust in orders)
     new = Trust(learner, Settings(), str(domain.folder)).sealed_publisher(Guard, topics.GUARD, qos.WEIGHTS)
     with pytest.raises(RunEnd) as ended:
         domain.until(lambda: (new.publish(stop), False)[1], "genuine order")

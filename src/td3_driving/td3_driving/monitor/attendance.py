@@ -48,7 +48,7 @@ class Attendance:
         return [self._nodes[node] for node, word in self._words.items() if word.publisher in publishers]
 
     def unheard(self, publishers: Mapping[Hashable, str], now: float) -> list[str]:
-        """Nodes by whose name somebody publishes since less than :data:`GRACE`, and has not spoken.
+        """What nodes are called by whose name somebody publishes since less than :data:`GRACE` and has not spoken.
 
         Args:
             publishers: GUID -> full name of its node.
@@ -57,4 +57,4 @@ class Attendance:
         self._first_seen = {guid: self._first_seen.get(guid, now) for guid in publishers}
         spoken = {word.publisher for word in self._words.values()}
         fresh = [guid for guid in publishers if guid not in spoken and now - self._first_seen[guid] < GRACE]
-        return sorted({publishers[guid] for guid in fresh} & self._nodes.keys())
+        return sorted({self._nodes[publishers[guid]] for guid in fresh if publishers[guid] in self._nodes})

@@ -8,8 +8,13 @@ from collections import Counter
 MOST_SENDERS = 64
 """Senders that are counted by name; the rest counts as one, so that no flood of names fills the memory."""
 OTHERS = "others"
-PATIENCE = 30.0
-"""Wall time that a process has to go over to a new start of its run [s]; a link may be cut meanwhile."""
+PATIENCE = 120.0
+"""Wall time that a process has to go over to a new start of its run [s].
+
+It hears of the start from a learner that loads its memory first, and a link may be cut meanwhile.
+"""
+PROCESS = 12
+"""Bytes of a GUID that the publishers of one process share."""
 
 
 class Strangers:
@@ -58,8 +63,15 @@ class Latecomers:
         return True
 
     def clear(self, topic: str, sender: bytes | None) -> None:
-        """``sender`` has sent a message of this start."""
-        self._waiting.pop((topic, sender), None)
+        """``sender`` has sent a message of this start, so its process has gone over; some topics are seldom written.
+
+        Where ROS 2 tells no GUID, all senders of a topic are one.
+        """
+        if sender is None:
+            self._waiting.pop((topic, None), None)
+            return
+        for key in [key for key in self._waiting if key[1] is not None and key[1][:PROCESS] == sender[:PROCESS]]:
+            del self._waiting[key]
 
     def overdue(self, now: float) -> list[tuple[str, bytes | None, int]]:
         """Topic, sender and messages of those that were waited for in vain; they are forgotten."""

@@ -81,10 +81,13 @@ class RegistrarNode(Node):
         for number in list(self._questions)[:-MOST_QUESTIONS]:
             del self._questions[number]
 
-    def _publish(self, now: float) -> None:
-        """Offer the run to those that asked since the last look, and anew where an actor's place in it has changed."""
+    def _publish(self, unheard: list[str], now: float) -> None:
+        """Offer the run to those that asked since the last look, and anew where an actor's place in it has changed.
+
+        The place of ``unheard`` actors is not free: who lived through a start of the run has yet to speak in it.
+        """
         records = self._roll.records
-        free = {name: self._roll.free(name, now) for name in self._names}
+        free = {name: name not in unheard and self._roll.free(name, now) for name in self._names}
         places = [(free[name], records[name].session, records[name].done * free[name]) for name in self._names]
         if self._roll.begun_at is None or (places == self._offered and not self._questions):
             return
@@ -119,7 +122,7 @@ class RegistrarNode(Node):
             raise RunEnd(0)
         for sentence in self._roll.see(there, now):
             self.get_logger().info(sentence)
-        self._publish(now)
+        self._publish(unheard, now)
         if not finished and not self._orders.paused_by:
             self._wait(now)
 
