@@ -118,7 +118,10 @@ def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
         return [name for name, record in registrar._roll.records.items() if record.present]
 
     domain.until(lambda: (intruders.tell(), present() == ["actor_0"])[1], "actor that takes part")
-    domain.until(lambda: recorded and registrar.count_publishers("/td3/replay") == 1, "steps of the stranger")
+    domain.until(
+        lambda: (intruders.tell(), recorded and registrar.count_publishers("/td3/replay") == 1)[1],
+        "steps of the stranger",
+    )
     genuine = tuple(recorded)
 
     def counted() -> int:
