@@ -99,6 +99,11 @@ def status(node: Node, state: int, **fields: Any) -> LearnerStatus:
     return message
 
 
+def present(registrar: RegistrarNode) -> list[str]:
+    """The actors that it counts as there."""
+    return [name for name, record in registrar._roll.records.items() if record.present]
+
+
 def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
     domain: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,11 +118,7 @@ def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
     forged = stranger.create_publisher(Refusals, topics.REFUSALS, qos.EPISODE)
     recorded: list[bytes] = []
     stranger.create_subscription(Refusals, topics.REFUSALS, recorded.append, qos.EPISODE, raw=True)
-
-    def present() -> list[str]:
-        return [name for name, record in registrar._roll.records.items() if record.present]
-
-    domain.until(lambda: (intruders.tell(), present() == ["actor_0"])[1], "actor that takes part")
+    domain.until(lambda: (intruders.tell(), present(registrar) == ["actor_0"])[1], "actor that takes part")
     domain.until(
         lambda: (intruders.tell(), recorded and registrar.count_publishers("/td3/replay") == 1)[1],
         "steps of the stranger",
@@ -131,7 +132,7 @@ def test_a_stranger_with_the_name_of_an_actor_takes_no_part_and_keeps_no_run(
         return registrar._trust.strangers.total
 
     domain.until(counted, "count of the stranger")
-    assert present() == ["actor_0"]
+    assert present(registrar) == ["actor_0"]
     learner, publisher = learner_of(domain)
 
     def finish() -> bool:

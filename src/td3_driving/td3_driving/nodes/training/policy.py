@@ -262,8 +262,7 @@ class PolicyNode(Node):
             self._watch_reset(now)
         elif self._pending is None and self.frames.silence(now) > self.settings.diagnostics.stale_after:
             self._fault(self._others.touched() or self.frames.silent(now))
-        report = self._waiting.report(now)
-        if report:
+        if report := self._waiting.report(now):
             self.get_logger().warning(report)
         if self._waiting.expired(now):
             raise RunEnd(1, f"gave up waiting for {self._waiting.reason} after {self._waiting.timeout:.0f} s")
