@@ -15,6 +15,7 @@ import json
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -91,9 +92,12 @@ def cases() -> Iterator[Case]:
             yield Case("ours", "tf32", batch, "compiled")
             yield Case("reference", "tf32", batch, "compiled")
             yield Case("ours privileged", "tf32", batch, "graph")
+            yield Case("ours", "bfloat16", batch, "compiled")
+            yield Case("reference", "bfloat16", batch, "compiled")
             yield Case("ours pinned", "tf32", batch, "graph")
-    yield Case("ours", "bfloat16", BATCHES[0], "compiled")
-    yield Case("reference", "bfloat16", BATCHES[0], "compiled")
+    for batch in BATCHES[1:]:
+        for who in ("ours", "reference"):
+            yield Case(who, "bfloat16", batch, "compiled")
 
 
 def guarded(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def guarded(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         found = work()
     except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
+        traceback.print_exc()
         found = {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
     say({"name": name, **found})
     torch.cuda.empty_cache()

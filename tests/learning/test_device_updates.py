@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from td3_driving.driving.experience import Experience
 from td3_driving.learning import agent_state, trainer
 from td3_driving.learning.agent import LearningAgent, make_agent
 from td3_driving.learning.agent_state import collect
@@ -20,8 +21,8 @@ from td3_driving.learning.device import compile_networks, device_of
 from td3_driving.learning.device_replay import DeviceReplay, PinnedReplay
 from td3_driving.learning.device_series import DeviceSeries
 from td3_driving.learning.imitation import imitation_weight
-from td3_driving.learning.optimizers import set_learning_rates
-from td3_driving.learning.preflight import made_up_experience
+from td3_driving.learning.optimizers import set_learning_rates, step_of
+from td3_driving.learning.preflight import made_up_experience, rehearse
 from td3_driving.learning.ranks.sharing import Alone
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.series import LogPoint, Meter
@@ -181,10 +182,35 @@ def test_weights_that_lie_channels_last_go_on_from_a_checkpoint(small: Make) -> 
 def test_compiled_networks_keep_the_names_of_their_weights(small: Make) -> None:
     agent = make_agent(small(network__critic="camera"), STATE_DIM, 0)
     names = list(collect(agent))
-    compile_networks(agent.networks)
+    compile_networks(agent.networks, torch.device("cpu"))
     assert list(collect(agent)) == names
     parts = [agent.actor.encoder, agent.actor.trunk, *agent.critic.heads, agent.networks.critic_target.encoder]
     assert all(part._compiled_call_impl is not None for part in parts)
+
+
+@pytest.mark.parametrize("algorithm", ["td3", "sac"])
+def test_a_cuda_device_is_given_methods_that_are_there(small: Make, algorithm: str) -> None:
+    agent = make_agent(small(network__critic="camera", learning__algorithm=algorithm), STATE_DIM, 0)
+    names = list(collect(agent))
+    compile_networks(agent.networks, torch.device("cuda"))
+    assert list(collect(agent)) == names
+    networks = [network for pair in agent.networks.pairs().values() for network in pair]
+    assert all(name in vars(network) for network in networks for name in network.compiled)
+    assert all(network.compiled for network in networks)
+
+
+def test_a_step_without_the_fused_kernel_is_the_same() -> None:
+    """On a CUDA device a compiled step takes its place."""
+    networks = [torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    for network, fused in zip(networks, (True, False), strict=True):
+        optimizer = torch.optim.Adam(network.parameters(), 1e-2, fused=fused, foreach=not fused)
+        for number in range(5):
+            optimizer.zero_grad()
+            network(torch.full((4, 3), 1.0 + number)).square().mean().backward()
+            step_of(optimizer, compiled=False)()
+    for ours, theirs in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
 @needs_cuda
@@ -201,7 +227,49 @@ def test_recorded_updates_are_the_unrecorded_ones(small: Make, tmp_path: Path, f
 
 
 @needs_cuda
+@pytest.mark.parametrize("algorithm", ["td3", "sac"])
+def test_compiled_updates_are_the_plain_ones(small: Make, tmp_path: Path, algorithm: str) -> None:
+    form: dict[str, Any] = {"network__critic": "camera", "learning__algorithm": algorithm, "learning__device": "cuda"}
+    plain, compiled = (
+        collect(trained(small(**form, learning__compile=choice), tmp_path / choice)[0].agent)
+        for choice in ("off", "on")
+    )
+    assert list(compiled) == list(plain)
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@needs_cuda
 def test_one_seed_on_one_cuda_device_gives_the_same_bits(small: Make, tmp_path: Path) -> None:
     settings = small(network__critic="camera", learning__device="cuda")
     first, second = (trained(settings, tmp_path / name)[0].weights().data for name in ("first", "second"))
     assert first == second
+
+
+@needs_cuda
+def test_a_learner_on_a_cuda_device_that_is_resumed_goes_on_to_the_bit(small: Make, tmp_path: Path) -> None:
+    settings = small(network__critic="camera", learning__device="cuda", replay__on_disk=True)
+    experiences = list(made_up_experience(settings, STATE_DIM, 60))
+    straight, stopped = (Trainer(settings, tmp_path / name, STATE_DIM) for name in ("straight", "stopped"))
+    learn(straight, experiences)
+    learn(stopped, experiences[:40])
+    stopped.save()
+    resumed = Trainer(settings, tmp_path / "stopped", STATE_DIM)
+    assert (resumed.inserted, resumed.updates) == (40, stopped.updates)
+    learn(resumed, experiences[40:])
+    assert resumed.updates == straight.updates > stopped.updates > 0
+    assert resumed.weights() == straight.weights()
+
+
+@needs_cuda
+@pytest.mark.parametrize("form", FORMS)
+def test_the_preflight_passes_on_a_cuda_device(small: Make, form: dict[str, Any]) -> None:
+    results = rehearse(small(**form, learning__device="cuda"), STATE_DIM)
+    assert [result for result in results if not result.passed] == []
+
+
+def learn(learner: Trainer, experiences: list[Experience]) -> None:
+    """Give a learner its steps, and let it make the updates that are due."""
+    for experience in experiences:
+        learner.receive(experience)
+        learner.run_due()

@@ -13,10 +13,10 @@ from td3_driving.learning.actor_terms import actor_terms
 from td3_driving.learning.algorithms import algorithm_of
 from td3_driving.learning.algorithms.base import Algorithm, Networks, Report, Transitions
 from td3_driving.learning.batch import Batch, TensorBatch
-from td3_driving.learning.device import compile_networks, device_of, put_on, set_arithmetic
-from td3_driving.learning.gradients import clip_and_measure, gradients_of
+from td3_driving.learning.device import SideStream, compile_networks, device_of, put_on, set_arithmetic
+from td3_driving.learning.gradients import clip_and_measure, gradients_of, norm_of_norms, norms_of
 from td3_driving.learning.networks import Actor, Critic, Inputs, initialise, make_critic
-from td3_driving.learning.optimizers import make_adam, set_learning_rates
+from td3_driving.learning.optimizers import make_adam, set_learning_rates, step_of
 from td3_driving.learning.ranks.sharing import ALONE, Alone
 from td3_driving.learning.return_bound import return_bound
 from td3_driving.settings import Settings
@@ -59,9 +59,13 @@ class LearningAgent:
         self.terms = actor_terms(settings)
         set_arithmetic(settings, self.device)
         if rule.compile == "on":
-            compile_networks(self.networks)
-        self.actor_optimizer = make_adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr)
-        self.critic_optimizer = make_adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr)
+            compile_networks(self.networks, self.device)
+        self._aside = SideStream(self.device)
+        compiled = rule.compile == "on" and self.device.type == "cuda"
+        self.actor_optimizer = make_adam(self.actor, rule.actor_cnn_lr, rule.actor_mlp_lr, not compiled)
+        self.critic_optimizer = make_adam(self.critic, rule.critic_cnn_lr, rule.critic_mlp_lr, not compiled)
+        self._step_actor = step_of(self.actor_optimizer, compiled)
+        self._step_critic = step_of(self.critic_optimizer, compiled)
 
     @property
     def actor(self) -> Actor:
@@ -114,7 +118,20 @@ class LearningAgent:
 
     def update_critic(self, inputs: Transitions) -> Report:
         """One step of the critic; its series."""
-        return self._update_critic(inputs, self.target(inputs))
+        with self._aside.work():
+            target = self.target(inputs)
+        with self.autocast():
+            q1, q2 = self.critic(inputs.now, inputs.actions)
+        self._aside.join()
+        loss = self.algorithm.critic_loss(q1, q2, target)
+        with self._aside.work():
+            report = _critic_report(inputs, q1.detach(), q2.detach(), target, loss.detach())
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norms = clip_and_measure(self.critic, self._rule.critic_max_norm, "critic", self.ranks)
+        self._step_critic()
+        self._aside.join()
+        return norms | report
 
     def update_actor(self, inputs: Transitions, updates: int | Tensor) -> Report:
         """One step of the actor, then of the targets; its series.
@@ -184,16 +201,6 @@ class LearningAgent:
         for online, target in self.networks.pairs().values():
             torch._foreach_lerp_(list[Tensor](target.trained()), list[Tensor](online.trained()), self._rule.tau)
 
-    def _update_critic(self, inputs: Transitions, target: Tensor) -> Report:
-        with self.autocast():
-            q1, q2 = self.critic(inputs.now, inputs.actions)
-        loss = self.algorithm.critic_loss(q1, q2, target)
-        self.critic_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norms = clip_and_measure(self.critic, self._rule.critic_max_norm, "critic", self.ranks)
-        self.critic_optimizer.step()
-        return norms | _critic_report(inputs, q1.detach(), q2.detach(), target, loss.detach())
-
     def _update_actor(self, inputs: Transitions, updates: int | Tensor) -> Report:
         with self.autocast():
             objective = self.algorithm.actor_objective(inputs.now)
@@ -201,26 +208,32 @@ class LearningAgent:
         for term in self.terms:
             more, series = term(objective, inputs, updates)
             loss, report = loss + more, report | series
+        with self._aside.work():
+            report |= _actor_report(objective.q.detach(), objective.penalty.detach())
         self.actor_optimizer.zero_grad(set_to_none=True)
         # Only these: gradients of the critic are neither needed nor to be touched here.
         loss.backward(inputs=self.actor.trained())
         norms = clip_and_measure(self.actor, self._rule.actor_max_norm, "actor", self.ranks)
-        self.actor_optimizer.step()
-        report |= norms | _actor_report(objective.q.detach(), objective.penalty.detach())
-        return report | self.algorithm.after_actor_update()
+        self._step_actor()
+        report |= norms | self.algorithm.after_actor_update()
+        self._aside.join()
+        return report
 
     @torch.no_grad()
     def _target_gaps(self) -> dict[str, Tensor]:
         """Distance (L2 norm) of each part of each target from the trained network, by the tag of its step."""
-        gaps = {}
-        for name, (online, target) in self.networks.pairs().items():
+        labels: list[str] = []
+        online: list[Tensor] = []
+        target: list[Tensor] = []
+        for name, (ours, theirs) in self.networks.pairs().items():
             for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
-                if not online.part(part):
-                    continue
-                differences = [ours - theirs for ours, theirs in zip(online.part(part), target.part(part))]
-                norms = torch._foreach_norm(differences)
-                gaps[f"agent/{label}_target_step"] = torch.linalg.vector_norm(torch.stack(list(norms)))
-        return gaps
+                labels += [f"agent/{label}_target_step"] * len(ours.part(part))
+                online += ours.part(part)
+                target += theirs.part(part)
+        grouped: dict[str, list[Tensor]] = {}
+        for label, norm in zip(labels, norms_of(list(torch._foreach_sub(online, target))), strict=True):
+            grouped.setdefault(label, []).append(norm)
+        return {label: norm_of_norms(parts) for label, parts in grouped.items()}
 
     def _tensor(self, array: object) -> Tensor:
         return torch.as_tensor(array).to(self.device, non_blocking=True)
@@ -246,15 +259,15 @@ def make_networks(settings: Settings, state_dim: int, seed: int, actor_class: ty
 
 
 def _critic_report(inputs: Transitions, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
-    rewards = inputs.rewards
+    rewards, q1_mean, q2_mean, target_mean = inputs.rewards, q1.mean(), q2.mean(), target.mean()
     return {
         "train/critic_loss": loss,
-        "train/q1_value": q1.mean(),
-        "train/q2_value": q2.mean(),
-        "debug/q1_pred_mean": q1.mean(),
-        "debug/q2_pred_mean": q2.mean(),
-        "debug/target_q_mean": target.mean(),
-        "debug/overestimation": torch.maximum(q1, q2).mean() - target.mean(),
+        "train/q1_value": q1_mean,
+        "train/q2_value": q2_mean,
+        "debug/q1_pred_mean": q1_mean,
+        "debug/q2_pred_mean": q2_mean,
+        "debug/target_q_mean": target_mean,
+        "debug/overestimation": torch.maximum(q1, q2).mean() - target_mean,
         "debug/td_error": 0.5 * ((q1 - target).abs() + (q2 - target).abs()).mean(),
         "debug/reward_mean": rewards.mean(),
         "debug/reward_std": rewards.std(),

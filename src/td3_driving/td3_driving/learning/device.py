@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -49,10 +51,47 @@ def put_on(network: nn.Module, device: torch.device) -> None:
         network.to(device)
 
 
-def compile_networks(networks: Networks) -> None:
-    """Let torch compile the encoders and the layers behind them, each by itself; names of weights stay."""
+def compile_networks(networks: Networks, device: torch.device) -> None:
+    """Let torch compile the networks; names of weights stay.
+
+    On the processor each group of layers is compiled by itself. A CUDA device is given whole methods, so that what lies
+    between the layers needs no kernels of its own.
+    """
     for pair in networks.pairs().values():
         for network in pair:
+            if device.type == "cuda":
+                for name in network.compiled:
+                    setattr(network, name, torch.compile(getattr(network, name), dynamic=False))
+                continue
             for part in network.children():
                 for module in part if isinstance(part, nn.ModuleList) else (part,):
                     module.compile(dynamic=False)
+
+
+class SideStream:
+    """A second stream of a CUDA device, for work beside that of the first; on the processor the work is done at once.
+
+    The kernels of an update are too small to fill a device: two streams keep more of it busy. A CUDA graph that is
+    recorded keeps the two apart.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Do what follows after what the first stream was given so far, and beside what it is given next.
+
+        What it reads must live until :meth:`join`.
+        """
+        if self._stream is None:
+            yield
+            return
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            yield
+
+    def join(self) -> None:
+        """Let the first stream wait for the work."""
+        if self._stream is not None:
+            torch.cuda.current_stream().wait_stream(self._stream)

@@ -17,10 +17,19 @@ from td3_driving.learning.ranks.sharing import ALONE, Alone
 
 def global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
     """L2 norm over the gradients of all ``parameters``, a scalar; parameters without gradient count as zero."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
+    return norm_of_norms(norms_of([parameter.grad for parameter in parameters if parameter.grad is not None]))
+
+
+def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
+    """L2 norm of each tensor, all at once: on a CUDA device the number of kernels counts, not their work."""
+    return torch._foreach_norm(tensors) if tensors else ()
+
+
+def norm_of_norms(norms: Sequence[Tensor]) -> Tensor:
+    """L2 norm over tensors whose own norms are ``norms``, a scalar."""
+    if not norms:
         return torch.zeros(())
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(list(norms)))
     return norm
 
 
@@ -39,9 +48,11 @@ def clip_and_measure(network: Network, max_norm: float, name: str, ranks: Alone 
     """
     parts = {part: network.part(part) for part in ("cnn", "mlp")}
     parameters = parts["cnn"] + parts["mlp"]
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    moved = {part: [value.grad for value in parts[part] if value.grad is not None] for part in parts}
+    gradients = moved["cnn"] + moved["mlp"]
     ranks.average(gradients)
-    norms = {part: global_norm(parameters) for part, parameters in parts.items()}
+    each = norms_of(gradients)
+    norms = {"cnn": norm_of_norms(each[: len(moved["cnn"])]), "mlp": norm_of_norms(each[len(moved["cnn"]) :])}
     before = torch.hypot(norms["cnn"], norms["mlp"])
     torch._foreach_mul_(gradients, torch.clamp(max_norm / before, max=1.0))
     # No series rather than zeros for an encoder that is not there: zeros would say that it learns nothing.

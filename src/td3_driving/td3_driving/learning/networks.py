@@ -46,7 +46,14 @@ def mlp(inputs: int, outputs: int, settings: NetworkSettings) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """An encoder, where it has one, and the layers on it. Each part has its own learning rate and gradient norm."""
+    """An encoder, where it has one, and the layers on it. Each part has its own learning rate and gradient norm.
+
+    Attributes:
+        compiled: methods that do all the work of an update; see
+            :func:`~td3_driving.learning.device.compile_networks`.
+    """
+
+    compiled: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +92,7 @@ class Actor(Network):
     """
 
     outputs = ACTION_DIM
+    compiled: tuple[str, ...] = ("forward_with_preactivation",)
 
     def __init__(self, observation: ObservationSettings, settings: NetworkSettings, state_dim: int) -> None:
         super().__init__()
@@ -116,6 +124,7 @@ class Critic(Network):
 
     heads: nn.ModuleList
     sees_frames = True
+    compiled = ("forward", "features", "values", "first_value")
 
     def features(self, seen: Inputs) -> Tensor:
         """What the heads are given beside the action, ``(B, features)``."""

@@ -30,6 +30,7 @@ class GaussianActor(Actor):
     """Squashed Gaussian policy; its deterministic action is that of the mean."""
 
     outputs = 2 * ACTION_DIM
+    compiled = ("forward_with_preactivation", "sample")
     LOG_STD_RANGE = (-5.0, 2.0)
 
     def sample(self, seen: Inputs, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
