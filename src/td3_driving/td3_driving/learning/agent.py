@@ -227,13 +227,13 @@ class LearningAgent:
         target: list[Tensor] = []
         for name, (ours, theirs) in self.networks.pairs().items():
             for part, label in (("mlp", name), ("cnn", f"{name}_cnn")):
-                labels += [f"agent/{label}_target_step"] * len(ours.part(part))
+                labels += [label] * len(ours.part(part))
                 online += ours.part(part)
                 target += theirs.part(part)
         grouped: dict[str, list[Tensor]] = {}
         for label, norm in zip(labels, norms_of(list(torch._foreach_sub(online, target))), strict=True):
             grouped.setdefault(label, []).append(norm)
-        return {label: norm_of_norms(parts) for label, parts in grouped.items()}
+        return {f"agent/{label}_target_step": norm_of_norms(parts) for label, parts in grouped.items()}
 
     def _tensor(self, array: object) -> Tensor:
         return torch.as_tensor(array).to(self.device, non_blocking=True)
