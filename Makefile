@@ -52,8 +52,9 @@ train: build
 # Each process of the tests would compile its modules anew where the environment forbids to keep them.
 test test-long coverage: export PYTHONDONTWRITEBYTECODE :=
 
+# Three tests of several processes may fail once; the output shows how.
 test: build
-	@tools/env.sh python -m pytest -n auto --maxprocesses 4 $(PYTEST)
+	@tools/env.sh python -m pytest -n auto --maxprocesses 4 --max-suite-reruns 3 --rerun-show-tracebacks $(PYTEST)
 
 test-long: build
 	@tools/env.sh python -m pytest -m long -s tests/long $(PYTEST)

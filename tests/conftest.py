@@ -56,7 +56,16 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In one of several processes: what takes long comes first, so that none of them is left with it at the end."""
+    """In one of several processes what takes long comes first, so that none of them is left with it at the end.
+
+    Where ``make test`` allows it, a test of several processes that failed is begun once more. The end of the output
+    names it and shows its first failure: it is a defect, of the test or of what it tests.
+    """
+    if config.getoption("max_suite_reruns", None):
+        from .shared.scheduling import AGAIN, has_processes
+
+        for item in filter(has_processes, items):
+            item.add_marker(pytest.mark.flaky(reruns=AGAIN))
     if hasattr(config, "workerinput"):
         from .shared.scheduling import in_order
 

@@ -94,6 +94,10 @@ COMPUTING = {
 those that keep a core busy. A test without a line of its own takes those of its file. The order alone rests on them."""
 
 
+AGAIN = 1
+"""How often a test of several processes is begun anew that failed; ``make test`` says how many tests in all."""
+
+
 def process_count() -> int:
     """How many processes run the tests of this machine."""
     return max(FEWEST, PER_CORE * len(os.sched_getaffinity(0)))
@@ -131,6 +135,12 @@ def _cost(unit: str, table: Mapping[str, float], other: Mapping[str, float]) -> 
         if name in table or name in other:
             return table.get(name)
     return None
+
+
+def has_processes(item: pytest.Item) -> bool:
+    """Whether a test works with processes of its own: what it finds may depend on what else the machine does."""
+    unit = unit_of(item.nodeid)
+    return _starts_a_graph(item) or unit in APART or any(unit.startswith(name.split("::")[0]) for name in WAITING)
 
 
 def _starts_a_graph(item: pytest.Item) -> bool:
