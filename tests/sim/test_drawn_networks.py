@@ -81,8 +81,9 @@ def test_every_lane_leads_on_without_a_gap_or_a_kink(world: World) -> None:
         assert lane.successors
         assert LANE_BOUNDS[0] - 0.01 <= lane.width.min() <= lane.width.max() <= LANE_BOUNDS[1] + 0.01
         bend = np.abs(np.gradient(lane.heading, lane.s)).max()
-        # A right turn of the least gap has the radius 14 m at its left edge, less where arms are turned.
-        assert 1.0 / max(bend, 1e-9) > 8.0
+        # A right turn of the least gap has the radius 6.5 m at its left edge, 4.5 m in its middle, less where arms are
+        # turned.
+        assert 1.0 / max(bend, 1e-9) > 3.5
         for after in lane.successors:
             following = lanes[after]
             assert math.dist(lane.points[-1], following.points[0]) < 0.01
@@ -91,8 +92,12 @@ def test_every_lane_leads_on_without_a_gap_or_a_kink(world: World) -> None:
 
 
 def test_streets_keep_apart(world: World) -> None:
-    """Outside junctions, where they meet, lanes of different streets are no nearer than two of one street."""
+    """Outside junctions, where they meet, lanes of different streets are no nearer than two of one street.
+
+    But the two that a bend joins may come near each other beside it.
+    """
     roads = world.roads
+    joined = _joined(roads)
     crossings = np.concatenate([roads.lanes[index].points for index in _crossing(roads)])
     for lane in roads.lanes:
         if lane.junction >= 0:
@@ -101,12 +106,17 @@ def test_streets_keep_apart(world: World) -> None:
             if np.hypot(*(crossings - (x, y)).T).min() < 25.0:
                 continue
             near = [roads.lanes[index] for index, _, _ in roads.near(float(x), float(y), 8.0)]
-            linked = {lane.key[0]} | {roads.lanes[after].key[0] for after in lane.successors}
-            linked |= {
-                other.key[0] for other in roads.lanes for after in other.successors if roads.lanes[after] is lane
-            }
+            beside = joined[lane.key[0]]
+            linked = {lane.key[0]}.union(beside, *(joined[road] for road in beside))
             # The lane of the opposite direction has its successors where this one has those before it.
             assert {other.key[0] for other in near} <= linked
+
+
+def _joined(roads: RoadMap) -> dict[int, set[int]]:
+    """For each road those that its lanes lead to or come from."""
+    pairs = {(lane.key[0], roads.lanes[after].key[0]) for lane in roads.lanes for after in lane.successors}
+    both = pairs | {(after, before) for before, after in pairs}
+    return {road: {other for one, other in both if one == road} for road, _ in both}
 
 
 def test_the_lane_keeper_drives_every_route_in_its_lane(world: World) -> None:
@@ -115,7 +125,7 @@ def test_the_lane_keeper_drives_every_route_in_its_lane(world: World) -> None:
         record = drive_episode(world, LaneKeeper(8.0, 0.05), chosen, seed, 3000)
         assert record.route_length >= 150.0
         assert record.exit_reason is ExitReason.GOAL
-        assert record.max_lateral < 0.6
+        assert record.max_lateral < 0.9
 
 
 def test_traffic_keeps_to_the_road_and_gets_on(world: World) -> None:
