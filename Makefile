@@ -11,21 +11,32 @@ RUN ?=
 OPTIONS ?=
 VIEW ?=
 PYTEST ?=
-export GPU PYTHON RUN
+export GPU PYTHON RUN PROFILE
 
 # A variable that nothing reads would be passed over in silence.
 VARIABLES := STEPS SEED PROFILE RUN OPTIONS VIEW PYTEST GPU PYTHON UPGRADE
 FOREIGN := SHELL MAKEFLAGS PIP_% ROS_% RMW_% FASTDDS_% FASTRTPS_% CARLA_% PYTHON% OMP_% TORCH_% TD3_% HYPOTHESIS_%
 GIVEN := $(strip $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name))))
 UNKNOWN := $(filter-out $(VARIABLES) $(FOREIGN),$(GIVEN))
+NEAREST = $(shell python3 -c 'import difflib, sys; near = difflib.get_close_matches(sys.argv[1].$1(), sys.argv[2:], 1); \
+	print(*(["did you mean", near[0] + "?"] if near else ["there are", ", ".join(sys.argv[2:])]))' $(call QUOTED,$2) $3)
+QUOTED = '$(subst ','\'',$1)'
 ifneq ($(UNKNOWN),)
-NEAREST := $(shell python3 -c 'import difflib, sys; near = difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1); \
-	print(*(["did you mean", near[0] + "?"] if near else ["there are", ", ".join(sys.argv[2:])]))' $(firstword $(UNKNOWN)) $(VARIABLES))
-$(error unknown variable $(firstword $(UNKNOWN)); $(NEAREST))
+$(error unknown variable $(firstword $(UNKNOWN)); $(call NEAREST,upper,$(firstword $(UNKNOWN)),$(VARIABLES)))
 endif
-# What a run would refuse is refused before minutes of building.
-NUMBER = $(if $($1),$(if $(shell [[ '$($1)' =~ ^[0-9]+$$ ]] && echo yes),,$(error $1=$($1) is no whole number)))
+# What a run would refuse is refused before minutes of building; the environment may mean others by these names.
+MEANT = $(and $($1),$(or $(filter train,$(MAKECMDGOALS)),$(filter command,$(origin $1))))
+NUMBER = $(if $(call MEANT,$1),$(if $(shell [[ '$($1)' =~ ^[0-9]+$$ ]] && echo yes),,$(error $1=$($1) is no whole number)))
 $(call NUMBER,STEPS)$(call NUMBER,SEED)
+PROFILES := $(sort $(basename $(notdir $(wildcard config/*.yaml))))
+ifneq ($(call MEANT,PROFILE),)
+ifeq ($(shell f=$(call QUOTED,$(PROFILE)); [[ -f config/$$f.yaml || $$f == *.y?(a)ml && -f $$f ]] && echo yes),)
+ifneq ($(filter %.yaml %.yml,$(PROFILE)),)
+$(error profile $(PROFILE): no such file)
+endif
+$(error unknown profile $(PROFILE), and no path of a YAML file; $(call NEAREST,lower,$(PROFILE),$(PROFILES)))
+endif
+endif
 
 help:
 	@echo "make help       this list"
@@ -46,7 +57,7 @@ build:
 
 train: build
 	@tools/env.sh td3-driving train $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(PROFILE),--profile $(PROFILE)) $(if $(RUN),--run "$$RUN") \
+		$(if $(PROFILE),--profile "$$PROFILE") $(if $(RUN),--run "$$RUN") \
 		$(if $(filter-out 0,$(VIEW)),--view) $(OPTIONS)
 
 # Each process of the tests would compile its modules anew where the environment forbids to keep them.

@@ -17,7 +17,7 @@ from td3_driving.driving.experience import Experience
 from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import neighbours_of, without
 from td3_driving.driving.observation import camera_frame
-from td3_driving.driving.pilot import Pilot
+from td3_driving.driving.pilot import Pilot, TimeStep
 from td3_driving.driving.route import Route
 from td3_driving.driving.teacher import make_teacher
 from td3_driving.settings import Settings, from_flat
@@ -32,6 +32,8 @@ SMALL = {
     "replay.capacity": 500,
     "run.steps": 1000,
 }
+POLICY = b"the policy.."
+"""The policy's process."""
 ROUTE = np.column_stack((np.arange(0.0, 300.0), np.zeros(300)))
 
 
@@ -58,9 +60,10 @@ class Drive:
     """Drives a car along the x axis, with random actions, and keeps what it publishes.
 
     Attributes:
-        heard: (topic, message) in the order of publication.
+        heard: (topic, message) in the order of publication; a message's ``process`` sent it.
         sent: the steps.
         lead_ns: by which an episode is said to start before its first frame [ns].
+        life: counts the simulators; each has its own lane, so that no two frames are alike.
     """
 
     options: Settings = field(default_factory=settings)
@@ -68,20 +71,29 @@ class Drive:
     sent: list[Experience] = field(default_factory=list)
     now_ns: int = 10**9
     lead_ns: int = 0
+    life: int = 0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(3)
         teacher = make_teacher(self.options)
         self._pilot = Pilot(self.options, "actor_0", 77, lambda *_: (self._action, 0), teacher)
+        self._start: Any = None
         self._x = 0.0
 
+    def restart(self, now_ns: int) -> None:
+        """The simulator is killed, and a new one begins its clock at ``now_ns``."""
+        self._break_off()
+        self.life += 1
+        self.now_ns = now_ns
+
     def reset(self) -> None:
-        """A new episode: the next frame is its first."""
+        """A new episode: the next frame is its first. The one before is broken off if it goes on."""
+        self._break_off()
         self._x = 0.0
         record_id, sequence = self._pilot.episodes, self._pilot.steps
         self._pilot.start(Route(ROUTE), 1, 5)
         self._start_ns = self.now_ns + FRAME_NS - self.lead_ns
-        start = SimpleNamespace(
+        self._start = SimpleNamespace(
             header=at(self._start_ns),
             actor_id="actor_0",
             session_id=77,
@@ -92,8 +104,9 @@ class Drive:
             seed=5,
             route_x=ROUTE[:, 0],
             route_y=ROUTE[:, 1],
+            simulator=np.zeros(12, np.uint8),
+            process=POLICY,
         )
-        self.heard.append(("start", start))
 
     def frame(self, lose: str = "", collide: bool = False) -> ExitReason | None:
         """One frame and the answer to it; ``lose`` names what never arrives or is of no use. How the episode ended."""
@@ -101,33 +114,74 @@ class Drive:
         self._x += 0.3
         image, odometry, objects = self._image(), self._odometry(), self._objects()
         if collide:
-            self.heard.append(("collision", SimpleNamespace(header=at(self.now_ns))))
+            self.hear("collision", SimpleNamespace(header=at(self.now_ns)))
         if lose == "odometry":
             odometry.twist.twist.linear.x = math.nan
-        self.heard += [] if lose == "image" else [("image", image)]
-        self.heard += [] if lose == "objects" else [("objects", objects)]
-        self.heard.append(("odometry", odometry))
+        parts = {"image": image, "objects": objects, "odometry": odometry}
+        for topic, message in parts.items():
+            if lose != topic or topic == "odometry":
+                self.hear(topic, message)
         if lose:
-            self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+            self._break_off()
             return ExitReason.SIMULATOR_FAULT
         frame = camera_frame(*picture(image), self.options.observation)
         vehicle = vehicle_state(odometry)
         time_step = self._pilot.see(frame, vehicle, without(vehicle, neighbours_of(objects)))
-        scored = self._pilot.score(time_step, collide)
+        scored = self._pilot.score(time_step, collide, last=self._pilot.steps + 1 >= self.options.run.steps)
         if scored is not None:
-            self.sent.append(scored.experience)
+            self._send(scored.experience)
             if scored.exit_reason is not None:
+                self._summarise()
                 return scored.exit_reason
+        self._answer(time_step)
+        return None
+
+    def _answer(self, time_step: TimeStep) -> None:
         self._action = self._rng.uniform(-1.0, 1.0, 2).astype(np.float32)
         command = to_command(self._pilot.act(time_step))
+        if self._start is not None:
+            self._start.simulator = np.frombuffer(self.simulator, np.uint8)
+            self.heard.append(("start", self._start))
+            self._start = None
         fields = {"throttle": command.throttle, "brake": command.brake, "steer": command.steer}
-        self.heard.append(("command", SimpleNamespace(header=at(self.now_ns), **fields)))
-        return None
+        self.heard.append(("command", SimpleNamespace(header=at(self.now_ns), process=POLICY, **fields)))
+
+    def _send(self, step: Experience) -> None:
+        self.sent.append(step)
+        names = {"actor_id": step.actor_id, "session_id": step.session_id, "episode_id": step.episode_id}
+        names |= {"step_index": step.step_index, "process": POLICY}
+        self.heard.append(("reward", SimpleNamespace(header=at(self.now_ns), action=step.action, **names)))
+        self.heard.append(("replay", step))
+
+    def _break_off(self) -> None:
+        record = self._pilot.record
+        if record is not None and record.exit_reason is None:
+            self._pilot.abandon(ExitReason.SIMULATOR_FAULT)
+            if record.length:
+                self._summarise()
+
+    def _summarise(self) -> None:
+        record = self._pilot.record
+        assert record is not None and record.exit_reason is not None
+        names = {"actor_id": "actor_0", "session_id": 77, "episode_id": record.episode_id, "process": POLICY}
+        told = {"length": record.length, "exit_reason": int(record.exit_reason)}
+        self.heard.append(("summary", SimpleNamespace(**names, **told)))
+
+    @property
+    def simulator(self) -> bytes:
+        """The process of the simulator, as the begin of its publishers' GUIDs."""
+        return f"simulator{self.life:3d}".encode()
+
+    def hear(self, topic: str, message: Any) -> None:
+        """The simulator publishes ``message``."""
+        message.process = self.simulator
+        self.heard.append((topic, message))
 
     def idle(self) -> None:
         """A frame between two episodes, which belongs to none."""
         self.now_ns += FRAME_NS
-        self.heard += [("image", self._image()), ("objects", self._objects()), ("odometry", self._odometry())]
+        for topic, message in (("image", self._image()), ("objects", self._objects()), ("odometry", self._odometry())):
+            self.hear(topic, message)
 
     def episode(self) -> ExitReason:
         """A whole episode."""
@@ -135,6 +189,10 @@ class Drive:
         while (reason := self.frame()) is None:
             pass
         return reason
+
+    @property
+    def _y(self) -> float:
+        return 0.1 * math.sin(self._x) + 0.05 * self.life
 
     def _image(self) -> Any:
         pixels = self._rng.integers(0, 256, (36, 36, 4), dtype=np.uint8)
@@ -144,11 +202,11 @@ class Drive:
     def _objects(self) -> Any:
         """The car itself, one that stays ahead of it, and one that comes towards it."""
         ahead = self._x + 15.0 + math.sin(self._x)
-        places = ((self._x, 0.1 * math.sin(self._x), 0.0), (ahead, 0.2, 6.0), (280.0 - self._x, 3.0, -6.0))
+        places = ((self._x, self._y, 0.0), (ahead, 0.2, 6.0), (280.0 - self._x, 3.0, -6.0))
         return SimpleNamespace(header=at(self.now_ns), objects=[_object(*place) for place in places])
 
     def _odometry(self) -> Any:
-        point = SimpleNamespace(x=self._x, y=0.1 * math.sin(self._x), z=0.0)
+        point = SimpleNamespace(x=self._x, y=self._y, z=0.0)
         rotation = SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)
         linear, angular = SimpleNamespace(x=6.0, y=0.0, z=0.0), SimpleNamespace(x=0.0, y=0.0, z=0.01)
         return SimpleNamespace(

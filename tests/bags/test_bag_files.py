@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,17 +20,19 @@ from rclpy.serialization import serialize_message
 
 from td3_driving.bags.cli import main
 from td3_driving.bags.digest import memory_digest
-from td3_driving.bags.reading import Bag, BagError, BagMessage
+from td3_driving.bags.reading import Bag, BagError
 from td3_driving.bags.replaying import replay
 from td3_driving.bags.topics import TOPICS, recorded_topics
 from td3_driving.bags.writing import BagWriter, MissingDefinitionError
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.state_vector import state_dim
-from td3_driving.driving.topics import ALL_OBJECTS, COLLISION, COMMAND, EPISODE_START, IMAGE, OBJECTS, ODOMETRY, REPLAY
+from td3_driving.driving.topics import ALL_OBJECTS
 from td3_driving.learning.intake import ExperienceIntake
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.nodes.ros.conversions import experience_message
 from td3_driving.runs.profiles import parameter_file
+
+from .sensor_bag import SensorBag
 
 INSTALLED = [path for path in (Path(__file__).resolve().parents[2] / "install").glob("*") if path.is_dir()]
 
@@ -84,39 +85,13 @@ def test_a_message_lost_on_the_way_is_lost_to_both(tmp_path: Path, drive: Drive)
     assert replayed.memory.sampleable == 36 - 4
 
 
-class SensorBag:
-    """A bag in memory with what the sensors and the policy said."""
-
-    path = Path("memory")
-
-    def __init__(self, drive: Drive, lost: int, objects: str = OBJECTS) -> None:
-        kinds = {
-            "image": IMAGE,
-            "odometry": ODOMETRY,
-            "command": COMMAND,
-            "collision": COLLISION,
-            "start": EPISODE_START,
-        }
-        kinds["objects"] = objects
-        steps = iter(drive.sent)
-        self._heard = []
-        for number, (topic, message) in enumerate(drive.heard):
-            if number != lost:
-                self._heard.append(BagMessage("", kinds[topic], message))
-            if topic == "image" and (step := next(steps, None)) is not None:
-                self._heard.append(BagMessage("", REPLAY, experience_message(step, 0)))
-
-    def names(self) -> set[str]:
-        return {heard.name for heard in self._heard}
-
-    def messages(self, names: set[str]) -> Iterator[BagMessage]:
-        return (heard for heard in self._heard if heard.name in names)
-
-
-@pytest.mark.parametrize("lost", [-1, 1, 20, 22, 43])
-def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, lost: int) -> None:
-    whole = replay(SensorBag(drive, -1), drive.options, "messages")  # type: ignore[arg-type]
-    filled = replay(SensorBag(drive, lost), drive.options)  # type: ignore[arg-type]
+@pytest.mark.parametrize("place", [-1, 0, 4, 20])
+@pytest.mark.parametrize("topic", ["image", "odometry", "command", "reward"])
+def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, topic: str, place: int) -> None:
+    lost = [index for index, heard in enumerate(drive.heard) if heard[0] == topic][place] if place >= 0 else -1
+    heard = [message for index, message in enumerate(drive.heard) if index != lost]
+    whole = replay(SensorBag(drive), drive.options, "messages")  # type: ignore[arg-type]
+    filled = replay(SensorBag(drive, heard), drive.options)  # type: ignore[arg-type]
     assert filled.source == "sensors"
     assert (filled.filled > 0) == (lost >= 0)
     assert filled.intake.counters == whole.intake.counters
@@ -126,10 +101,10 @@ def test_messages_fill_in_for_frames_that_the_bag_lacks(drive: Drive, lost: int)
 
 
 def test_either_object_list_will_do_and_one_there_must_be(drive: Drive) -> None:
-    bag = SensorBag(drive, -1, ALL_OBJECTS)
+    bag = SensorBag(drive, objects=ALL_OBJECTS)
     replayed = replay(bag, drive.options)  # type: ignore[arg-type]
     assert replayed.comparison is not None and (replayed.source, replayed.comparison.equal) == ("sensors", 36)
-    without = SensorBag(drive, -1, "carla/nothing")
+    without = SensorBag(drive, objects="carla/nothing")
     assert replay(without, drive.options).source == "messages"  # type: ignore[arg-type]
     with pytest.raises(BagError, match="holds no messages on carla/ego_vehicle/objects"):
         replay(without, drive.options, "sensors")  # type: ignore[arg-type]
@@ -239,6 +214,21 @@ def test_damaged_bags_are_one_sentence(bag: Path, seed: int, capsys: pytest.Capt
     said = capsys.readouterr().err
     assert code in (0, 1, 2)
     assert code != 2 or (said.startswith("error: ") and said.count("\n") == 1)
+
+
+def test_a_bag_keeps_who_sent_what(bag: Path, tmp_path: Path, drive: Drive) -> None:
+    """Also where the clock of the machine goes back while the bag is written."""
+    senders = [b"process one."] * 2 + [b"process two."] * 3
+    config, kinds = parameter_file(drive.options), {"/td3/replay": "td3_driving_msgs/msg/Experience"}
+    with BagWriter(tmp_path / "told", kinds, config, INSTALLED) as writer:
+        for number, sender in enumerate(senders):
+            data = serialize_message(experience_message(drive.sent[number], number))
+            writer.write("/td3/replay", 10**18 - number, data, sender)
+    with Bag(tmp_path / "told") as opened:
+        found = [(heard.message.sequence, heard.process) for heard in opened.messages({"td3/replay"})]
+        assert opened.told and found == list(enumerate(senders))
+    with Bag(bag) as opened:
+        assert not opened.told
 
 
 def test_definitions_must_be_installed(tmp_path: Path) -> None:

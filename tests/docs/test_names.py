@@ -23,6 +23,7 @@ TOPIC = re.compile(r"/?(?:td3|carla|gate|policy|drive|manual)/[\w/]+")
 ENDINGS = {"py", "md", "yaml", "json", "zip", "html", "launch", "csv", "png"}
 """What follows the dot of a file's name."""
 FOREIGN_OPTIONS = {
+    "--max-suite-reruns",  # pytest
     *("--symlink-install", "--packages-select"),  # colcon
     *("--ros2", "--sync", "--list", "--weather"),  # CARLA and its examples
     *("--node-rank", "--master-addr", "--nproc-per-node"),  # torchrun

@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 import zlib
 from contextlib import suppress
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from td3_driving.driving.image_formats import FORMATS, KNOWN, MAX_PIXELS, PNG, picture
-from td3_driving.driving.observation import ENCODINGS, ObservationError
+from td3_driving.driving.observation import ENCODINGS, ObservationError, camera_frame
+from td3_driving.settings import ObservationSettings
 
 BAYER = {"rggb": "RGGB", "bggr": "BGGR", "gbrg": "GBRG", "grbg": "GRBG"}
 
@@ -110,6 +112,48 @@ def test_any_sizes_are_an_image_or_one_sentence(encoding: str, width: int, heigh
         assert pixels.shape[:2] == (height, width) and plain in ENCODINGS and pixels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("encoding", KNOWN)
+def test_every_size_gives_pixels_or_wants_even_ones(encoding: str) -> None:
+    kind, seen = FORMATS.get(encoding), ObservationSettings(crop_top=0.0, crop_bottom=0.0)
+    tall, wide = (1, 1) if kind is None else kind.even
+    for width, height, padding, big in product((1, 2, 3, 6, 17), (1, 2, 5, 8), (0, 7), (0, 1)):
+        rows = height * (2 if kind is None else kind.rows) // 2
+        step = width * (ENCODINGS[encoding][0] if kind is None else kind.bytes) + padding
+        message = SimpleNamespace(
+            data=bytes(range(256)) * (step * rows // 256) + bytes(step * rows % 256),
+            width=width,
+            height=height,
+            step=step,
+            encoding=encoding,
+            is_bigendian=big,
+        )
+        if width % wide or height % tall:
+            with pytest.raises(ObservationError, match=f"{width}x{height} {encoding}: {encoding} has even sizes alone"):
+                picture(message)
+            continue
+        pixels, plain = picture(message)
+        assert pixels.shape[:2] == (height, width) and pixels.dtype == np.uint8
+        assert camera_frame(pixels, plain, seen).shape == (seen.frame_height, seen.frame_width)
+
+
+@pytest.mark.parametrize("encoding", KNOWN)
+@pytest.mark.parametrize("wrong", ["step", "long", "short", "none", "size"])
+def test_a_sentence_tells_the_size_and_the_encoding_of_the_message(encoding: str, wrong: str) -> None:
+    pixel, rows = (FORMATS[encoding].bytes, FORMATS[encoding].rows) if encoding in FORMATS else (None, 2)
+    row = 6 * (pixel or ENCODINGS[encoding][0])
+    count = {"long": 1, "short": -1}.get(wrong, 0) + row * 4 * rows // 2
+    message = SimpleNamespace(
+        data=bytes(0 if wrong == "none" else count),
+        width=6,
+        height=0 if wrong == "size" else 4,
+        step=row - 1 if wrong == "step" else row,
+        encoding=encoding,
+        is_bigendian=0,
+    )
+    with pytest.raises(ObservationError, match=f"^image of 6x{message.height} {encoding}[ ,].*bytes"):
+        picture(message)
+
+
 @pytest.mark.parametrize("encoding", ["32FC1", "8UC3", "", "16UC1"])
 def test_unknown_encodings_are_named(encoding: str) -> None:
     with pytest.raises(ObservationError, match=f"image encoding '{encoding}' is not one of .*nv12"):
@@ -132,6 +176,57 @@ def encoded(kind: str, colours: np.ndarray) -> bytes:
 def test_compressed_images_are_known_by_their_bytes(kind: str, off: int, form: str) -> None:
     found = rgb_of(compressed(encoded(kind, smooth()), form))
     assert np.abs(found.astype(int) - smooth()).max() <= off
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg"])
+@pytest.mark.parametrize("name", sorted(BAYER))
+def test_a_compressed_bayer_pattern_is_one_again(name: str, kind: str) -> None:
+    """A transport compresses the pattern as the grey image that it looks like."""
+    colours, mosaic = smooth(), np.zeros((24, 32), dtype=np.uint8)
+    for place, letter in enumerate(BAYER[name]):
+        row, column = divmod(place, 2)
+        mosaic[row::2, column::2] = colours[row::2, column::2, "RGB".index(letter)]
+    data = cv2.imencode(kind, mosaic, [cv2.IMWRITE_JPEG_QUALITY, 100] if kind == ".jpg" else [])[1].tobytes()
+    found = rgb_of(compressed(data, f"bayer_{name}8; {'jpeg' if kind == '.jpg' else 'png'} compressed "))
+    assert np.abs(found.astype(int) - colours)[2:-2, 2:-2].max() <= 8
+    if kind == ".png":
+        deep = cv2.imencode(kind, mosaic.astype(np.uint16) * 257)[1].tobytes()
+        assert (rgb_of(compressed(deep, f"bayer_{name}16; png compressed ")) == found).all()
+    assert (rgb_of(compressed(data, "mono8; jpeg compressed ")).std(axis=2) == 0).all(), "nothing says bayer here"
+
+
+def test_a_bayer_pattern_that_is_none() -> None:
+    grey, odd = (cv2.imencode(".png", smooth()[: 24 - cut, :, 0])[1].tobytes() for cut in (0, 1))
+    with pytest.raises(ObservationError, match="'bayer_xyzw8': no such bayer pattern"):
+        picture(compressed(grey, "bayer_xyzw8; png compressed "))
+    with pytest.raises(ObservationError, match="image of 32x23 bayer_rggb8: bayer_rggb8 has even sizes alone"):
+        picture(compressed(odd, "bayer_rggb8; png compressed "))
+    colours = encoded(".png", smooth())
+    assert (rgb_of(compressed(colours, "bayer_rggb8; png compressed bgr8")) == smooth()).all(), "already in colours"
+
+
+@pytest.mark.parametrize(
+    "form", ["16UC1; png compressed ", "32FC1; compressedDepth png", "16UC1; compressedDepth", "64FC1 ;tiff compressed"]
+)
+def test_depths_are_no_picture(form: str) -> None:
+    depths = cv2.imencode(".png", np.full((24, 32), 1500, dtype=np.uint16))[1].tobytes()
+    for data in (depths, bytes(12) + depths):
+        with pytest.raises(ObservationError, match=f"compressed image of format '{form}' is no picture"):
+            picture(compressed(data, form))
+    assert rgb_of(compressed(depths, "mono16; png compressed ")).ravel().tolist() == [5] * 24 * 32 * 3
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("bgr8; jpeg compressed bgr8", "rgb8; jpeg compressed bgr8", "rgb8; png compressed ", "bgr8;jpeg"),
+        *("rgb8; jpeg compressed rgb8", "JPEG", "jpg", "png", " ", ";", "rgb8", "; ", "日本", "x" * 500),
+    ],
+)
+def test_the_file_says_which_colour_is_which(form: str) -> None:
+    for kind, off in ((".png", 0), (".jpg", 4)):
+        found = rgb_of(compressed(encoded(kind, smooth()), form))
+        assert np.abs(found.astype(int) - smooth()).max() <= off
 
 
 def test_compressed_grey_and_progressive() -> None:

@@ -60,7 +60,7 @@ def test_the_line_says_what_was_measured(settings: Conf, result: EpisodeResult) 
     assert said(conf, full, [99.9] * 5, result) == f"{start}99.9: it does NOT need its camera: it does not look"
     unclear = "0.0: it drives too little to tell whether it needs its camera"
     assert said(conf, one, [0.0], result).endswith(f"score 2.0 over 1 route; with a black camera {unclear}")
-    cut = "score 100.0 over 1 route, cut after 60 s; whether it needs its camera was not asked"
+    cut = "score 100.0 over 1 route, cut after 60 s; there was no time to ask whether it needs its camera"
     assert sentence(Drives(full[:1], [], cut=True), conf) == f"drives: success 100 %, {cut}"
 
 
@@ -86,7 +86,8 @@ def test_a_run_folder_gets_its_record_and_the_same_one_again(
     for _ in range(2):
         assert main([str(tmp_path)]) == 0
         records.append(json.loads((tmp_path / "evaluation.json").read_text()))
-        (line,) = capsys.readouterr().out.splitlines()
+        begins, line = capsys.readouterr().out.splitlines()
+        assert begins == "the policy drives 2 routes with its camera and with a black one, for 300 s at most"
         assert line == records[-1]["sentence"] and line.startswith("drives: success 0 %, score ")
     before, after = ({**one, "finished": 0.0} for one in records)
     assert before == after and len(before["routes_seen"]) == len(before["routes_black"]) == 2
@@ -135,7 +136,8 @@ def test_not_even_one_route_in_time_is_a_failure_that_leaves_no_old_record(
     (tmp_path / "evaluation.json").write_text("{}")
     monkeypatch.setattr(final_drives, "drive", lambda *_: Drives([], [], cut=True))
     assert main([str(tmp_path)]) == 1
-    assert capsys.readouterr().out == "drives: no route was driven within 7 s (evaluation.final_timeout)\n"
+    begins, line = capsys.readouterr().out.splitlines()
+    assert begins.endswith("for 7 s at most") and line.startswith("drives: no route was driven within 7 s (evaluation.")
     assert not (tmp_path / "evaluation.json").exists()
 
 

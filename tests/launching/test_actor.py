@@ -13,7 +13,7 @@ import pytest
 
 from td3_driving import __version__, cli
 from td3_driving.launching import actor
-from td3_driving.launching.actor import Offer, actor_numbers, patience, read_offer, take_part
+from td3_driving.launching.actor import MOST_DRAWN, Offer, actor_numbers, patience, read_offer, take_part
 from td3_driving.launching.node_table import RunOptions, processes
 from td3_driving.runs.profiles import load_profile, parameter_file
 from td3_driving.settings import Settings, SettingsError, from_flat
@@ -75,10 +75,15 @@ def test_another_configuration_is_refused(changes: dict[str, Any], sentence: str
     assert sentence in str(caught.value)
 
 
-def test_a_session_is_newer_than_all_before_whatever_the_clock_says() -> None:
+@pytest.mark.parametrize("clock", [5, 10**19])
+def test_a_session_is_newer_than_all_before_whatever_the_clock_says(
+    clock: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no newer than it needs to be: it must not put behind what others number later."""
     offer = Offer(SETTINGS, 40, 3, {"actor_0": {"session": 1000, "done": 7}})
-    assert offer.place("actor_0", now_ns=5)["session"] == 1001
-    assert offer.place("actor_0", now_ns=5000) == {"session": 5000, "begun_at": 40, "done": 7, "start": 3}
+    monkeypatch.setattr("time.time_ns", lambda: clock)
+    assert offer.place("actor_0", drawn=0) == {"session": 1001, "begun_at": 40, "done": 7, "start": 3}
+    assert offer.place("actor_0", drawn=MOST_DRAWN - 1)["session"] == 1000 + MOST_DRAWN
 
 
 def test_actors_have_the_processes_that_they_would_have_beside_the_learner(tmp_path: Path) -> None:
@@ -88,7 +93,9 @@ def test_actors_have_the_processes_that_they_would_have_beside_the_learner(tmp_p
     for spec in specs:
         assert spec.namespace == beside[spec.name].namespace and spec.remappings == beside[spec.name].remappings
         assert spec.on_exit == beside[spec.name].on_exit
-    place = {"session": 5 * 10**18 + 1, "begun_at": 40, "done": 7, "start": 3}
+    session = specs[1].parameters["session"]
+    assert isinstance(session, int) and 0 < session - 5 * 10**18 <= MOST_DRAWN
+    place = {"session": session, "begun_at": 40, "done": 7, "start": 3}
     assert specs[1].parameters == {**beside["policy_2"].parameters, **place}
     assert load_profile(tmp_path / "config.yaml") == SETTINGS
     assert len(take_part(read_offer(offered()), asked(), tmp_path)) == 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -70,24 +71,36 @@ def test_terminal_shows_logs_above_one_live_line() -> None:
     assert "[brackets] are kept" in output.getvalue()
 
 
-@pytest.mark.parametrize("width", [30, 50, 80, 100, 200])
+@pytest.mark.parametrize("width", [30, 40, 50, 80, 100, 200])
 @pytest.mark.parametrize(
     "alarms", [[], ["Q explosion"], ["Q explosion", "actions at their bound", "clip", "nothing learned"]]
 )
 def test_narrow_terminals_show_alarms_and_time_left(width: int, alarms: list[str]) -> None:
-    line = render({**FIELDS, "step": 123456, "steps": 1000000, "seconds_left": 7260, "alarms": alarms}, width)
-    least = len(render({"step": 123456, "steps": 1000000, "seconds_left": 7260}, 1)) + len(" alarms")
-    assert len(line) <= max(width, least)
-    assert "121 min 00 s left" in line
+    fields = {**FIELDS, "step": 123456, "steps": 1000000, "seconds_left": 7260, "alarms": alarms}
+    waits = "the simulator: no frame for 12 s; missing: rgb_front, odometry and objects of actor_0"
+    for line in (render(fields, width), render({**fields, "waits": waits}, width)):
+        assert len(line) <= width
+        assert "121 min 00 s left" in line
+        if width < 80:
+            assert line.endswith("no alarms") if not alarms else re.search(r"alarms?(: .*)?$", line)
+    line = render(fields, width)
     if width >= 80:
         assert ("no alarms" if not alarms else "alarms: Q explosion") in line
+
+
+def test_what_is_waited_for_is_cut_before_the_alarms_are() -> None:
+    fields = {**FIELDS, "waits": "the simulator: no frame for 12 s; missing: odometry", "alarms": ["Q explosion"]}
+    assert "missing: odometry · alarms: Q explosion" in render(fields)
+    assert render(fields, 80) == "step 1,500/6,000 · 1 min 30 s left · waits for the simulator: no fram… · 1 alarm"
+    assert render(fields, 40) == "step 1,500 · 1 min 30 s left · 1 alarm"
+    assert render(fields, 30) == "1 min 30 s left · 1 alarm"
 
 
 def test_alarms_that_do_not_fit_are_counted() -> None:
     fields = {**FIELDS, "alarms": ["one", "two", "three"]}
     assert render(fields, 60).endswith("alarms: one, two, three")
     assert render(fields, 57).endswith("alarms: one, two +1")
-    assert render(fields, 10).endswith("1 min 30 s left · 3 alarms")
+    assert render(fields, 10) == "1 min 30 s left · 3 alarms"
 
 
 def test_live_line_fits_the_terminal() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -229,3 +230,10 @@ def test_node_without_its_module_is_told_in_one_sentence() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=HANG)
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: learner needs the module")
+
+
+@pytest.mark.parametrize("name", ["runs/first", "a b", "it's", 'say "x"', "$HOME", "größe 日本", "100%", "a\nb"])
+def test_a_printed_command_can_be_typed_whatever_the_folder_is_called(name: str) -> None:
+    line = train.pasted("tensorboard", "--logdir", Path(name))
+    assert shlex.split(line) == ["tensorboard", "--logdir", name]
+    assert train.pasted("td3-driving", "doctor", Path("/runs/first")) == "td3-driving doctor /runs/first"

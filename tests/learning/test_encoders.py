@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
+
 import pytest
 import torch
 from hypothesis import given
@@ -38,21 +41,101 @@ def test_an_encoder_is_the_published_stack(kind: str, height: int, width: int, s
     expected = published(encoder, frames)
     torch.testing.assert_close(encoder(encoder.prepare(frames)), expected, rtol=1e-4, atol=1e-4)
     encoder.before_acting()
-    torch.testing.assert_close(encoder(encoder.prepare(frames)), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(acting(encoder, frames), expected, rtol=1e-4, atol=1e-4)
     for one, features in zip(frames.split(1), expected.split(1)):
-        torch.testing.assert_close(encoder(encoder.prepare(one)), features, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(acting(encoder, one), features, rtol=1e-4, atol=1e-4)
 
 
-def test_weights_are_arranged_anew_after_each_load() -> None:
-    encoder = encoder_of("small", ObservationSettings(frame_height=36, frame_width=36, stack=1))
+def acting(encoder: Encoder, frames: torch.Tensor) -> torch.Tensor:
+    """The features as a policy computes them."""
+    with torch.inference_mode():
+        return encoder(encoder.prepare(frames)).clone()
+
+
+def load_a_state(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    encoder.load_state_dict(state)
+
+
+def assign_a_state(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    encoder.load_state_dict(state, assign=True)
+
+
+@torch.no_grad()
+def copy_in_place(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    for name, parameter in encoder.named_parameters():
+        parameter.copy_(state[name])
+
+
+def lay_others_below(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    for name, parameter in encoder.named_parameters():
+        parameter.data = state[name]
+
+
+def write_past_autograd_and_say_so(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    for name, parameter in encoder.named_parameters():
+        parameter.data.copy_(state[name])
+    encoder.before_acting()
+
+
+LOADS = (load_a_state, assign_a_state, copy_in_place, lay_others_below, write_past_autograd_and_say_so)
+
+
+@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_a_policy_acts_by_the_weights_that_were_written_last(kind: str, load: Callable[..., None]) -> None:
+    """Whichever layer's they are; what torch does not count is said by ``before_acting``."""
+    observation = ObservationSettings(frame_height=36, frame_width=36, stack=1)
+    encoder = encoder_of(kind, observation)
     frames = torch.randint(0, 256, (1, 1, 36, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     encoder.before_acting()
-    before = encoder(encoder.prepare(frames))
-    encoder.first.weight.data *= 1.5
+    acting(encoder, frames)
+    for number, changed in enumerate(name for name, _ in encoder.named_parameters()):
+        state = {name: value.clone() for name, value in encoder.state_dict().items()}
+        state[changed] += 0.01 * (number + 1) * torch.ones_like(state[changed])
+        before = acting(encoder, frames)
+        load(encoder, state)
+        after = acting(encoder, frames)
+        assert not torch.equal(before, after), changed
+        torch.testing.assert_close(after, published(encoder, frames), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_who_is_trained_acts_by_what_was_learned(kind: str, fused: bool) -> None:
+    """Also where somebody acts between the forward pass and the step, which torch does not count where it is fused."""
+    encoder = encoder_of(kind, ObservationSettings(frame_height=36, frame_width=36, stack=1))
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=0.01, fused=fused)
+    frames = torch.randint(0, 256, (3, 1, 36, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for batch in (frames, frames[:1], frames[1:2]):
+        encoder.before_acting()
+        before = acting(encoder, frames[:1])
+        loss = -encoder(encoder.prepare(batch)).sum()
+        assert torch.allclose(acting(encoder, frames[:1]), before, rtol=1e-4, atol=1e-4)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        after = acting(encoder, frames[:1])
+        assert not torch.allclose(before, after, rtol=0.01, atol=0.01)
+        torch.testing.assert_close(after, published(encoder, frames[:1]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_copy_acts_by_its_own_weights() -> None:
+    encoder = encoder_of("small", ObservationSettings(frame_height=36, frame_width=36, stack=1))
+    frames = torch.full((1, 1, 36, 36), 7, dtype=torch.uint8)
     encoder.before_acting()
-    after = encoder(encoder.prepare(frames))
-    assert not torch.equal(before, after)
-    torch.testing.assert_close(after, published(encoder, frames), rtol=1e-4, atol=1e-4)
+    acting(encoder, frames)
+    copied = deepcopy(encoder)
+    with torch.no_grad():
+        copied.first.weight += 0.01
+    torch.testing.assert_close(acting(copied, frames), published(copied, frames), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(acting(encoder, frames), published(encoder, frames), rtol=1e-4, atol=1e-4)
+
+
+def test_a_single_observation_has_gradients_too() -> None:
+    encoder = encoder_of("small", ObservationSettings(frame_height=36, frame_width=36, stack=1))
+    encoder.before_acting()
+    encoder(encoder.prepare(torch.full((1, 1, 36, 36), 200, dtype=torch.uint8))).sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 
 @pytest.mark.parametrize(("kind", "side", "maps"), [("nature", 84, 3136), ("nature", 36, 64), ("small", 42, 288)])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.learning.replay_files import ReplayError
+from td3_driving.learning.replay_files import STREAMS, ReplayError, next_session, write_checked
 from td3_driving.settings import Settings
 
 Make = Callable[..., Settings]
@@ -58,3 +58,14 @@ def test_header_is_plain_text(small: Make, tmp_path: Path) -> None:
     header = json.loads((tmp_path / "header.json").read_text())
     assert header["config_hash"] == small().digest()
     assert header["frame"] == [36, 36]
+
+
+def test_a_session_is_newer_than_those_in_the_memory_even_if_the_clock_is_not(tmp_path: Path) -> None:
+    """A run may be resumed on another machine, or with a clock that was set back."""
+    assert next_session(tmp_path, "actor_0", 70) == 70, "no memory"
+    write_checked(tmp_path / STREAMS, {"streams": [["actor_0", 60], ["actor_0", 90], ["actor_1", 95]]})
+    assert [next_session(tmp_path, "actor_0", now) for now in (70, 90, 91, 200)] == [91, 91, 91, 200]
+    assert next_session(tmp_path, "actor_2", 70) == 70
+    for damage in ("", "[]", '{"streams": [[1]]}', '{"streams": 5}', '{"other": 5}'):
+        (tmp_path / STREAMS).write_text(damage)
+        assert next_session(tmp_path, "actor_0", 70) == 70

@@ -140,3 +140,21 @@ def test_who_was_refused_and_what_is_lost_for_good_stand_in_progress_statuses_an
     list(report.samples())
     (text,) = [texts["graph/who"] for texts in (part.texts for part in report.reports)]
     assert text.startswith("/x (GUID 01) published on /carla/control; messages without the seal")
+
+
+def test_whatever_a_run_waits_for_stands_in_its_progress_while_no_step_comes(tmp_path: Path) -> None:
+    """A node that was killed says nothing of itself; an observer that was started anew has heard of no step."""
+    observer = RunObserver(SETTINGS, LiveDoctor(SETTINGS.flat()), None)
+    assert observer.progress(now=0.0)["waits"] == "the learner's first status"
+    learning = replace(ACCOUNT, state=2, reason="experience")
+    observer.on_account(learning, now=1.0)
+    assert observer.progress(now=2.0)["waits"] == "experience", "no step was heard"
+    observer.on_step(Step("actor_0", 1, 1, TERMS, 1.5, speed=5.0), now=2.5)
+    assert observer.progress(now=3.0)["waits"] == ""
+    observer.on_account(replace(learning, reason="", updates_due=7), now=4.0)
+    assert observer.progress(now=5.0)["waits"] == "3 updates of the learner"
+    silent = 4.0 + SETTINGS.diagnostics.stale_after
+    assert observer.progress(now=silent + 20.0)["waits"] == "the learner, which has said nothing for 25 s"
+    observer.on_account(replace(learning, reason=""), now=100.0)
+    observer.finish()
+    assert observer.progress(now=200.0)["waits"] == ""

@@ -64,6 +64,18 @@ def test_a_publisher_that_stays_without_a_name_or_leaves_without_one_is_a_strang
     assert writers.see(GUARD, [], 1.0) == []
 
 
+def test_where_many_may_ask_an_owners_name_may_stand_twice_and_leave_before_it_came() -> None:
+    question = "/question"
+    writers, second = Writers({question: ["/joiner"]}, shared=[question]), Writer("/joiner", "02")
+    asking = [Writer("/joiner", "01"), second]
+    assert writers.see(question, asking, 0.0) == writers.see(question, asking, 10.0 * LEASE) == []
+    assert writers.see(question, [Writer(NO_NAME, "07")], 11.0 * LEASE) == writers.see(question, [], 11.5 * LEASE) == []
+    assert writers.see(question, [*asking, STRANGER, Writer("/actor/joiner", "03")], 400.0) == [
+        "/stranger (GUID 02)",
+        "/actor/joiner (GUID 03)",
+    ]
+
+
 def test_what_another_node_found_is_added_once_by_its_guid() -> None:
     writers = Writers(OWNERS)
     writers.see(WORLD, [STRANGER], 0.0)

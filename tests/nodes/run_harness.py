@@ -62,11 +62,18 @@ class Ear:
         self.accounts: list[LearnerStatus] = []
         self.statuses: dict[str, DiagnosticStatus] = {}
         self.errors: list[DiagnosticStatus] = []
+        self._spoke: set[str] = set()
+        # Made in this order: whoever knows the last of them, by whose topic all are heard to speak, knows the others.
         self.node.create_subscription(RewardTerms, "/td3/reward", self.rewards.append, qos.REWARD)
-        self.node.create_subscription(LearnerStatus, "/td3/learner_status", self.accounts.append, qos.STATUS)
+        self.node.create_subscription(LearnerStatus, "/td3/learner_status", self._on_account, qos.STATUS)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
 
+    def _on_account(self, message: LearnerStatus) -> None:
+        self._spoke.add("learner")
+        self.accounts.append(message)
+
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._spoke.update(status.hardware_id for status in message.status)
         self.statuses.update({status.name: status for status in message.status})
         self.errors += [status for status in message.status if status.level == DiagnosticStatus.ERROR]
 
@@ -75,11 +82,18 @@ class Ear:
         """The newest environment step heard of."""
         return max((reward.step for reward in self.rewards), default=0)
 
-    def acquainted(self) -> bool:
-        """Whether policy, learner and diagnostics of a run have been found."""
-        return all(
-            self.node.count_publishers(topic) for topic in ("/td3/reward", "/td3/learner_status", "/diagnostics")
-        )
+    def finds(self) -> bool:
+        """Whether the graph has policy, learner and diagnostics of a run."""
+        topics = ("/td3/reward", "/td3/learner_status", "/diagnostics")
+        return all(self.node.count_publishers(topic) for topic in topics)
+
+    def acquainted(self, actors: int = 1) -> bool:
+        """Whether this node hears the diagnostics, the learner and as many policies of a run, and knows them all.
+
+        What one has heard tells that the other has found it, which no look at the graph does.
+        """
+        policies = {f"actor_{index}" for index in range(actors)}
+        return self.finds() and {"td3_driving", "learner", *policies} <= self._spoke
 
     def listen(self, seconds: float) -> None:
         """Handle messages for ``seconds``."""
@@ -117,6 +131,7 @@ class Run:
     ) -> None:
         self.folder = home / "runs" / "run"
         settings = SMALL | (changes or {})
+        self._actors = int(str(settings.get("run.num_actors") or 1))
         given = {name: value for name, value in settings.items() if value is not None}
         words = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
         environment = {key: value for key, value in os.environ.items() if key != "ROS_DOMAIN_ID"}
@@ -183,7 +198,7 @@ class Run:
         assert held is not None
         os.kill(held, signal.SIGSTOP)
         try:
-            self.until(ear.acquainted, "policy, learner and diagnostics", ear)
+            self.until(lambda: ear.acquainted(self._actors), "word of policy, learner and diagnostics", ear)
         finally:
             os.kill(held, signal.SIGCONT)
 

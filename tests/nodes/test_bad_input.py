@@ -88,8 +88,8 @@ class LyingBridge:
     _nudges = 0
 
     def _nudge(self) -> None:
-        """The service, once the test hears the run; the first frame after a reset, once the policy has the answer."""
-        if not self._serves and self._ear.acquainted():
+        """The service, once the run is found; the first frame after a reset, once the policy has the answer."""
+        if not self._serves and self._ear.finds():
             self._serves = True
             self._ear.node.create_service(ResetEpisode, "/td3/reset_episode", self._on_reset)
         if self._nudges:

@@ -14,9 +14,12 @@ from ..shared.patience import HANG
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def make(*words: str) -> subprocess.CompletedProcess[str]:
-    """What make would do, without doing it."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+FOREIGN = {"MAKEFLAGS", "MAKELEVEL", "STEPS", "SEED", "PROFILE", "RUN", "OPTIONS", "VIEW", "PYTEST", "GPU"}
+
+
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What make would do, without doing it, where the environment has these variables."""
+    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN} | environment
     return subprocess.run(["make", "-n", *words], cwd=ROOT, env=clean, capture_output=True, text=True, timeout=HANG)
 
 
@@ -49,6 +52,34 @@ def test_a_number_that_is_none_is_refused_before_anything_is_built(variable: str
 
 
 @pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("twon", "unknown profile twon, and no path of a YAML file; did you mean town?"),
+        ("TOWN", "unknown profile TOWN, and no path of a YAML file; did you mean town?"),
+        ("town ", "unknown profile town , and no path of a YAML file; did you mean town?"),
+        ("xyzzy", "unknown profile xyzzy, and no path of a YAML file; there are full_1m, quick, "),
+        ("it's $HOME", "; there are full_1m, quick, "),
+        ("config", "; there are full_1m, quick, "),
+        ("config/town", "unknown profile config/town, and no path"),
+        ("config/twon.yaml", "profile config/twon.yaml: no such file"),
+        ("no where.yml", "profile no where.yml: no such file"),
+    ],
+)
+def test_a_profile_that_does_not_exist_is_refused_before_anything_is_built(profile: str, said: str) -> None:
+    done = make("train", f"PROFILE={profile}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_profiles_of_any_name_reach_the_command_whole(tmp_path: Path) -> None:
+    mine = tmp_path / "it's größe 100%.yaml"
+    mine.write_text("")
+    for profile in ("town", "config/town.yaml", str(mine)):
+        done = make("train", f"PROFILE={profile}")
+        assert done.returncode == 0 and '--profile "$PROFILE"' in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
     "variable", ["VIEW=1", "STEPS=9", "GPU=1", "PIP_EXTRA_INDEX_URL=x", "ROS_DOMAIN_ID=3", "UPGRADE=1"]
 )
 def test_known_variables_are_taken(variable: str) -> None:
@@ -58,3 +89,24 @@ def test_known_variables_are_taken(variable: str) -> None:
 def test_the_live_page_is_shown_where_it_is_asked_for() -> None:
     assert "--view" in make("train", "VIEW=1").stdout
     assert "--view" not in make("train").stdout + make("train", "VIEW=0").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PROFILE", "release", "unknown profile release"),
+        ("PROFILE", "no.yaml", "profile no.yaml: no such file"),
+        ("STEPS", "all", "STEPS=all is no whole number"),
+        ("SEED", "0xbeef", "SEED=0xbeef is no whole number"),
+    ],
+)
+def test_the_environment_matters_where_something_is_trained(name: str, value: str, said: str) -> None:
+    for goals in ((), ("help",), ("test",), ("build", "lint"), ("clean",)):
+        done = make(*goals, **{name: value})
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    for refused in (make("train", **{name: value}), make("build", "train", **{name: value}), make(f"{name}={value}")):
+        assert (refused.returncode, refused.stdout) == (2, "") and said in refused.stderr
+
+
+def test_a_profile_of_the_environment_is_trained() -> None:
+    assert '--profile "$PROFILE"' in make("train", PROFILE="town").stdout

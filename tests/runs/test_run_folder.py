@@ -53,6 +53,20 @@ def test_latest_points_to_the_newest_that_has_lived(home: Path) -> None:
     assert (home / "runs/latest").readlink() == Path("two")
 
 
+def test_a_place_that_is_no_folder_is_named(home: Path) -> None:
+    (home / "file").touch()
+    (home / "lost").symlink_to(home / "nowhere" / "at all")
+    for place, why in (("file", "it is a file"), ("lost", "it is a link that leads nowhere"), ("file/x", "Not a dir")):
+        with pytest.raises(RunFolderError, match=f"{place} cannot be written: {why}"):
+            run_folder.create(home / place, Settings(), NOW)
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "$HOME", "100%", "größe", "日本", "a\nb"])
+def test_a_run_may_lie_in_a_folder_of_any_name(home: Path, name: str) -> None:
+    with run_folder.create(home / name / "run", from_flat({"run.seed": 5}), NOW) as folder:
+        assert load_profile(folder.path / "config.yaml").run.seed == 5
+
+
 def test_a_folder_that_is_called_latest_is_left_alone(home: Path) -> None:
     run_folder.create(home / "runs/latest", Settings(), NOW)
     run_folder.create(home / "runs/one", Settings(), NOW)

@@ -13,9 +13,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
+from .patience import HANG
+
 SOURCES = Path(__file__).resolve().parents[2] / "src/td3_driving/td3_driving"
-PATIENCE = 120
-"""Time after which tests that do not end are ended [s]."""
+PATIENCE = 120.0
+"""Time of the processor after which tests that compute without end are ended [s]: a busy machine takes none of it.
+
+Those that wait without end are ended after :data:`HANG`.
+"""
 PASSED, FAILED, OTHER, HUNG = 0, 1, 2, -signal.SIGALRM
 """How a process of :func:`start` ends: its tests passed, failed, could not be run, or did not end."""
 
@@ -54,7 +59,8 @@ def start(file: str, text: str, test: Callable[[], int]) -> int:
     """
     child = os.fork()
     if child == 0:
-        signal.alarm(PATIENCE)
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, HANG)
         sys.meta_path.insert(0, Substitute(file, text))
         with open(os.devnull, "w") as silence, redirect_stdout(silence), redirect_stderr(silence):
             code = test()
@@ -63,5 +69,6 @@ def start(file: str, text: str, test: Callable[[], int]) -> int:
 
 
 def end_of(child: int) -> int:
-    """How the process ``child`` ends; negative is the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    """How the process ``child`` ends; negative is the signal that ended it, one and the same where it does not end."""
+    end = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return HUNG if end == -signal.SIGPROF else end

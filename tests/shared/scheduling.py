@@ -63,6 +63,7 @@ WAITING = {
     "tests/nodes/view/test_visualizer.py": 30,
 }
 COMPUTING = {
+    "tests/bags/test_any_recording.py": 12,
     "tests/bags/test_recorded_run.py": 21,
     "tests/docs/test_site.py": 7,
     "tests/docs/test_tutorials.py": 1,

@@ -84,7 +84,7 @@ def test_an_unknown_rule_is_said_and_driven_on_the_right(load: Load, capfd: pyte
 def test_what_names_nothing_is_said(load: Load) -> None:
     with pytest.raises(MapError, match=r"road 1 is linked to a road without an id$"):
         load(document(road(1, links=meets("successor", "road", "")), road(2, right=(lane(-1, links=joined(-1)),))))
-    with pytest.raises(MapError, match=r"a junction names no incomingRoad$"):
+    with pytest.raises(MapError, match=r"junction 50 names no incomingRoad$"):
         load(crossing(50).replace('incomingRoad="1"', ""))
     roads = load(document(road(1, after='<signals><signalReference s="9" t="1" orientation="+"/></signals>')))
     assert told(roads) == "road 1 refers to a signal without an id; left out"
@@ -92,5 +92,16 @@ def test_what_names_nothing_is_said(load: Load) -> None:
 
 def test_a_place_of_a_signal_is_a_number(load: Load) -> None:
     signal = '<signals><signal id="1" s="9" t="1"><positionInertial x="here" y="0" z="0"/></signal></signals>'
-    with pytest.raises(MapError, match="<positionInertial x='here'> is no number"):
+    with pytest.raises(MapError, match="<positionInertial x='here'> of road 1 is no number"):
         load(document(road(1, after=signal)))
+
+
+@pytest.mark.parametrize("where", ["<userData>{}</userData></OpenDRIVE>", "{}</OpenDRIVE>"])
+@pytest.mark.parametrize("key", ["x", "y"])
+def test_a_place_outside_of_all_roads_is_a_number_too(load: Load, where: str, key: str) -> None:
+    """A far map moves it with its roads."""
+    far = document(road(1, start=(467000.0, 5784000.0, 0.0)))
+    place = f'<positionInertial {key}="here"/>'
+    with pytest.raises(MapError, match=f"<positionInertial {key}='here'> is no number$"):
+        load(far.replace("</OpenDRIVE>", where.format(place)))
+    assert load(far.replace("</OpenDRIVE>", where.format(place.replace("here", "467100")))).offset[0] == 467000.0

@@ -40,6 +40,15 @@ def test_no_other_token_and_no_other_role_seals_it(body: bytes, other: bytes) ->
     assert Seal(None, "replay").judge(sealed) is Belief.FALSE
 
 
+def test_a_frame_of_one_world_is_none_of_another() -> None:
+    """Whatever stands in it: the name of the topic goes into the MAC, before the bytes."""
+    sealed = Seal(TOKEN, "frame", place="/actor_1/td3/frame").sealed(b"abcd" + UNSIGNED)
+    wanted = hashlib.blake2b(b"/actor_1/td3/frameabcd", key=TOKEN, digest_size=16, person=b"frame").digest()
+    assert sealed == b"abcd" + wanted
+    for other in ("", "/td3/frame", "/actor_2/td3/frame", "/actor_11/td3/frame"):
+        assert Seal(TOKEN, "frame", place=other).judge(sealed) is Belief.FALSE
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_of_a_stranger_are_genuine(data: bytes) -> None:
     assert Seal(TOKEN, "replay").judge(data) is not Belief.GENUINE

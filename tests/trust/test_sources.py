@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 
-from td3_driving.trust.budget import MOST_SENDERS, Budget
+import pytest
+
+from td3_driving.trust.budget import MOST_SENDERS, PER_SECOND, Budget
 from td3_driving.trust.sources import MOST, TopicSource, Whose
 
 A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
@@ -55,10 +57,22 @@ def test_no_number_of_publishers_fills_the_memory() -> None:
 
 
 def test_a_sender_without_a_genuine_message_has_its_budget_by_the_second() -> None:
-    budget = Budget(per_second=3)
-    assert [budget.exhausted(A, 0.1 * number) for number in range(5)] == [False, False, False, True, True]
-    assert not budget.exhausted(B, 0.5), "another sender has its own"
-    assert not budget.exhausted(A, 1.0)
+    """Four at once, four more each second: of eight in a second every second one, once the first are spent."""
+    budget = Budget(per_second=4)
+    spent = [budget.exhausted(A, 0.125 * number) for number in range(11)]
+    assert spent == [False] * 7 + [True, False, True, False]
+    assert not budget.exhausted(B, 1.25), "another sender has its own"
+    assert [budget.exhausted(A, 100.0) for _ in range(5)] == [False] * 4 + [True], "no more than those of a second"
+
+
+@pytest.mark.parametrize("rate", [326, 5000])
+def test_the_first_genuine_message_of_a_fast_sender_is_read_soon(rate: int) -> None:
+    """It sends messages of an earlier start for 10 s; whenever it goes over, one of its next ones is read."""
+    budget, longest, unread = Budget(), 0, 0
+    for number in range(10 * rate):
+        unread = unread + 1 if budget.exhausted(A, number / rate) else 0
+        longest = max(longest, unread)
+    assert 0 < longest <= rate / PER_SECOND
 
 
 def test_a_genuine_sender_has_no_limit_and_nameless_ones_none_either() -> None:
@@ -71,4 +85,4 @@ def test_a_flood_of_senders_fills_no_memory() -> None:
     budget = Budget()
     for number in range(5 * MOST_SENDERS):
         budget.exhausted(number, 0.0)
-    assert len(budget._spent) <= MOST_SENDERS
+    assert len(budget._left) <= MOST_SENDERS

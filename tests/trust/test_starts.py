@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from td3_driving.trust.seal import UNSIGNED, Belief
 from td3_driving.trust.starts import NEAR, Starts
-from td3_driving.trust.strangers import MOST_SENDERS, PATIENCE, Latecomers
+from td3_driving.trust.strangers import MOST_SENDERS, PATIENCE, TOPICS_OF_AN_ACTOR, Latecomers
 from td3_driving.trust.token import Token
 
 SECRET = bytes(range(32))
@@ -34,6 +34,12 @@ def test_a_recorded_message_of_another_start_is_not_believed(now: int, then: int
 @given(NUMBERS, NUMBERS)
 def test_what_says_itself_what_it_belongs_to_is_believed_in_every_start(now: int, then: int) -> None:
     assert starts(now).judge("replay", sealed(starts(then), "replay")) is Belief.GENUINE
+
+
+def test_a_role_with_a_place_of_its_own_is_sealed_for_it_alone() -> None:
+    one, two = (Starts(Token(SECRET, 1), lasting=("frame",), places={"frame": f"/actor_{n}/f"}) for n in (1, 2))
+    assert two.judge("frame", sealed(one, "frame")) is Belief.FALSE
+    assert one.judge("frame", sealed(one, "frame")) is Belief.GENUINE is two.judge("guard", sealed(one))
 
 
 @given(st.lists(NUMBERS, max_size=20))
@@ -82,4 +88,19 @@ def test_a_process_that_has_gone_over_on_one_topic_is_no_stranger_on_another() -
 def test_a_flood_of_latecomers_fills_no_memory() -> None:
     late = Latecomers()
     waited = [late.note("guard", number.to_bytes(2, "big"), 0.0) for number in range(1000)]
-    assert waited == [True] * MOST_SENDERS + [False] * (1000 - MOST_SENDERS)
+    most = MOST_SENDERS + TOPICS_OF_AN_ACTOR
+    assert waited == [True] * most + [False] * (1000 - most)
+
+
+@given(st.integers(1, 200))
+def test_all_actors_of_a_run_may_go_over_at_a_time(actors: int) -> None:
+    late, topics = Latecomers(actors), ("reward", "episode", "evaluation", "refusals")
+    assert all(late.note(topic, number.to_bytes(16, "big"), 0.0) for number in range(actors) for topic in topics)
+
+
+def test_what_nobody_reads_of_a_sender_that_is_waited_for_is_counted_with_the_rest() -> None:
+    late = Latecomers()
+    assert not late.repeats("reward", b"stranger") and late.note("reward", b"actor", 0.0)
+    assert late.repeats("reward", b"actor") and late.repeats("reward", b"actor")
+    assert not late.repeats("episode", b"actor") and not late.repeats("reward", b"stranger")
+    assert late.overdue(PATIENCE) == [("reward", b"actor", 3)]

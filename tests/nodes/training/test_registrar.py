@@ -188,6 +188,11 @@ def test_the_registrar_answers_whoever_asks(domain: Domain, monkeypatch: pytest.
 
     for number in (17, 18):
         domain.until(lambda number=number: asked(number), "answer")
+    assert list(offers[-1].sessions) == [0, 0]
+    actor = domain.node("policy", "/actor_1")
+    speaking = Intruders(actor, Trust(actor, Settings(), str(domain.folder)), session=10**19)
+    known = "the session of an actor that has not sent a step"
+    domain.until(lambda: (speaking.tell(), asked(19), list(offers[-1].sessions) == [0, 10**19])[-1], known)
     assert (offers[-1].start, offers[-1].begun_at, offers[-1].actors) == (2, 5, NAMES)
     assert registrar._trust.strangers.total == 0
 

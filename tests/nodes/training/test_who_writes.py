@@ -78,6 +78,17 @@ def test_a_second_policy_by_name_is_cut_named_and_told(
     assert others.intruders.status().level == "ERROR"
 
 
+@pytest.mark.parametrize("actors", [1, 3])
+def test_every_topic_that_is_sealed_or_recorded_has_an_owner(actors: int) -> None:
+    owners, spaces = census.owners(actors), [""] if actors == 1 else [f"/actor_{index}" for index in range(actors)]
+    shared = {f"/{topic}" for topic in (*sealed.ROLES, *topics.SHARED) if topic not in sealed.OWN_TOPICS}
+    own = {f"{space}/{topic}" for space in spaces for topic in sealed.OWN_TOPICS}
+    assert shared | own <= owners.keys()
+    for topic, names in sealed.SENDERS.items():
+        found = owners.get(f"/{topic}") or ()
+        assert topic in sealed.OWN_TOPICS or {name.rpartition("/")[2] for name in found} == set(names), topic
+
+
 def test_a_flood_costs_a_bounded_number_of_seals_and_no_genuine_message(
     policy: Node, domain_id: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

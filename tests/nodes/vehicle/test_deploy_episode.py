@@ -108,24 +108,24 @@ def test_a_bag_of_the_drive_gives_the_same_frames_and_decisions(
     kinds = {f"/{topic}": kind for topic, (_, kind) in HEARD.items() if topic in (IMAGE, ODOMETRY, ROUTE)}
     with BagWriter(tmp_path / "bag", kinds, "", []) as bag:
         bag.write(f"/{ROUTE}", 1, serialize_message(drive.messages[ROUTE][-1]))
-        for number, (topic, heard) in enumerate(((ODOMETRY, drive.odometry), (IMAGE, IMAGE))):
-            for message in drive.of_episode(heard):
-                stamp = nanoseconds(message.header.stamp)
-                bag.write(f"/{topic}", stamp + number, serialize_message(message))
+        heard = [(message, ODOMETRY) for message in drive.of_episode(drive.odometry)]
+        heard += [(message, IMAGE) for message in drive.of_episode(IMAGE)]
+        for message, topic in sorted(heard, key=lambda one: nanoseconds(one[0].header.stamp)):
+            bag.write(f"/{topic}", nanoseconds(message.header.stamp), serialize_message(message))
     driver = DeployedDriver(load(policy[2]))
     sync: Synchroniser[TimedFrame, VehicleState] = Synchroniser(50_000_000)
     decisions = []
     with Bag(tmp_path / "bag") as recording:
-        for heard in recording.messages({IMAGE, ODOMETRY, ROUTE}):
+        for found in recording.messages({IMAGE, ODOMETRY, ROUTE}):
             pair = None
-            if heard.name == ROUTE:
-                points = [(pose.pose.position.x, pose.pose.position.y) for pose in heard.message.poses]
+            if found.name == ROUTE:
+                points = [(pose.pose.position.x, pose.pose.position.y) for pose in found.message.poses]
                 driver.take_route(Route(np.array(points)))
-            elif heard.name == IMAGE:
-                seen = driver.look(*picture(heard.message))
-                pair = sync.add_image(nanoseconds(heard.message.header.stamp), seen)
+            elif found.name == IMAGE:
+                seen = driver.look(*picture(found.message))
+                pair = sync.add_image(nanoseconds(found.message.header.stamp), seen)
             else:
-                vehicle = vehicle_state(heard.message)
+                vehicle = vehicle_state(found.message)
                 pair = sync.add_state(vehicle.stamp_ns, vehicle)
             if pair is not None:
                 decisions.append(driver.decide(*pair))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from rosbags.highlevel import AnyReader
 
+from td3_driving.bags.provenance import PROVENANCE_KEY, UNKNOWN, Provenance, ProvenanceError
 from td3_driving.bags.topics import SHOWN, TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
 from td3_driving.runs.profiles import load_run, parse_run
@@ -42,12 +44,14 @@ class BagMessage:
         name: of its topic without the namespace, as in :mod:`td3_driving.bags.topics`.
         message: its fields.
         time_ns: when it was recorded [ns].
+        process: that sent it, where the bag says so.
     """
 
     space: str
     name: str
     message: Any
     time_ns: int = 0
+    process: bytes = UNKNOWN
 
 
 class Bag:
@@ -73,6 +77,11 @@ class Bag:
         if any(OLD_REWARD in f"{entry.msgtype} {entry.msgdef}" for entry in self._reader.connections):
             self._reader.close()
             raise BagError(f"{path} {OLD_BAG}")
+        try:
+            self._provenance = self._read_provenance()
+        except ProvenanceError as error:
+            self._reader.close()
+            raise BagError(f"{path} does not say who sent what as a recorder does: {error}") from error
 
     def __enter__(self) -> Bag:
         return self
@@ -88,9 +97,7 @@ class Bag:
         Raises:
             BagError: there is none, or it is no valid configuration.
         """
-        metadata = getattr(getattr(self._reader.readers[0], "storage", None), "metadata", None)
-        custom = getattr(metadata, "custom", None)
-        text = custom.get(CONFIG_KEY) if isinstance(custom, dict) else None
+        text = self._custom().get(CONFIG_KEY)
         beside = self.path.resolve().parent / "config.yaml"
         try:
             if isinstance(text, str) and len(text) <= MAX_CONFIG:
@@ -100,6 +107,11 @@ class Bag:
         except SettingsError as error:
             raise BagError(str(error)) from error
         raise BagError(f"{self.path} holds no configuration of a training run, and none lies beside it")
+
+    @property
+    def told(self) -> bool:
+        """Whether the bag says which process sent its messages."""
+        return self._provenance.told
 
     def names(self) -> set[str]:
         """Names of the topics that a recording of a run has and that hold messages here, without namespaces."""
@@ -112,16 +124,34 @@ class Bag:
             BagError: the bag breaks off, or a message is not what its type says.
         """
         connections = self._wanted(names)
+        counts: Counter[str] = Counter()
         try:
             for connection, time_ns, data in self._reader.messages(connections=connections):
                 if len(data) > MAX_MESSAGE:
                     raise BagError(f"{self.path}: a message on {connection.topic} has {len(data)} bytes")
                 message = self._reader.deserialize(data, connection.msgtype)
-                yield BagMessage(*_split(connection.topic), message, time_ns)
+                process = self._provenance.process(connection.topic, counts[connection.topic])
+                counts[connection.topic] += 1
+                yield BagMessage(*_split(connection.topic), message, time_ns, process)
         except BagError:
             raise
         except Exception as error:  # As above.
             raise BagError(f"{self.path} is damaged: {_line(error)}") from error
+
+    def _custom(self) -> dict[str, Any]:
+        """What the bag says of itself beside its messages."""
+        metadata = getattr(getattr(self._reader.readers[0], "storage", None), "metadata", None)
+        custom = getattr(metadata, "custom", None)
+        return custom if isinstance(custom, dict) else {}
+
+    def _read_provenance(self) -> Provenance:
+        text = self._custom().get(PROVENANCE_KEY)
+        if not isinstance(text, str):
+            return Provenance()
+        counts: Counter[str] = Counter()
+        for entry in self._reader.connections:
+            counts[entry.topic] += entry.msgcount
+        return Provenance.read(text, counts)
 
     def _wanted(self, names: set[str]) -> list[Any]:
         found = []

@@ -19,6 +19,7 @@ class Recorded:
         latched: whether its publisher keeps messages for those who come late.
         shared: whether all actors use the one in the root namespace.
         also: another type that is read from bags of others.
+        told: whether the bag notes which process sent each message; see :mod:`td3_driving.bags.provenance`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Recorded:
     latched: bool = False
     shared: bool = False
     also: str = ""
+    told: bool = False
 
 
 TOPICS = (
@@ -36,13 +38,13 @@ TOPICS = (
     Recorded(f"{EGO}/vehicle_status", "carla_msgs/msg/CarlaEgoVehicleStatus"),
     Recorded(f"{EGO}/vehicle_info", "carla_msgs/msg/CarlaEgoVehicleInfo", latched=True),
     Recorded(topics.CAMERA_INFO, "sensor_msgs/msg/CameraInfo"),
-    Recorded(topics.IMAGE, "sensor_msgs/msg/Image", also="sensor_msgs/msg/CompressedImage"),
-    Recorded(topics.ODOMETRY, "nav_msgs/msg/Odometry"),
+    Recorded(topics.IMAGE, "sensor_msgs/msg/Image", also="sensor_msgs/msg/CompressedImage", told=True),
+    Recorded(topics.ODOMETRY, "nav_msgs/msg/Odometry", told=True),
     Recorded(f"{EGO}/speedometer", "std_msgs/msg/Float32"),
     Recorded(topics.ROUTE, "nav_msgs/msg/Path", latched=True),
-    Recorded(topics.OBJECTS, "derived_object_msgs/msg/ObjectArray"),
-    Recorded(topics.ALL_OBJECTS, "derived_object_msgs/msg/ObjectArray"),
-    Recorded(topics.COLLISION, "carla_msgs/msg/CarlaCollisionEvent"),
+    Recorded(topics.OBJECTS, "derived_object_msgs/msg/ObjectArray", told=True),
+    Recorded(topics.ALL_OBJECTS, "derived_object_msgs/msg/ObjectArray", told=True),
+    Recorded(topics.COLLISION, "carla_msgs/msg/CarlaCollisionEvent", told=True),
     Recorded(topics.LANE_INVASION, "carla_msgs/msg/CarlaLaneInvasionEvent"),
     Recorded(topics.COMMAND, "carla_msgs/msg/CarlaEgoVehicleControl"),
     Recorded(topics.REPLAY, "td3_driving_msgs/msg/Experience", latched=True, shared=True),

@@ -12,6 +12,8 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from td3_driving.bags.provenance import PROVENANCE_KEY, Provenance
+
 CONFIG_KEY = "td3_driving/config.yaml"
 """Entry of the bag's custom data that holds the configuration of the run."""
 
@@ -49,6 +51,8 @@ class BagWriter:
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.set_custom_data(CONFIG_KEY, config)
         self._connections: dict[str, Any] = {}
+        self._provenance = Provenance()
+        self._newest = 0
         self.count = 0
 
     def __enter__(self) -> BagWriter:
@@ -62,12 +66,23 @@ class BagWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._provenance.told:
+            self._writer.set_custom_data(PROVENANCE_KEY, self._provenance.text())
         self._writer.__exit__(kind, value, trace)
 
-    def write(self, topic: str, wall_ns: int, data: bytes) -> None:
-        """Append the CDR bytes ``data`` that came at ``wall_ns`` [ns]."""
-        self._writer.write(self._connections[topic], wall_ns, data)
+    def write(self, topic: str, wall_ns: int, data: bytes, process: bytes | None = None) -> None:
+        """Append the CDR bytes ``data`` that came at ``wall_ns`` [ns].
+
+        Args:
+            process: that sent the message, :data:`~td3_driving.bags.provenance.UNKNOWN` where ROS 2 does not tell;
+                ``None``: nobody asks for it on this topic.
+        """
+        # Readers sort by time, and a clock of the machine that is set back must not change the order.
+        self._newest = max(self._newest, wall_ns)
+        self._writer.write(self._connections[topic], self._newest, data)
         self.count += 1
+        if process is not None:
+            self._provenance.note(topic, process)
 
 
 def offered(latched: bool) -> Qos:

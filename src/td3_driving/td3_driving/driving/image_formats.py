@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.observation import ENCODINGS, ObservationError, decode_image
+from td3_driving.driving.observation import ENCODINGS, ObservationError, decode_image, image_rows
 
 MAX_PIXELS = 7680 * 4320
 """Largest compressed image that is decoded."""
@@ -33,6 +33,8 @@ SEGMENTS = frozenset((*range(0xC0, 0xD0), *range(SCAN, 0xF0), 0xFE))
 """JPEG markers with a segment behind them."""
 SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The first marker behind a scan."""
+NO_PICTURE = re.compile(r"(16[US]|32[SF]|64F)C\d+")
+"""Encodings of images that hold other values than light."""
 MAX_SCANS = 64
 """Most scans of a JPEG: each costs the time of a whole image."""
 
@@ -134,50 +136,72 @@ def picture(message: Any) -> tuple[Pixels, str]:
         ObservationError: unknown encoding, sizes that do not fit the data, compressed data that are cut or damaged.
     """
     if not hasattr(message, "encoding"):
-        return decompressed(memoryview(message.data), str(message.format)), "bgr8"
+        return decompressed(memoryview(message.data), str(message.format))
     data, encoding = memoryview(message.data), message.encoding
     sizes = message.width, message.height, message.step
     if encoding in ENCODINGS:
         return decode_image(data, *sizes, encoding), encoding
     if encoding not in FORMATS:
-        raise ObservationError(f"image encoding {encoding!r} is not one of {', '.join(KNOWN)}")
+        raise ObservationError(f"image encoding {encoding[:80]!r} is not one of {', '.join(KNOWN)}")
     kind = FORMATS[encoding]
     return kind.decode(_rows(data, *sizes, encoding), bool(message.is_bigendian)), kind.plain
 
 
-def _rows(data: memoryview, width: int, height: int, step: int, encoding: str) -> Pixels:
+def _rows(data: memoryview | Pixels, width: int, height: int, step: int, encoding: str) -> Pixels:
     """The rows of a format without their padding, (rows, bytes of a row)."""
     kind = FORMATS[encoding]
     tall, wide = kind.even
     if width % wide or height % tall:
         raise ObservationError(f"image of {width}x{height} {encoding}: {encoding} has even sizes alone")
-    plain = decode_image(data, width * kind.bytes, height * kind.rows // 2, step, "mono8")
-    return np.ascontiguousarray(plain)
+    size = width * kind.bytes, height * kind.rows // 2
+    return np.ascontiguousarray(image_rows(data, size, step, f"image of {width}x{height} {encoding}"))
 
 
-def decompressed(data: memoryview, format_: str) -> Pixels:
-    """The pixels (height, width, 3), blue first, of a JPEG or PNG; sizes are bounded before anything is decoded.
+def decompressed(data: memoryview, format_: str) -> tuple[Pixels, str]:
+    """The pixels of a JPEG or PNG and their plain encoding; sizes are bounded before anything is decoded.
 
     Args:
-        format_: as the message states it; it is told, but the data decide.
+        format_: as the message states it, such as ``bgr8; jpeg compressed bgr8``. The order of colours is that of the
+            file, whatever is stated. Two statements count: that the image was a bayer pattern, which transports
+            compress as the grey image that it looks like, and that it holds no picture but depths.
 
     Raises:
-        ObservationError: neither JPEG nor PNG, too large, cut or damaged.
+        ObservationError: neither JPEG nor PNG, too large, cut, damaged, or no picture.
     """
+    stated = format_.partition(";")[0].strip()
+    if NO_PICTURE.fullmatch(stated) or "compresseddepth" in format_.lower():
+        raise ObservationError(f"compressed image of format {format_[:80]!r} is no picture")
     if len(data) > MAX_COMPRESSED:
         raise ObservationError(f"compressed image of {len(data)} bytes: at most {MAX_COMPRESSED} are read")
     raw = bytes(data)
     width, height = _size(raw, format_)
     if not 0 < width * height <= MAX_PIXELS:
         raise ObservationError(f"compressed image of {width}x{height} pixels: 1 to {MAX_PIXELS} are read")
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(np.frombuffer(raw, dtype=np.uint8), flags)
-    except cv2.error:
-        pixels = None
+    mosaic = _read(raw, cv2.IMREAD_UNCHANGED) if stated.lower().startswith("bayer_") else None
+    if mosaic is not None and mosaic.shape == (height, width):
+        return _colours_of(mosaic, stated)
+    pixels = _read(raw, cv2.IMREAD_COLOR)
     if pixels is None or pixels.shape != (height, width, 3):
         raise ObservationError(f"compressed image of {width}x{height} pixels: its {len(raw)} bytes are damaged")
-    return np.asarray(pixels, dtype=np.uint8)
+    return np.asarray(pixels, dtype=np.uint8), "bgr8"
+
+
+def _read(raw: bytes, flags: int) -> NDArray[Any] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(raw, dtype=np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+
+
+def _colours_of(mosaic: NDArray[Any], stated: str) -> tuple[Pixels, str]:
+    """The colours of a bayer pattern (height, width) of 8 or 16 bits."""
+    encoding = stated.lower().rstrip("0123456789") + str(8 * mosaic.dtype.itemsize)
+    if encoding not in FORMATS:
+        raise ObservationError(f"compressed image of format {stated[:80]!r}: no such bayer pattern is known")
+    height, width = mosaic.shape
+    rows = np.ascontiguousarray(mosaic.astype(mosaic.dtype.newbyteorder("<"))).view(np.uint8).reshape(height, -1)
+    kind = FORMATS[encoding]
+    return kind.decode(_rows(rows.reshape(-1), width, height, rows.shape[1], encoding), False), kind.plain
 
 
 def _size(raw: bytes, format_: str) -> tuple[int, int]:

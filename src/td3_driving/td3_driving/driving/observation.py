@@ -67,15 +67,31 @@ def decode_image(
     if encoding not in ENCODINGS:
         raise ObservationError(f"image encoding {encoding!r} is not one of {', '.join(ENCODINGS)}")
     channels = ENCODINGS[encoding][0]
-    if width < 1 or height < 1 or step < width * channels:
-        raise ObservationError(f"image of {width}x{height} {encoding} cannot have rows of {step} bytes")
-    pixels = np.frombuffer(data, dtype=np.uint8)
-    if pixels.size != step * height:
-        raise ObservationError(
-            f"image of {height} rows of {step} bytes has {pixels.size} bytes instead of {step * height}"
-        )
-    rows = pixels.reshape(height, step)[:, : width * channels]
+    rows = image_rows(data, (width * channels, height), step, f"image of {width}x{height} {encoding}")
     return rows if channels == 1 else rows.reshape(height, width, channels)
+
+
+def image_rows(
+    data: bytes | memoryview | NDArray[np.uint8], size: tuple[int, int], step: int, what: str
+) -> NDArray[np.uint8]:
+    """The rows of an image without their padding, (rows, bytes of a row) uint8 without a copy.
+
+    Args:
+        size: bytes of a row that belong to pixels, and number of rows.
+        step: bytes of a row.
+        what: tells which image in messages.
+
+    Raises:
+        ObservationError: sizes that do not fit the data.
+    """
+    row, count = size
+    if row < 1 or count < 1 or step < row:
+        raise ObservationError(f"{what} cannot have rows of {step} bytes")
+    pixels = np.frombuffer(data, dtype=np.uint8)
+    if pixels.size != step * count:
+        rows = f"{count} rows of {step} bytes"
+        raise ObservationError(f"{what}, {rows}, has {pixels.size} bytes instead of {step * count}")
+    return pixels.reshape(count, step)[:, :row]
 
 
 def frame_shape(settings: ObservationSettings) -> tuple[int, ...]:

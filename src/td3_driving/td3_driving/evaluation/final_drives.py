@@ -47,6 +47,7 @@ ANSWERS = {
     NO: "it does NOT need its camera: it does not look",
     UNCLEAR: "it drives too little to tell whether it needs its camera",
 }
+NOT_ASKED = "whether it needs its camera was not asked"
 
 
 class TimeUp(Exception):
@@ -120,6 +121,9 @@ def final_drives(run: Path) -> int:
     settings = run_settings(run)
     (run / FILE).unlink(missing_ok=True)
     limit = settings.evaluation.final_timeout
+    count = settings.evaluation.final_routes
+    routes = f"{count} route{'s' if count > 1 else ''}"
+    print(f"the policy drives {routes} with its camera and with a black one, for {limit:g} s at most", flush=True)
     with ended_after(limit + GRACE):
         drives = drive(settings, learned_agent(run, "latest"), time.monotonic() + limit)
     if not drives.seen:
@@ -165,7 +169,8 @@ def sentence(drives: Drives, settings: Settings) -> str:
     cut = f", cut after {settings.evaluation.final_timeout:g} s" if drives.cut else ""
     scores = f"success {metrics['success_rate']:.0f} %, score {metrics['driving_score']:.1f} over {routes}{cut}"
     if need.answer not in ANSWERS:
-        return f"drives: {scores}; whether it needs its camera was not asked"
+        why = "there was no time to ask whether it needs its camera" if drives.cut else NOT_ASKED
+        return f"drives: {scores}; {why}"
     return f"drives: {scores}; with a {BLIND} camera {need.without[BLIND]:.1f}: {ANSWERS[need.answer]}"
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ from td3_driving.trust.token import VARIABLE, read_token
 
 MOST_BYTES = 2**20
 """Largest offer that is read."""
+MOST_DRAWN = 2**20
+"""Sessions that an actor chooses from; as nanoseconds they are less than it takes to join."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Offer:
         settings: of the run.
         begun_at: steps that the run had when it was started or continued.
         start: number of that start, which the seals of its messages need.
-        actors: name of each actor: ``session``, the newest that the learner knows, and ``done``, its steps since then.
+        actors: name of each actor: ``session``, the newest that the run knows, and ``done``, its steps since then.
     """
 
     settings: Settings
@@ -56,13 +58,17 @@ class Offer:
     start: int
     actors: Mapping[str, Mapping[str, int]]
 
-    def place(self, actor: str, now_ns: int) -> dict[str, Scalar]:
+    def place(self, actor: str, drawn: int) -> dict[str, Scalar]:
         """Parameters with which the policy of ``actor`` joins the run.
 
-        Its session must be newer to the learner than all before, whatever the clock ``now_ns`` of this machine says.
+        Its session must be newer to the learner than all before. The clock of this machine has no say in that: one
+        that goes ahead would put the sessions of others behind this one.
+
+        Args:
+            drawn: below :data:`MOST_DRAWN`; tells two machines apart that take the same place at the same time.
         """
         known = self.actors[actor]
-        session = max(now_ns, known["session"] + 1)
+        session = known["session"] + 1 + drawn
         return {"session": session, "begun_at": self.begun_at, "done": known["done"], "start": self.start}
 
 
@@ -164,8 +170,8 @@ def take_part(offer: Offer, asked: argparse.Namespace, folder: Path) -> list[Pro
     if asked.simulator == "carla":
         require_carla(settings, os.environ)
     options.params_file.write_text(parameter_file(settings), encoding="utf-8")
-    now = time.time_ns()
-    return actor_processes(options, {index: offer.place(names[index], now) for index in indexes})
+    places = {index: offer.place(names[index], secrets.randbelow(MOST_DRAWN)) for index in indexes}
+    return actor_processes(options, places)
 
 
 def _drive(specs: list[ProcessSpec], environment: Mapping[str, str], folder: Path, console: Console) -> int:

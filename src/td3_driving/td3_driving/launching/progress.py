@@ -4,7 +4,7 @@
 The diagnostics node prints lines of the form ``@progress {json}`` about twice a second; they are taken out of its log.
 Their fields, all optional: ``step``, ``steps``, ``episode``, ``return`` (of the last episode), ``steps_per_second``,
 ``updates_per_second``, ``q_ratio`` (Q(s,pi(s)) over Q(s,a)), ``seconds_left``, ``alarms`` (list of names), ``waits``
-(what the learner waits for while no step comes).
+(what the run waits for while no step comes).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ UNKNOWN = "–"
 BETWEEN = " · "
 LEAST_FIRST = ("updates_per_second", "episode", "steps_per_second", "q_ratio", "return")
 """Parts of the line that a narrow terminal does without, in this order."""
+LEAST_WAITS = 20
+"""Letters of what is waited for that are worth showing."""
 
 
 def parse(line: str) -> dict[str, Any] | None:
@@ -44,8 +46,8 @@ def render(fields: Mapping[str, Any], width: int | None = None) -> str:
     """Return one line of text; unknown fields are shown as unknown.
 
     Args:
-        width: columns of the terminal; what matters least is left out until the line fits. Step, time left, what is
-            waited for and alarms stay.
+        width: columns of the terminal; what matters least is left out until the line fits. Time left and alarms stay,
+            and as much as fits of what is waited for and of the step.
     """
     parts = {
         "step": f"step {_number(fields, 'step', ',.0f')}/{_number(fields, 'steps', ',.0f')}",
@@ -68,8 +70,20 @@ def render(fields: Mapping[str, Any], width: int | None = None) -> str:
         elif named > 0:
             named -= 1
         else:
-            break
+            return _narrowest(parts, _alarms(alarms, 0), width or 0)
     return line
+
+
+def _narrowest(parts: Mapping[str, str], alarms: str, width: int) -> str:
+    """Time left and alarms, and of the rest as much as fits."""
+    step, left, waits = parts["step"], parts["seconds_left"], parts.get("waits", "")
+    for rest in ([step], [step.partition("/")[0]], []):
+        room = width - len(BETWEEN.join((*rest, left, alarms)))
+        if waits and room >= len(BETWEEN) + LEAST_WAITS:
+            return BETWEEN.join((*rest, left, f"{waits[: room - len(BETWEEN) - 1]}…", alarms))
+        if room >= 0:
+            break
+    return BETWEEN.join((*rest, left, alarms))
 
 
 def _alarms(alarms: list[str], named: int) -> str:

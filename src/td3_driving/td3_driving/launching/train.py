@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -105,8 +106,13 @@ def _run(prepared: Prepared) -> int:
             console.print(f"the run failed: {end.reason}", style="bold red")
         _judge_part(end, prepared, environment, console)
     console.print(f"run folder    {folder}")
-    console.print(f"TensorBoard   tensorboard --logdir {folder}")
+    console.print(f"TensorBoard   {pasted('tensorboard', '--logdir', folder)}")
     return end.code
+
+
+def pasted(*words: str | Path) -> str:
+    """A command that a shell takes as it is printed, whatever the folder is called."""
+    return shlex.join(map(str, words))
 
 
 def _judge_part(end: End, prepared: Prepared, environment: dict[str, str], console: Console) -> None:
@@ -119,7 +125,7 @@ def _judge_part(end: End, prepared: Prepared, environment: dict[str, str], conso
         and not _supervise([verdict(prepared.options)], prepared, environment, console, LONGEST_VERDICT).code
     )
     if not judged:
-        console.print(f"verdict       td3-driving doctor {folder}")
+        console.print(f"verdict       {pasted('td3-driving', 'doctor', folder)}")
 
 
 def _supervise(

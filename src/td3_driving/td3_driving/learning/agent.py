@@ -259,13 +259,13 @@ def make_networks(settings: Settings, state_dim: int, seed: int, actor_class: ty
 
 
 def _critic_report(inputs: Transitions, q1: Tensor, q2: Tensor, target: Tensor, loss: Tensor) -> Report:
-    rewards, q1_mean, q2_mean, target_mean = inputs.rewards, q1.mean(), q2.mean(), target.mean()
+    rewards, target_mean = inputs.rewards, target.mean()
     return {
         "train/critic_loss": loss,
-        "train/q1_value": q1_mean,
-        "train/q2_value": q2_mean,
-        "debug/q1_pred_mean": q1_mean,
-        "debug/q2_pred_mean": q2_mean,
+        "train/q1_value": q1.mean(),
+        "train/q2_value": q2.mean(),
+        "debug/q1_pred_mean": q1.mean(),
+        "debug/q2_pred_mean": q2.mean(),
         "debug/target_q_mean": target_mean,
         "debug/overestimation": torch.maximum(q1, q2).mean() - target_mean,
         "debug/td_error": 0.5 * ((q1 - target).abs() + (q2 - target).abs()).mean(),

@@ -12,7 +12,6 @@ travel to the policy once, and a checkpoint keeps them once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from td3_driving.driving.observation import stack_shape
+from td3_driving.learning.patches import PIXEL_MAX, STRIDE, PatchConvolution, PictureMatrix, to_patches
 from td3_driving.plugins import resolve
 from td3_driving.settings import NetworkSettings, ObservationSettings, SettingsError
 
-PIXEL_MAX = 255.0
 NEEDS = ("prepare", "forward", "initialise", "before_acting", "to_onnx", "unused")
 """What an encoder from outside the package must have; :class:`Encoder` has all of it."""
 
@@ -138,9 +137,6 @@ def fill_layer(layer: nn.Module, bound: float, generator: torch.Generator) -> No
             parameter.uniform_(-bound, bound, generator=generator)
 
 
-_STRIDE = 4  # of the first convolution, whose kernel is twice as wide
-
-
 class _PatchEncoder(Encoder):
     """Convolutions and one linear layer with ReLU, arranged for the CPU.
 
@@ -155,9 +151,9 @@ class _PatchEncoder(Encoder):
 
     def __init__(self, observation: ObservationSettings, network: NetworkSettings) -> None:
         super().__init__(network.features)
-        self.first = _PatchConvolution(stack_shape(observation)[0], self.channels)
+        self.first = PatchConvolution(stack_shape(observation)[0], self.channels)
         layers: list[nn.Module] = [nn.ReLU(inplace=True)]
-        size = [observation.frame_height // _STRIDE - 1, observation.frame_width // _STRIDE - 1]
+        size = [observation.frame_height // STRIDE - 1, observation.frame_width // STRIDE - 1]
         channels = self.channels
         for out, kernel, stride in self.convolutions_after:
             layers += [nn.Conv2d(channels, out, kernel, stride), nn.ReLU(inplace=True)]
@@ -170,24 +166,42 @@ class _PatchEncoder(Encoder):
             )
         self.convolutions = nn.Sequential(*layers)
         self.projection = nn.Linear(channels * size[0] * size[1], network.features)
-        self._matrices: list[_Matrix] = []
+        self._matrices: list[PictureMatrix] = []
+        self._acts = False
 
     def prepare(self, frames: Tensor) -> Tensor:
         """``(B, C, H, W)`` uint8 -> blocks of 4x4 pixels, ``(B, 16 C, H // 4, W // 4)`` float32 of 0 .. 255."""
-        return _to_patches(frames)
+        return to_patches(frames)
 
     def forward(self, prepared: Tensor) -> Tensor:
-        if self._matrices and len(prepared) == 1:
+        if self._acts and torch.is_grad_enabled():
+            # Who asks for gradients trains, and fused steps of optimizers leave no trace in the parameters.
+            self._acts, self._matrices = False, []
+        if self._acts and len(prepared) == 1:
             return self._forward_one(prepared)
         # Flattened rows, columns, channels: the order in which channels-last lies in memory, so nothing is copied.
         maps = self.convolutions(self.first(prepared)).permute(0, 2, 3, 1)
         return functional.relu(self.projection(maps.reshape(maps.shape[0], -1)))
 
     def before_acting(self) -> None:
-        """Arrange the weights for :meth:`_forward_one`."""
-        later = [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)]
-        self._matrices = [_Matrix.of(self.first.patch_weight(), self.first.bias, 1)]
-        self._matrices += [_Matrix.of(layer.weight, layer.bias, layer.stride[0]) for layer in later]
+        """Let :meth:`forward` answer single observations by :meth:`_forward_one`, until gradients are asked for.
+
+        For networks that nobody trains. Writing that torch does not count, as by fused steps of optimizers on gradients
+        from elsewhere or through ``parameter.data``, needs another call.
+        """
+        self._acts, self._matrices = True, []
+        self._arranged()
+
+    def _arranged(self) -> list[PictureMatrix]:
+        """The convolutions as matrices of the weights as they are; arranged anew where torch counted a change."""
+        if not self._matrices or any(matrix.stale for matrix in self._matrices):
+            later = [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)]
+            first = self.first
+            # Tensors made in inference mode could not be used outside of it.
+            with torch.inference_mode(False), torch.no_grad():
+                self._matrices = [PictureMatrix.of(first, first.patch_weight(), 1)]
+                self._matrices += [PictureMatrix.of(layer, layer.weight, layer.stride[0]) for layer in later]
+        return self._matrices
 
     def _forward_one(self, prepared: Tensor) -> Tensor:
         """:meth:`forward` of one observation, each convolution as one matrix product.
@@ -196,14 +210,14 @@ class _PatchEncoder(Encoder):
         the products of so small a batch.
         """
         maps = prepared[0].permute(1, 2, 0)
-        for matrix in self._matrices:
+        for matrix in self._arranged():
             maps = matrix.convolve(maps).relu_()
         return functional.relu(self.projection(maps.reshape(1, -1)))
 
     def to_onnx(self, graph: GraphWriter, frames: str) -> str:
         """Pixels are scaled to [0, 1] by the weights of the first convolution."""
         channels, stack = self.first.weight.shape[:2]
-        first = nn.Conv2d(stack, channels, 2 * _STRIDE, _STRIDE)
+        first = nn.Conv2d(stack, channels, 2 * STRIDE, STRIDE)
         first.weight, first.bias = nn.Parameter(self.first.weight / PIXEL_MAX), self.first.bias
         value = graph.layer(first, graph.to_float(frames))
         value = graph.add("Transpose", graph.layer(self.convolutions, value), perm=[0, 2, 3, 1])
@@ -223,75 +237,6 @@ class SmallEncoder(_PatchEncoder):
 
     channels = 16
     convolutions_after = ((32, 4, 2),)
-
-
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    """A convolution without padding as a matrix product over the windows of one picture.
-
-    Attributes:
-        weight: ``(out, kernel * kernel * channels)``; bias: ``(out,)``.
-        kernel, stride: in pixels, along rows and columns alike.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    kernel: int
-    stride: int
-
-    @classmethod
-    def of(cls, weight: Tensor, bias: Tensor | None, stride: int) -> _Matrix:
-        """Of the usual weight ``(out, channels, kernel, kernel)``."""
-        assert bias is not None
-        return cls(weight.detach().permute(0, 2, 3, 1).flatten(1).contiguous(), bias.detach(), weight.shape[-1], stride)
-
-    def convolve(self, maps: Tensor) -> Tensor:
-        """``(rows, columns, channels)``, which lie so in memory -> the same of the output."""
-        rows, columns, channels = maps.shape
-        down, across = ((length - self.kernel) // self.stride + 1 for length in (rows, columns))
-        # A row of a window lies in one piece.
-        size = (down, across, self.kernel, self.kernel * channels)
-        row, pixel = columns * channels, channels
-        windows = maps.as_strided(size, (self.stride * row, self.stride * pixel, row, 1))
-        product = functional.linear(windows.reshape(down * across, -1), self.weight, self.bias)
-        return product.view(down, across, -1)
-
-
-class _PatchConvolution(nn.Module):
-    """The first convolution (8x8, stride 4, no padding) and the scaling of pixels to [0, 1], on :func:`_to_patches`.
-
-    The weight has the usual form ``(out, stack, 8, 8)``, as if it met frames scaled to [0, 1].
-    """
-
-    def __init__(self, stack: int, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, stack, 2 * _STRIDE, 2 * _STRIDE))
-        self.bias = nn.Parameter(torch.empty(channels))
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """``(B, 16 stack, rows, columns)`` of 0 .. 255 -> ``(B, channels, rows - 1, columns - 1)``."""
-        return functional.conv2d(patches, self.patch_weight(), self.bias)
-
-    def patch_weight(self) -> Tensor:
-        """The weight for unscaled patches, ``(out, 16 stack, 2, 2)``."""
-        channels, stack = self.weight.shape[:2]
-        split = self.weight.view(channels, stack, 2, _STRIDE, 2, _STRIDE).permute(0, 1, 3, 5, 2, 4)
-        return split.reshape(channels, stack * _STRIDE * _STRIDE, 2, 2) / PIXEL_MAX
-
-
-def _to_patches(frames: Tensor) -> Tensor:
-    """Blocks of 4x4 pixels, channels-last: ``(B, C, H, W)`` uint8 -> ``(B, 16 C, H // 4, W // 4)`` float32.
-
-    Rows and columns beyond a multiple of 4 are left out; the convolution does not reach them either.
-    """
-    batch, stack, height, width = frames.shape
-    rows, columns = height // _STRIDE, width // _STRIDE
-    if width % _STRIDE:
-        frames = frames[..., : columns * _STRIDE].contiguous()
-    # Four neighbouring pixels move as one word, which makes the rearrangement cheap.
-    words = frames[:, :, : rows * _STRIDE].view(torch.int32).reshape(batch, stack, rows, _STRIDE, columns)
-    blocks = words.permute(0, 2, 4, 1, 3).contiguous().view(torch.uint8)
-    return blocks.view(batch, rows, columns, stack * _STRIDE * _STRIDE).to(torch.float32).permute(0, 3, 1, 2)
 
 
 CLASSES: dict[str, type[Encoder]] = {"nature": NatureEncoder, "small": SmallEncoder}

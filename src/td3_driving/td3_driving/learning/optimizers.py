@@ -28,13 +28,17 @@ def make_adam(network: Network, cnn_lr: float, mlp_lr: float, fused: bool = True
     return torch.optim.Adam(groups, fused=fused, foreach=not fused, capturable=device.type == "cuda")
 
 
-def step_of(optimizer: torch.optim.Adam, compiled: bool) -> Callable[[], object]:
+def step_of(optimizer: torch.optim.Adam, compiled: bool) -> Callable[[], None]:
     """What makes a step of ``optimizer``.
 
     On a CUDA device torch's fused kernel takes 74 us a learning rate for weights as few as these, whatever their
     number; a compiled step has work for the whole device.
     """
-    return torch.compile(lambda: optimizer.step()) if compiled else optimizer.step
+
+    def step() -> None:
+        optimizer.step()
+
+    return torch.compile(step) if compiled else step
 
 
 def rate_on(device: torch.device, rate: float) -> float | Tensor:

@@ -125,6 +125,19 @@ def read_checked(path: Path) -> dict[str, Any]:
     return content
 
 
+def next_session(directory: Path, actor: str, now_ns: int) -> int:
+    """A session of ``actor`` that is newer than those in the memory in ``directory``, be the clock behind them or not.
+
+    Args:
+        now_ns: time of this machine; the session where it is later than all of them, or where they cannot be read.
+    """
+    try:
+        known = [int(session) for name, session in read_checked(directory / STREAMS)["streams"] if name == actor]
+    except (ReplayError, KeyError, TypeError, ValueError):
+        known = []
+    return max([now_ns, *(session + 1 for session in known)])
+
+
 def steps_in(directory: Path) -> int:
     """Environment steps ever put into the memory in ``directory``; 0 where that cannot be read."""
     try:

@@ -189,10 +189,19 @@ class RunObserver:
         return [*alarms, text] if text else alarms
 
     def _waits(self, now: float) -> str:
-        """What the learner waits for while no step comes; empty while steps come."""
-        if self.finished or self._step_at is None or now - self._step_at < REPORT_AFTER or self._account is None:
+        """What the run waits for while no step comes; empty while steps come.
+
+        It is the learner where that says nothing: one that was killed is silent until it has loaded its memory.
+        """
+        if self.finished or (self._step_at is not None and now - self._step_at < REPORT_AFTER):
             return ""
-        return self._account.reason
+        if self._account is None:
+            return "the learner's first status"
+        silence = now - self._account_at
+        if silence > self._settings.diagnostics.stale_after:
+            return f"the learner, which has said nothing for {silence:.0f} s"
+        due = self._account.updates_due - self._account.updates
+        return self._account.reason or (f"{due} updates of the learner" if due > 0 else "")
 
     def _graph_series(self) -> dict[str, float]:
         refused, _ = self.refused

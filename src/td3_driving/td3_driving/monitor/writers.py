@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from td3_driving.doctor.status import ERROR, OK, Status
@@ -48,6 +48,7 @@ class _Topic:
     """What is known of one topic."""
 
     owners: frozenset[str] | None
+    shared: bool = False
     names: dict[str, str] = field(default_factory=dict)
     nameless_since: dict[str, float] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
@@ -60,13 +61,17 @@ class Writers:
     Args:
         owners: topic -> full names of the nodes that may publish there, one publisher each; ``None``: whoever is seen
             first.
+        shared: topics on which several nodes of an owner's name may publish.
 
     Attributes:
         found: topic -> strangers' names with their GUIDs.
     """
 
-    def __init__(self, owners: Mapping[str, Iterable[str] | None]) -> None:
-        self._topics = {topic: _Topic(None if names is None else frozenset(names)) for topic, names in owners.items()}
+    def __init__(self, owners: Mapping[str, Iterable[str] | None], shared: Collection[str] = ()) -> None:
+        self._topics = {
+            topic: _Topic(None if names is None else frozenset(names), topic in shared)
+            for topic, names in owners.items()
+        }
         self.found: dict[str, list[str]] = {}
 
     @property
@@ -119,7 +124,8 @@ class Writers:
     def _named(about: _Topic, endpoints: list[Writer], now: float) -> list[Writer]:
         """``endpoints`` without those whose name may still come; with those that left before theirs came.
 
-        A node that leaves may lose its name before its publishers, so a publisher keeps the name that it had.
+        A node that leaves may lose its name before its publishers, so a publisher keeps the name that it had. Where
+        several nodes come and go, one may do so before its name has made its way; there the seals alone tell.
         """
         endpoints = [
             Writer(about.names.get(end.guid, end.node), end.guid) if unnamed(end) else end for end in endpoints
@@ -127,7 +133,8 @@ class Writers:
         about.names = {end.guid: end.node for end in endpoints if not unnamed(end)}
         since = about.nameless_since
         waits = {end.guid: since.get(end.guid, now) for end in endpoints if unnamed(end)}
-        left = [Writer(NO_NAME, guid) for guid in since if guid not in {end.guid for end in endpoints}]
+        present = {end.guid for end in endpoints}
+        left = [Writer(NO_NAME, guid) for guid in since if guid not in present and not about.shared]
         about.nameless_since = waits
         return [end for end in endpoints if now - waits.get(end.guid, -NAMELESS) >= NAMELESS] + left
 
@@ -135,7 +142,7 @@ class Writers:
     def _doubled(about: _Topic, endpoint: Writer, now: float) -> bool:
         """Whether an owner's name has been there twice for longer than a dead node can be seen."""
         first = about.known.setdefault(endpoint.node, endpoint.guid)
-        if first == endpoint.guid:
+        if about.shared or first == endpoint.guid:
             return False
         since = about.doubled_since.setdefault(endpoint.guid, now)
         return now - since > LEASE

@@ -153,7 +153,10 @@ def _claim(path: Path) -> int:
         path.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise RunFolderError(f"run folder {path} cannot be written: {os.strerror(error.errno or 0)}") from error
+        why = os.strerror(error.errno or 0)
+        if isinstance(error, FileExistsError):
+            why = "it is a link that leads nowhere" if path.is_symlink() else "it is a file"
+        raise RunFolderError(f"run folder {path} cannot be written: {why}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

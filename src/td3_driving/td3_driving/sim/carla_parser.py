@@ -35,6 +35,10 @@ WIDEST_TURN = 50.0
 """How far from its road's reference line a lane may lie: so much longer is its way in a bend [m]."""
 LEAST_WIDTH = 2.0
 """Nobody drives where a lane is narrower [m]."""
+BROADEST = 1000.0
+"""Widest lane, a parking ground or a racing track [m]."""
+HIGHEST = 1e5
+"""Greatest height of a lane above or below 0 [m]."""
 HILL = 0.5
 """Differences of height up to this are not worth a word [m]."""
 NO_MARK = (10, 0)
@@ -55,15 +59,16 @@ def build(document: CheckedMap, name: str, file: str = "") -> RoadMap:
     except (RuntimeError, IndexError) as error:
         raise MapError(f"map {file!r} cannot be read by CARLA's OpenDRIVE parser: {error}") from error
     samples = [_Samples(network, span) for span in document.spans if span.end - span.start > 4.0 * _edge(span)]
-    for each in samples:
-        if each.span.kind == "driving" and not each.finite:
-            raise MapError(f"map {file!r}: {each} has no finite shape in CARLA's OpenDRIVE parser")
     driving = [each for each in samples if each.span.kind == "driving" and each.row]
+    for each in driving:
+        if problem := each.problem():
+            raise MapError(f"map {file!r}: {each} {problem}")
     if not driving:
-        raise MapError(f"map {file!r} has no lane that CARLA's OpenDRIVE parser accepts")
+        known = " and ".join(sorted({str(span.road) for span in document.spans if span.kind == "driving"})[:3])
+        raise MapError(f"map {file!r} has no lane that CARLA's OpenDRIVE parser accepts, on road {known} for one")
     pieces = [piece for each in driving for piece in each.pieces()]
     if not pieces:
-        raise MapError(f"map {file!r} has no lane that is {LEAST_WIDTH:g} m wide")
+        raise MapError(f"map {file!r} has no lane that is {LEAST_WIDTH:g} m wide{_widest(driving)}")
     following, gaps = _successors(pieces, _topology(network), document.pairs)
     lanes = tuple(piece.lane(after) for piece, after in zip(pieces, following))
     strips = tuple(
@@ -112,6 +117,15 @@ class _Samples:
     def finite(self) -> bool:
         """Whether it is known and has a shape."""
         return not self.row or all(np.isfinite(part).all() for part in self._columns())
+
+    def problem(self) -> str:
+        """What is wrong with its shape; empty where one can drive on it."""
+        if not self.finite:
+            return "has no finite shape in CARLA's OpenDRIVE parser"
+        high, wide = float(np.abs(self.z).max()), float(self.width.max())
+        if high > HIGHEST:
+            return f"lies at a height of {high:g} m, up to {HIGHEST:g} m are possible"
+        return f"is {wide:g} m wide, up to {BROADEST:g} m are possible" if wide > BROADEST else ""
 
     def _columns(self) -> tuple[NDArray[np.float64], ...]:
         return self.points, self.z, self.heading, self.width
@@ -252,6 +266,13 @@ def _hills(lanes: Sequence[Lane]) -> list[Note]:
     if rise <= HILL:
         return []
     return [Note(f"its roads lie up to {rise:.1f} m above each other; the world is drawn and driven flat")]
+
+
+def _widest(driving: list[_Samples]) -> str:
+    """Words that name the widest lane of a map on which nobody can drive."""
+    widest = max(driving, key=lambda each: float(each.width.max()))
+    width = float(widest.width.max())
+    return f": {widest} has {width:.2f} m" if width < LEAST_WIDTH else f" and longer than a point, as {widest} is"
 
 
 def _narrow(driving: list[_Samples]) -> list[Note]:

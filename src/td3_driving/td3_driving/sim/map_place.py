@@ -14,6 +14,8 @@ FAR = 1e4
 """Coordinates beyond this are moved: 32-bit floats come in steps of 1 mm here, and of 0.5 m at 5,000 km [m]."""
 OFFSET_STEP = 100.0
 """The offset is a multiple of this [m]."""
+ASTRAY = 1000.0
+"""A signal does not stand farther than this and the length of its road from that road [m]."""
 ORIGIN = "+proj=tmerc +lat_0=42 +lon_0=2"
 """What libcarla takes for the place of a map that does not tell it in this form."""
 
@@ -47,19 +49,45 @@ def _tells_place(given: str) -> bool:
 
 
 def come_near(root: Element, made: Mended) -> None:
-    """Subtract a round offset from all positions where one of them is far from the origin."""
-    places = [*root.findall("road/planView/geometry"), *root.iter("positionInertial")]
-    columns = [[float(place.get(key, "0")) for place in places] for key in ("x", "y")]
-    if not places or max(abs(value) for column in columns for value in column) <= FAR:
+    """Subtract a round offset from all positions where a road is far from the origin.
+
+    The roads alone say where a map lies: other people's files have signals at 0, 0 or nowhere.
+    """
+    lines = root.findall("road/planView/geometry")
+    columns = [[float(line.get(key, "0")) for line in lines] for key in ("x", "y")]
+    if not lines or max(abs(value) for column in columns for value in column) <= FAR:
         return
     made.offset = tuple(_round_middle(column) for column in columns)  # type: ignore[assignment]
     if made.offset == (0.0, 0.0):
         return
-    for place in places:
+    for place in (*lines, *root.iter("positionInertial")):
         for key, by in zip(("x", "y"), made.offset):
             place.set(key, repr(float(place.get(key, "0")) - by))
     x, y = made.offset
     made.say(f"its coordinates are large; ({x:.0f}, {y:.0f}) m is subtracted from all of them")
+
+
+def call_back(root: Element, made: Mended) -> None:
+    """Leave out the place on the map of each signal that would stand far from its road; its place along the road
+    stays."""
+    for road in root.findall("road"):
+        lines = [_point(line) for line in road.findall("planView/geometry")]
+        reach = float(road.get("length", "0")) + ASTRAY
+        for signal in road.findall("signals/*"):
+            for place in signal.findall("positionInertial"):
+                away = min(math.dist(_point(place), line) for line in lines)
+                if away <= reach:
+                    continue
+                signal.remove(place)
+                made.say(
+                    f"{signal.tag} {signal.get('id')} of road {road.get('id')} is said to stand {away / 1000.0:.6g} km"
+                    " away; its place on the road is taken",
+                    road.get("id"),
+                )
+
+
+def _point(element: Element) -> tuple[float, float]:
+    return float(element.get("x", "0")), float(element.get("y", "0"))
 
 
 def _round_middle(values: list[float]) -> float:

@@ -24,10 +24,23 @@ BYTE_ORDER_MARKS = (
 DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 BLANKS = re.compile(r"\s*")
+DEEPEST = 100
+"""Elements within elements; OpenDRIVE has about ten levels."""
+LONGEST = 600
+"""Characters of a sentence about a map: names in the file may be of any length."""
 
 
 class MapError(ValueError):
     """A map is missing or cannot be used; the message is one sentence for the user."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(one_line(sentence))
+
+
+def one_line(sentence: str) -> str:
+    """A sentence in one line of bounded length, whatever names it holds."""
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in sentence)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 def read(path: Path) -> bytes:
@@ -97,7 +110,9 @@ def _encoding(data: bytes) -> tuple[str, int]:
         if data.startswith("<".encode(encoding)):
             return encoding, 0
     declared = DECLARED.match(data[:400])
-    return (declared[1].decode("ascii").lower() if declared else "utf-8"), 0
+    encoding = declared[1].decode("ascii").lower() if declared else "utf-8"
+    # A declaration that can be read byte by byte is not in such an encoding, whatever it says.
+    return ("utf-8" if encoding.startswith(("utf-16", "utf_16", "utf16", "utf-32", "utf_32", "utf32")) else encoding), 0
 
 
 def parsed(text: str, name: str) -> tuple[Element, bool]:
@@ -112,6 +127,8 @@ def parsed(text: str, name: str) -> tuple[Element, bool]:
         root = ElementTree.fromstring(whole)
     except (ElementTree.ParseError, ValueError) as error:
         raise MapError(f"map {name!r} is not well-formed XML: {error}") from error
+    if _deeper(root, DEEPEST):
+        raise MapError(f"map {name!r} has elements within elements, more than {DEEPEST} deep")
     renamed = whole != text
     for element in root.iter():
         for key in [key for key in element.attrib if "}" in key]:
@@ -122,6 +139,16 @@ def parsed(text: str, name: str) -> tuple[Element, bool]:
     if root.tag != "OpenDRIVE":
         raise MapError(f"map {name!r} is no OpenDRIVE document: its root element is <{root.tag}>")
     return root, renamed
+
+
+def _deeper(root: Element, depth: int) -> bool:
+    """Whether elements lie more than ``depth`` levels below ``root``."""
+    level = [root]
+    for _ in range(depth):
+        level = [child for element in level for child in element]
+        if not level:
+            return False
+    return True
 
 
 def _start(text: str) -> int:
@@ -135,3 +162,14 @@ def _start(text: str) -> int:
 def _behind_blanks(text: str, at: int) -> int:
     found = BLANKS.match(text, at)
     return found.end() if found else at
+
+
+def plain(raw: str) -> str:
+    """A number as XML writes it: Python reads ``3_5`` and the digits of other scripts too, CARLA's parser does not.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not raw.isascii() or "_" in raw:
+        raise ValueError
+    return raw

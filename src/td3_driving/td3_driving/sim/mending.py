@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
 from td3_driving.sim.cubics import ZERO, Cubics, combined
-from td3_driving.sim.map_place import come_near, set_origin
+from td3_driving.sim.lane_references import drop_dangling
+from td3_driving.sim.map_place import call_back, come_near, set_origin
+from td3_driving.sim.map_text import one_line
 
 LEAST_TURN = 1e-7
 """A spiral whose curvature changes its heading by less is an arc [rad]: libcarla divides by the change."""
@@ -63,7 +65,7 @@ class Mended:
     def say(self, text: str, *roads: str | None) -> None:
         """Note a change, and the roads that it is about."""
         self.changed = True
-        self.notes.append(Note(text, tuple(int(road) for road in roads if road and _whole(road))))
+        self.notes.append(Note(one_line(text), tuple(int(road) for road in roads if road and _whole(road))))
 
 
 def mend(root: Element, move: bool = True) -> Mended:
@@ -75,6 +77,8 @@ def mend(root: Element, move: bool = True) -> Mended:
     made = Mended()
     _number(root, made)
     set_origin(root, made)
+    call_back(root, made)
+    drop_dangling(root, made)
     if move:
         come_near(root, made)
     for road in root.findall("road"):

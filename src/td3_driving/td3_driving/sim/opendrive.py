@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from td3_driving.sim.lane_links import LaneKey, forward, lane_pairs, without_direct_junctions
-from td3_driving.sim.map_text import MapError, decoded, parsed, read
+from td3_driving.sim.map_text import MapError, decoded, parsed, plain, read
 from td3_driving.sim.map_words import spell
 from td3_driving.sim.mending import Note, mend, repeated
 
@@ -97,6 +97,8 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
     roads = root.findall("road")
     if not roads:
         raise MapError(f"map {name!r} has no road")
+    for road in roads:
+        road.attrib.setdefault("id", "")
     _check_unique([road.get("id", "") for road in roads], name)
     _check_links(root, roads, name)
     for road in roads:
@@ -105,7 +107,10 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
     made = mend(root, move)
     spans = [span for road in root.findall("road") for span in _spans_of(road, name)]
     if not any(span.kind == "driving" for span in spans):
-        raise MapError(f"map {name!r} has no driving lane")
+        kinds = ", ".join(sorted({span.kind for span in spans})) or "none at all"
+        raise MapError(
+            f"map {name!r} has no driving lane; lanes of its roads, of {roads[0].get('id')} for one: {kinds}"
+        )
     pairs = lane_pairs(root, {span.key: span.forward for span in spans})
     if without_direct_junctions(root) or made.changed or renamed or respelt or foreign:
         text = ElementTree.tostring(root, encoding="unicode")
@@ -113,7 +118,7 @@ def document(data: bytes | str, name: str, move: bool = True) -> CheckedMap:
 
 
 def _check_road(road: ElementTree.Element, name: str) -> None:
-    road_id, length = road.get("id"), _finite(road, "length", name)
+    road_id, length = road.get("id"), _finite(road, "length", name, road)
     if not 0.0 < length <= MAX_ROAD:
         raise MapError(f"map {name!r}: road {road_id} has length {length} m, up to {MAX_ROAD:g} m are possible")
     _check_plan(road, name)
@@ -123,7 +128,7 @@ def _check_road(road: ElementTree.Element, name: str) -> None:
     sections = road.findall("lanes/laneSection")
     if not sections:
         raise MapError(f"map {name!r}: road {road_id} has no lane section")
-    starts = [_finite(section, "s", name) for section in sections]
+    starts = [_finite(section, "s", name, road) for section in sections]
     if starts != sorted(starts) or not 0.0 <= starts[0] <= starts[-1] < length:
         raise MapError(f"map {name!r}: the lane sections of road {road_id} start at {starts} on a length of {length} m")
     for section in sections:
@@ -178,10 +183,12 @@ def _check_bend(geometry: ElementTree.Element, road: ElementTree.Element, name: 
 
 def _check_places(root: ElementTree.Element, roads: list[ElementTree.Element], name: str) -> None:
     """No place is so far from the others that 32-bit floats cannot tell where a lane is."""
-    for place in root.iter("positionInertial"):
-        for key in ("x", "y", "z"):
-            if key in place.attrib:
-                _finite(place, key, name)
+    # Those outside of all roads are moved with the others.
+    for holder in (*roads, root):
+        for place in holder.iter("positionInertial"):
+            for key in ("x", "y", "z"):
+                if key in place.attrib:
+                    _finite(place, key, name, None if holder is root else holder)
     starts = [(geometry, road) for road in roads for geometry in road.findall("planView/geometry")]
     for key in ("x", "y"):
         values = [float(geometry.get(key, "0")) for geometry, _ in starts]
@@ -206,7 +213,7 @@ def _check_numbers(part: ElementTree.Element, road: ElementTree.Element, name: s
 def _check_numbering(section: ElementTree.Element, road_id: str | None, name: str) -> None:
     """Lanes count 1, 2 … to the left and -1, -2 … to the right of the one in the centre."""
     for side, sign in (("left", 1), ("right", -1)):
-        ids = sorted((_integer(lane, "id", name) for lane in section.findall(f"{side}/lane")), key=abs)
+        ids = sorted((_integer(lane, "id", name, road_id) for lane in section.findall(f"{side}/lane")), key=abs)
         if ids != [sign * number for number in range(1, len(ids) + 1)]:
             raise MapError(f"map {name!r}: the {side} lanes of road {road_id} have the ids {ids}")
     if len(section.findall("center/lane")) != 1:
@@ -229,12 +236,13 @@ def _check_links(root: ElementTree.Element, roads: list[ElementTree.Element], na
             if target not in known.get(kind, set()):
                 what = f"{kind} {target}, which is missing" if target else f"a {kind or 'thing'} without an id"
                 raise MapError(f"map {name!r}: road {road.get('id')} is linked to {what}")
-    for connection in root.findall("junction/connection"):
-        beyond = "linkedRoad" if "linkedRoad" in connection.attrib else "connectingRoad"
-        for key in ("incomingRoad", beyond):
-            if connection.get(key) not in road_ids:
-                named = f"road {connection.get(key)}, which is missing" if connection.get(key) else f"no {key}"
-                raise MapError(f"map {name!r}: a junction names {named}")
+    for junction in root.findall("junction"):
+        for connection in junction.findall("connection"):
+            beyond = "linkedRoad" if "linkedRoad" in connection.attrib else "connectingRoad"
+            for key in ("incomingRoad", beyond):
+                if connection.get(key) not in road_ids:
+                    named = f"road {connection.get(key)}, which is missing" if connection.get(key) else f"no {key}"
+                    raise MapError(f"map {name!r}: junction {junction.get('id')} names {named}")
 
 
 def _check_unique(ids: list[str], name: str) -> None:
@@ -243,33 +251,23 @@ def _check_unique(ids: list[str], name: str) -> None:
         raise MapError(f"map {name!r} has several roads with id {again[0]}")
 
 
-def _integer(element: ElementTree.Element, key: str, name: str) -> int:
+def _integer(element: ElementTree.Element, key: str, name: str, road_id: str | None = None) -> int:
     raw = element.get(key, "")
+    where = f"<{element.tag} {key}={raw!r}>" + (f" of road {road_id}" if road_id is not None else "")
     try:
-        value = int(_plain(raw))
+        value = int(plain(raw))
     except ValueError as error:
-        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is no whole number") from error
+        raise MapError(f"map {name!r}: {where} is no whole number") from error
     if abs(value) >= 2**31:
-        raise MapError(f"map {name!r}: <{element.tag} {key}={raw!r}> is too large")
+        raise MapError(f"map {name!r}: {where} is too large")
     return value
-
-
-def _plain(raw: str) -> str:
-    """A number as XML writes it: Python reads ``3_5`` and the digits of other scripts too, CARLA's parser does not.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not raw.isascii() or "_" in raw:
-        raise ValueError
-    return raw
 
 
 def _finite(element: ElementTree.Element, key: str, name: str, road: ElementTree.Element | None = None) -> float:
     raw = element.get(key, "")
     where = f"<{element.tag} {key}={raw!r}>" + (f" of road {road.get('id')}" if road is not None else "")
     try:
-        value = float(_plain(raw))
+        value = float(plain(raw))
     except ValueError as error:
         raise MapError(f"map {name!r}: {where} is no number") from error
     if not math.isfinite(value):

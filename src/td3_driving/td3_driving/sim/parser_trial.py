@@ -39,7 +39,7 @@ def readable(document: CheckedMap, name: str) -> CheckedMap:
     _strip(bare)
     text = ElementTree.tostring(bare, encoding="unicode")
     if _fault(text):
-        where = _culprit(bare, _alone)
+        where = _culprit(bare, _alone) or _culprit(bare, _with_links_of)
         raise MapError(f"map {name!r} cannot be read by CARLA's OpenDRIVE parser: {fault}{where}")
     where = _culprit(root, _with_signals_of)
     note = f"CARLA's OpenDRIVE parser cannot read its signals and objects ({fault}{where}); all are left out"
@@ -102,6 +102,16 @@ def _alone(root: Element, roads: list[str]) -> Element:
         road.set("junction", "-1")
         for link in road.findall("link"):
             link.clear()
+    return part
+
+
+def _with_links_of(root: Element, roads: list[str]) -> Element:
+    """The document with the links of the lanes of these roads alone."""
+    part = deepcopy(root)
+    for road in part.findall("road"):
+        if road.get("id") not in roads:
+            for links in road.findall("lanes/laneSection/*/lane/link"):
+                links.clear()
     return part
 
 

@@ -136,7 +136,9 @@ def random_route(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64
         if length >= wanted - 1e-6:
             return _sample(roads, lanes, start_s, goal_s)
     if best[0] < LEAST_LENGTH:
-        raise RouteError(f"map {roads.name!r} has no route of {LEAST_LENGTH:g} m")
+        road, _, number = max(roads.lanes, key=lambda lane: lane.length).key
+        longest = f"the longest lane is {number} of road {road}"
+        raise RouteError(f"map {roads.name!r} has no route of {LEAST_LENGTH:g} m; {longest}")
     return _sample(roads, best[1], best[2], best[3])
 
 

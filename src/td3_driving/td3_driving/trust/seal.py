@@ -4,8 +4,9 @@
 A sealed message ends with its MAC, four 32-bit words. They follow whatever alignment, so a serialisation in CDR (OMG
 DDS-XTYPES 1.3, section 7.4) puts them at the end and adds no padding behind them. The MAC is keyed BLAKE2b (RFC 7693)
 of all bytes before it, 16 bytes long. What the message is about, from actor and session to the last pixel, is in those
-bytes; the role of its topic goes into the hash beside them, so that no message passes for one of another topic, and
-the number of the start as its salt, so that none passes for one of a later start of the run.
+bytes; the role of its topic goes into the hash beside them, so that no message passes for one of another topic, the
+number of the start as its salt, so that none passes for one of a later start of the run, and before all bytes the name
+of a topic that each actor has for itself, so that none passes for one of another actor's world.
 """
 
 from __future__ import annotations
@@ -35,13 +36,17 @@ class Seal:
         token: of the run; ``None`` leaves messages unsigned and finds none genuine.
         role: up to 16 ASCII letters.
         start: number of the start of the run; 0 for seals that hold in all of them.
+        place: full name of the topic where each actor has one of its own, such as ``/actor_1/td3/frame``; else "".
     """
 
-    def __init__(self, token: bytes | None, role: str, start: int = 0) -> None:
+    def __init__(self, token: bytes | None, role: str, start: int = 0, place: str = "") -> None:
         person, salt = role.encode("ascii"), start.to_bytes(SALT_LENGTH, "little")
         self._keyed = (
             None if token is None else hashlib.blake2b(key=token, digest_size=MAC_LENGTH, person=person, salt=salt)
         )
+        if self._keyed is not None and place:
+            # A serialised message begins with a zero byte, which no name has: the two cannot run together.
+            self._keyed.update(place.encode())
 
     def sealed(self, data: bytes) -> bytes:
         """``data`` of an unsigned message with its MAC.

@@ -5,8 +5,16 @@ from __future__ import annotations
 
 import enum
 
+PROCESS = 12
+"""Bytes of a GUID that tell the process; the rest tells the publisher within it."""
 MOST = 64
 """Publishers of one topic that are remembered."""
+
+
+def process_of(guid: bytes | None) -> bytes:
+    """The process whose publisher has this GUID; empty where ROS 2 does not tell: for ``None`` and for zeros."""
+    process = (guid or b"")[:PROCESS]
+    return process if any(process) else b""
 
 
 class Whose(enum.Enum):

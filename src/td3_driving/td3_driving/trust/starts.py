@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from td3_driving.trust.seal import Belief, Seal
 from td3_driving.trust.token import Token
@@ -21,16 +21,22 @@ class Starts:
             folder knows the start; an actor on another machine lives through the next one.
         lasting: roles whose messages say themselves what they belong to; their seals hold in every start.
         number: the start to begin with, where it is later than that of the token.
+        places: role -> full name of its topic, for those that each actor has for itself.
 
     Attributes:
         number: the start that is believed.
     """
 
     def __init__(
-        self, token: Token | None, follows: bool = False, lasting: Collection[str] = (), number: int = 0
+        self,
+        token: Token | None,
+        follows: bool = False,
+        lasting: Collection[str] = (),
+        number: int = 0,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self._secret = None if token is None else token.secret
-        self._follows, self._lasting = follows, frozenset(lasting)
+        self._follows, self._lasting, self._places = follows, frozenset(lasting), dict(places or {})
         self.number = number if token is None else max(token.start, number)
         self._seals: dict[tuple[str, int], Seal] = {}
 
@@ -54,5 +60,5 @@ class Starts:
 
     def _of(self, role: str, number: int) -> Seal:
         if (role, number) not in self._seals:
-            self._seals[role, number] = Seal(self._secret, role, number)
+            self._seals[role, number] = Seal(self._secret, role, number, self._places.get(role, ""))
         return self._seals[role, number]

@@ -13,6 +13,8 @@ PATIENCE = 120.0
 
 It hears of the start from a learner that loads its memory first, and a link may be cut meanwhile.
 """
+TOPICS_OF_AN_ACTOR = 4
+"""Topics on which an actor's messages belong to one start: reward, episode, evaluation, refusals."""
 PROCESS = 12
 """Bytes of a GUID that the publishers of one process share."""
 
@@ -49,18 +51,29 @@ class Latecomers:
 
     A process that lived through the start sends such messages until it hears of it. A sender from which no message of
     this start follows repeats what it recorded: it is a stranger.
+
+    Args:
+        actors: of the run; as many may go over at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, actors: int = 1) -> None:
+        self._most = MOST_SENDERS + TOPICS_OF_AN_ACTOR * actors
         self._waiting: dict[tuple[str, bytes | None], tuple[float, int]] = {}
 
     def note(self, topic: str, sender: bytes | None, now: float) -> bool:
         """Count a message that came at ``now`` [s]; returns whether its sender is to be waited for."""
         since, count = self._waiting.get((topic, sender), (now, 0))
-        if not count and len(self._waiting) >= MOST_SENDERS:
+        if not count and len(self._waiting) >= self._most:
             return False
         self._waiting[topic, sender] = (since, count + 1)
         return True
+
+    def repeats(self, topic: str, sender: bytes | None) -> bool:
+        """Count a message that nobody has read, if its sender is waited for; returns whether it is."""
+        since, count = self._waiting.get((topic, sender), (0.0, 0))
+        if count:
+            self._waiting[topic, sender] = (since, count + 1)
+        return bool(count)
 
     def clear(self, topic: str, sender: bytes | None) -> None:
         """``sender`` has sent a message of this start, so its process has gone over; some topics are seldom written.

@@ -47,6 +47,8 @@ ROLES = {
     topics.FRAME: "frame",
 }
 """Topics whose messages are sealed, and what their seals say that they are."""
+OWN_TOPICS = (topics.FRAME,)
+"""Those of them that each actor has in its namespace."""
 LASTING = ("replay", "offer", "question", "frame")
 """Roles whose seals hold in every start of a run.
 
@@ -75,8 +77,6 @@ OPEN = (
     "security.open is true: this node believes unsigned messages of everybody who shares its ROS domain; "
     "use it on a network of your own alone"
 )
-
-
 PLACE = struct.Struct("<QQ")
 """What stands in the place of the MAC while a message is serialised."""
 
@@ -135,11 +135,11 @@ class Trust:
     """
 
     def __init__(self, node: Node, settings: Settings, run_directory: str, needed: bool = True, start: int = 0) -> None:
-        self._node = node
-        self._open = settings.security.open
+        self._node, self._open = node, settings.security.open
         self._token = find_token(Path(run_directory) if run_directory else None, os.environ)
-        self.starts = Starts(self._token, bool(os.environ.get(VARIABLE)), LASTING, start)
-        self.strangers, self._latecomers = Strangers(), Latecomers()
+        places = {ROLES[topic]: node.resolve_topic_name(topic) for topic in OWN_TOPICS}
+        self.starts = Starts(self._token, bool(os.environ.get(VARIABLE)), LASTING, start, places)
+        self.strangers, self._latecomers = Strangers(), Latecomers(settings.run.num_actors)
         self.sender: bytes | None = None
         self._timer: Timer | None = None
         self._named: dict[str, tuple[float, str]] = {}
@@ -201,11 +201,12 @@ class Trust:
         return subscription
 
     def _admits(self, topic: str, guid: bytes | None) -> bool:
-        """Whether a message of the publisher ``guid`` is read at all."""
-        if self._budget.exhausted(guid, time.monotonic()):
+        """Whether a message of the publisher ``guid`` is read at all; one that is waited for is no stranger yet."""
+        if not self._budget.exhausted(guid, time.monotonic()):
+            return True
+        if not self._latecomers.repeats(topic, guid):
             self.strangers.note(self._who(topic, guid))
-            return False
-        return True
+        return False
 
     def _read(self, role: str, data: bytes, kind: type[Any]) -> tuple[Belief, Any]:
         """What to believe of a message, and the message where it is believed, else ``None``."""

@@ -39,6 +39,8 @@ SENSED = (
     topics.FRAME,
 )
 """What a policy learns from, all from one simulator."""
+ASKED = (f"/{topics.RUN_QUESTION}",)
+"""Where several nodes of the same name may publish: machines that join at the same time."""
 MANUAL_NODES = ("/carla_manual_control", "/carla_manual_control_ego_vehicle")
 """CARLA's window for driving by hand, which stands beside many a bridge."""
 
@@ -53,14 +55,14 @@ def owners(actors: int, cameras: Sequence[str] = (), resetter: str = RESETTER) -
     """
     spaces = [""] if actors == 1 else [f"/actor_{index}" for index in range(actors)]
     policies = [f"{space}/policy" for space in spaces]
-    named: dict[str, Iterable[str] | None] = {
-        f"/{topic}": policies for topic in (topics.REPLAY, topics.REWARD, topics.EPISODE, topics.EVALUATION)
-    }
+    told = (topics.REPLAY, topics.REWARD, topics.EPISODE_START, topics.EPISODE, topics.EVALUATION)
+    named: dict[str, Iterable[str] | None] = {f"/{topic}": policies for topic in told}
     named[f"/{topics.REFUSALS}"] = [*policies, "/diagnostics"]
     learners = (topics.POLICY_WEIGHTS, topics.FROZEN_WEIGHTS, topics.LEARNER_STATUS)
     named |= {f"/{topic}": ["/learner"] for topic in learners}
     named[f"/{topics.GUARD}"] = ["/diagnostics"]
     named[f"/{topics.RUN_OFFER}"] = ["/registrar"]
+    named[f"/{topics.RUN_QUESTION}"] = ["/joiner"]
     for space in spaces:
         resetters = [f"{space}/{resetter}"] if resetter else []
         named[f"{space}/{topics.COMMAND}"] = [f"{space}/policy", *resetters]
@@ -107,7 +109,7 @@ class Census:
         self._node = node
         self._services = reset_services(actors)
         callers = {calls_of(service): [service.replace(topics.RESET_EPISODE, "policy")] for service in self._services}
-        self.writers = Writers(owners(actors, cameras, resetter) | dict.fromkeys(self._services) | callers)
+        self.writers = Writers(owners(actors, cameras, resetter) | dict.fromkeys(self._services) | callers, ASKED)
 
     def look(self, now: float) -> list[str]:
         """Look at wall time ``now`` [s]; returns a sentence for every publisher that is new and no owner."""

@@ -32,7 +32,7 @@ from td3_driving.driving.whole_frame import whole_frame
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.fast_wait import take_message
 from td3_driving.nodes.ros.sealed import Trust
-from td3_driving.nodes.ros.senders import full_name, info_of
+from td3_driving.nodes.ros.senders import full_name, info_of, sender_of
 from td3_driving.nodes.training.census import publishers
 from td3_driving.nodes.training.object_source import ObjectSource
 from td3_driving.nodes.training.sole_senders import SoleSenders
@@ -86,6 +86,7 @@ class FrameIntake:
 
     Attributes:
         subscriptions: the subscriptions to serve; a replacement is made in this same list.
+        sender: GUID of the publisher of the newest part; ``None`` where ROS 2 does not tell.
     """
 
     def __init__(
@@ -111,10 +112,10 @@ class FrameIntake:
         parts = (WHOLE,) if whole else (IMAGE, *more, ODOMETRY, *((OBJECTS,) if others else ()))
         self.sync = FrameParts(round(settings.simulator.fixed_delta * 1e9), parts)
         self._early: _Whole | None = None
+        self.sender: bytes | None = None
         self._collisions: list[int] = []
         self._crossings = 0
-        self._start_ns = 0
-        self._begun = False
+        self._start_ns, self._begun = 0, False
         self._lost_before = self._stale_before = 0
         self.driving = False
         self.last_at = time.monotonic()
@@ -177,9 +178,7 @@ class FrameIntake:
         """Begin an episode with the first frame at or after ``stamp_ns`` (simulated time)."""
         self._collisions.clear()
         self._crossings = 0
-        self._start_ns = stamp_ns
-        self._begun = False
-        self.driving = True
+        self._start_ns, self._begun, self.driving = stamp_ns, False, True
         self.last_at = time.monotonic()
         # The first frame may have overtaken the answer that announces it, and the simulator waits for its command.
         if self._early is not None:
@@ -231,7 +230,9 @@ class FrameIntake:
         return self._topics[part]
 
     def _counts(self, topic: str, info: Mapping[str, Any]) -> bool:
-        return self._senders is None or self._senders.takes(topic, info, self.driving)
+        counts = self._senders is None or self._senders.takes(topic, info, self.driving)
+        self.sender = sender_of(info) if counts else self.sender
+        return counts
 
     def _event_counts(self, topic: str, info: Mapping[str, Any]) -> bool:
         return self._senders is None or self._senders.takes_event(full_name(topic, self._space), info)

@@ -35,7 +35,7 @@ from td3_driving.nodes.training.only_evaluation import PARAMETERS
 from td3_driving.nodes.training.orders import Orders
 from td3_driving.nodes.training.other_writers import OtherWriters
 from td3_driving.nodes.training.policy_evaluation import make_evaluations, source_of
-from td3_driving.nodes.training.policy_outputs import PolicyOutputs
+from td3_driving.nodes.training.policy_outputs import PolicyOutputs, session_of
 from td3_driving.nodes.training.reset_calls import EpisodeStart, ResetCalls
 from td3_driving.nodes.training.sole_senders import SoleSenders
 from td3_driving.nodes.training.weights_intake import WeightsIntake
@@ -81,8 +81,7 @@ class PolicyNode(Node):
         prepare_to_act()
         self._action_source = source_of(self.settings, own)
         teacher = make_teacher(self.settings)
-        session = own["session"] or time.time_ns()
-        self._pilot = Pilot(self.settings, own["actor_id"], session, self._action_source.choose, teacher)
+        self._pilot = Pilot(self.settings, own["actor_id"], session_of(own), self._action_source.choose, teacher)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: TimeStep | None = None
         self._pending_collided = self._rolled_on = False
@@ -174,6 +173,7 @@ class PolicyNode(Node):
         self._pending = None
         self._waiting.end()
         action = self._pilot.act(time_step)
+        self._out.announce()
         self._out.command(to_command(action), time_step.vehicle.stamp_ns)
         self.house.answered = True
         self._pilot.prepare()
@@ -228,7 +228,7 @@ class PolicyNode(Node):
             self._evaluations.tour.start(start.route)
         else:
             self._pilot.start(start.route, start.scenario, start.seed)
-            self._out.start(self._pilot, start.route, start.stamp_ns, self._action_source.steps)
+            self._out.start(self._pilot, start, self._action_source.steps, lambda: self.frames.sender)
         self._waiting.end()
         self.frames.start(start.stamp_ns)
 

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from carla_msgs.msg import CarlaEgoVehicleControl
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -14,10 +20,20 @@ from td3_driving.driving import topics
 from td3_driving.driving.action import Command
 from td3_driving.driving.episode import EpisodeRecord
 from td3_driving.driving.pilot import Pilot, Scored
-from td3_driving.driving.route import Route
+from td3_driving.learning.ranks.divided_memory import folder_of
+from td3_driving.learning.replay_files import next_session
 from td3_driving.nodes.ros import conversions, qos
 from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.record_keeper import RecordKeeper
+from td3_driving.nodes.training.reset_calls import EpisodeStart as PreparedEpisode
+from td3_driving.trust.sources import PROCESS, process_of
+
+
+def session_of(own: Mapping[str, Any]) -> int:
+    """The session of a policy with the parameters ``own``: the one that it was given, else one of its own making."""
+    now, folder = time.time_ns(), Path(own["run_dir"])
+    memories = [folder_of(folder, 0), *folder.glob("rank_*/replay")] if own["run_dir"] else []
+    return int(own["session"]) or max([now, *(next_session(memory, own["actor_id"], now) for memory in memories)])
 
 
 class PolicyOutputs:
@@ -43,6 +59,7 @@ class PolicyOutputs:
         self._episode = trust.sealed_publisher(EpisodeSummary, topics.EPISODE, qos.EPISODE)
         self._control = node.create_publisher(CarlaEgoVehicleControl, topics.COMMAND, qos.BRIDGE)
         self._diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.DIAGNOSTICS)
+        self._announced: tuple[EpisodeStart, Callable[[], bytes | None]] | None = None
         self.record_keeper = RecordKeeper(node, (self._reward.plain, self._episode.plain) if learning else ())
 
     def command(self, command: Command, stamp_ns: int) -> None:
@@ -67,11 +84,28 @@ class PolicyOutputs:
         message.after_gap, message.mac = True, [0, 0, 0, 0]
         self._replay.publish(message)
 
-    def start(self, pilot: Pilot, route: Route, stamp_ns: int, session_steps: int) -> None:
-        """Publish the start of ``pilot``'s episode on ``route``; this session has ``session_steps`` steps."""
+    def start(
+        self, pilot: Pilot, start: PreparedEpisode, session_steps: int, sender: Callable[[], bytes | None]
+    ) -> None:
+        """Prepare the word that ``pilot``'s episode begins; :meth:`announce` sends it with the first command.
+
+        By then it is known whose frames the policy drives by.
+
+        Args:
+            session_steps: steps of this session.
+            sender: tells the GUID of the frames' publisher.
+        """
         assert pilot.record is not None
         steps = pilot.steps, session_steps
-        self._start.publish(conversions.start_message(pilot.record, route, stamp_ns, pilot.identity, steps))
+        message = conversions.start_message(pilot.record, start.route, start.stamp_ns, pilot.identity, steps)
+        self._announced = message, sender
+
+    def announce(self) -> None:
+        """Say that the training's episode begins, unless that was said; to be called before each of its commands."""
+        if self._announced is not None:
+            (message, sender), self._announced = self._announced, None
+            message.simulator = np.frombuffer(process_of(sender()).ljust(PROCESS, b"\0"), dtype=np.uint8)
+            self._start.publish(message)
 
     def episode(self, record: EpisodeRecord, last: Scored, total_steps: int, noise: float) -> None:
         """Publish a finished episode, its ``last`` step and the exploration noise in use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,9 +19,11 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.entry import RunEnd, leave, run, spin
 from td3_driving.nodes.ros.optional_messages import message
 from td3_driving.nodes.ros.parameters import load_settings
+from td3_driving.nodes.ros.senders import sender_of
 from td3_driving.runs.disk import reason
 from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import SettingsError
+from td3_driving.trust.sources import process_of
 
 LOOK = 1.0
 """Wall time between two checks of which nodes are still alive [s]."""
@@ -46,16 +48,17 @@ class RecorderNode(Node):
         for name, topic in topics:
             package, _, kind = topic.kind.split("/")
             profile = qos.RECORDER_LATCHED if topic.latched else qos.RECORDER
-            self.create_subscription(message(package, kind), name, self._writer(name), profile, raw=True)
+            self.create_subscription(message(package, kind), name, self._writer(name, topic.told), profile, raw=True)
         self._policies_seen = False
         self._alone = 0
         self.create_timer(LOOK, self._look)
         self.get_logger().info(f"recording {len(topics)} topics into {folder}")
 
-    def _writer(self, name: str) -> Callable[[Any], None]:
-        def write(data: Any) -> None:
+    def _writer(self, name: str, told: bool) -> Callable[[Any, Mapping[str, Any]], None]:
+        def write(data: Any, info: Mapping[str, Any]) -> None:
+            process = process_of(sender_of(info)) if told else None
             try:
-                self._bag.write(name, time.time_ns(), bytes(data))
+                self._bag.write(name, time.time_ns(), bytes(data), process)
             except OSError as error:
                 raise RunEnd(1, f"the bag ends here, it cannot be written: {reason(error)}") from error
 

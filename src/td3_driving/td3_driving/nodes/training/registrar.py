@@ -88,7 +88,7 @@ class RegistrarNode(Node):
         """
         records = self._roll.records
         free = {name: name not in unheard and self._roll.free(name, now) for name in self._names}
-        places = [(free[name], records[name].session, records[name].done * free[name]) for name in self._names]
+        places = [(free[name], self._newest_session(name), records[name].done * free[name]) for name in self._names]
         if self._roll.begun_at is None or (places == self._offered and not self._questions):
             return
         self._offered = places
@@ -107,6 +107,10 @@ class RegistrarNode(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         self._offer.publish(message)
         self._questions.clear()
+
+    def _newest_session(self, name: str) -> int:
+        """The greatest session of an actor that the run has heard of, be it by its steps or by its word alone."""
+        return max(self._roll.records[name].session, self._attendance.newest_session(name))
 
     def _look(self) -> None:
         """Say who came and left; end with the run.

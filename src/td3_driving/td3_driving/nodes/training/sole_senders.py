@@ -11,10 +11,7 @@ from rclpy.node import Node
 from td3_driving.nodes.ros.senders import sender_of
 from td3_driving.nodes.training.census import publishers
 from td3_driving.nodes.training.intruders import Intruders
-from td3_driving.trust.sources import TopicSource, Whose
-
-PROCESS = 12
-"""Bytes of a GUID that tell the process; the rest tells the publisher within it."""
+from td3_driving.trust.sources import PROCESS, TopicSource, Whose
 
 
 class SoleSenders:
