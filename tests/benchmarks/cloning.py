@@ -45,6 +45,11 @@ def clone_trainer(settings: Settings, directory: Path, state_dim: int) -> Traine
     return Trainer(settings, directory, state_dim, Cloning)
 
 
+def teacher_of(settings: Settings) -> str:
+    """Who shows: the profile's teacher, ``idm`` for a profile without one."""
+    return "idm" if settings.learning.teacher == "none" else settings.learning.teacher
+
+
 def cloning_settings(settings: Settings, contender: str, tuning: str) -> Settings:
     """The settings of ``cloning`` or ``dagger``: the teacher shows every step, and drives all or the first of them.
 
@@ -52,7 +57,7 @@ def cloning_settings(settings: Settings, contender: str, tuning: str) -> Setting
         tuning: ``own`` takes :data:`OWN_RATE` and one update a step.
     """
     learning, pacing, exploration = settings.learning, settings.pacing, settings.exploration
-    learning = replace(learning, teacher="idm")
+    learning = replace(learning, teacher=teacher_of(settings))
     if contender == "cloning":
         exploration = replace(exploration, random_steps=settings.run.steps)
     if tuning == "own":

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from cloning import teacher_of
 from course import Course
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
@@ -222,7 +223,7 @@ def tuned(settings: Settings, tuning: str) -> Settings:
         exploration = replace(exploration, random_steps=0)
         form = "nature" if settings.observation.frame_height >= NATURE_ROWS else network.encoder
         network = replace(network, encoder=form, features=LIBRARY_FEATURES)
-    learning = replace(learning, teacher="idm" if tuning == "shown" else "none")
+    learning = replace(learning, teacher=teacher_of(settings) if tuning == "shown" else "none")
     return replace(settings, exploration=exploration, network=network, learning=learning)
 
 

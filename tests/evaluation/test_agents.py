@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from td3_driving.driving.drivers import IdmDriver, LaneKeeper, Neighbours, Situation
+from td3_driving.driving.drivers import IdmDriver, LaneKeeper, Neighbours, Situation, reference_driver
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import state_dim
@@ -50,6 +50,15 @@ def test_idm_by_hand() -> None:
     """At 8 m/s behind a standing car with 25.71 m between the bumpers: s* = 2 + 11.2 + 64 / (2 sqrt 3) = 31.675 m,
     so 1.5 (1 - 1 - (31.675 / 25.71)^2) = -2.277 m/s^2, and the pedal adds what resists anyway."""
     assert idm(x=[30.5], y=[0.0], speed=[0.0]) == pytest.approx((-2.277 + 0.15) / 8.8, abs=1e-3)
+
+
+@pytest.mark.parametrize(("x", "wanted"), [(30.5, -0.895), (14.5, -6.274)])
+def test_brisk_brakes_late_by_hand(x: float, wanted: float) -> None:
+    """At 8 m/s s* = 2.5 + 4 + 64 / (2 sqrt 18) = 14.042 m. With 25.71 m between the bumpers it wants
+    -3 (14.042 / 25.71)^2 = -0.895 m/s^2, with 9.71 m -6.274."""
+    case = situation(8.0, x=[x], y=[0.0], speed=[0.0])
+    pedal = float(reference_driver("brisk").make(8.0, 0.05, 0).act(case)[1])
+    assert pedal == pytest.approx((wanted + 0.15) / 8.8, abs=1e-3)
 
 
 def test_idm_holds_the_desired_speed_alone_and_starts_from_rest() -> None:

@@ -55,7 +55,9 @@ def test_every_driver_of_the_registry_teaches_chooses_and_is_evaluated(name: str
 
 def test_who_is_not_there_is_named_with_those_who_are() -> None:
     for ask in (lambda: from_flat({"learning.teacher": "nobody"}), lambda: make_action_source(Settings(), "nobody", 0)):
-        with pytest.raises(SettingsError, match=r"'nobody' is not one of .*lane_keeper, idm, random, parked, off_road"):
+        with pytest.raises(
+            SettingsError, match=r"'nobody' is not one of .*lane_keeper, idm, brisk, random, parked, off_road"
+        ):
             ask()
     with pytest.raises(SettingsError, match=r"learning\.teacher: 'math:pi' lacks make, meaning, needs_others"):
         from_flat({"learning.teacher": "math:pi"})

@@ -44,7 +44,7 @@ __all__ = [
     "from_flat",
 ]
 
-DRIVERS = ("lane_keeper", "idm", "random", "parked", "off_road")
+DRIVERS = ("lane_keeper", "idm", "brisk", "random", "parked", "off_road")
 """Reference drivers that have a name; :mod:`td3_driving.driving.drivers` makes them."""
 ALGORITHMS = ("td3", "ddpg", "sac")
 """Update rules that have a name; :mod:`td3_driving.learning.algorithms` has their classes."""
