@@ -2,6 +2,7 @@
 """Road networks drawn from seeds: whole, different from each other, and fit to drive on."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,16 @@ from td3_driving.sim.collision import overlaps
 from td3_driving.sim.maps.document import Arm, Document, Style, cubic
 from td3_driving.sim.maps.drawn import LANE_BOUNDS, drawn_network
 from td3_driving.sim.rehearsal import drive_episode
-from td3_driving.sim.roads import MOST_NETWORKS, MapError, RoadMap, drawn_seeds, load_map, map_names
+from td3_driving.sim.roads import (
+    MOST_NETWORKS,
+    MapError,
+    RoadMap,
+    drawn_seeds,
+    load_map,
+    map_choices,
+    map_of_episode,
+    map_path,
+)
 from td3_driving.sim.world import World
 
 SEEDS = range(10)
@@ -159,8 +169,8 @@ def test_names() -> None:
     assert drawn_seeds("drawn") == range(1)
     assert drawn_seeds("drawn:7") == range(7, 8)
     assert drawn_seeds("drawn:3-5") == range(3, 6)
-    assert map_names("town") == ["town"]
-    assert map_names("drawn:3-5") == ["drawn:3", "drawn:4", "drawn:5"]
+    assert map_choices("town") == [["town"]]
+    assert map_choices("drawn:3-5") == [["drawn:3", "drawn:4", "drawn:5"]]
     for wrong in ("drawn:", "drawn:x", "drawn:-1", "drawn:5-3", f"drawn:0-{MOST_NETWORKS}", "drawn:1234567890"):
         with pytest.raises(MapError, match=r"is not of the form drawn:SEED"):
             load_map(wrong)
@@ -180,3 +190,29 @@ def test_each_episode_of_several_networks_takes_one_by_its_seed() -> None:
     single = World(from_flat({"simulator.map": "drawn:4", "simulator.vehicles": 5}).simulator, 0)
     assert np.array_equal(world.reset(0, 4), single.reset(0, 4)), "the route is that of the network by itself"
     assert np.array_equal(world.tick().vehicles.x, single.tick().vehicles.x)
+
+
+def test_parts_share_the_episodes_equally_and_their_maps_share_the_part() -> None:
+    choices = map_choices("town + drawn:3-5+curves")
+    assert choices == [["town"], ["drawn:3", "drawn:4", "drawn:5"], ["curves"]]
+    drawn = [map_of_episode(choices, seed) for seed in range(18)]
+    assert drawn.count("town") == drawn.count("curves") == 6
+    assert {drawn.count(f"drawn:{seed}") for seed in (3, 4, 5)} == {2}
+    with pytest.raises(MapError, match=r"'town\+\+curves' has an empty part"):
+        map_choices("town++curves")
+
+
+def test_a_path_with_a_plus_is_one_map(tmp_path: Path) -> None:
+    path = tmp_path / "a+b.xodr"
+    path.write_bytes(map_path("straight").read_bytes())
+    assert map_choices(str(path)) == [[str(path)]]
+    assert load_map(str(path)).lanes
+
+
+def test_a_world_of_two_parts_drives_both() -> None:
+    world = World(from_flat({"simulator.map": "curves+drawn:3", "simulator.vehicles": 0}).simulator, 0)
+    names = []
+    for seed in range(4):
+        world.reset(0, seed)
+        names.append(world.roads.name)
+    assert names == ["curves", "drawn_3", "curves", "drawn_3"]

@@ -15,7 +15,7 @@ class SimulatorSettings(Bounded):
     map: str = text(
         "curves",
         "road network: straight, curves, town, roundabout, the path of an OpenDRIVE file; or drawn from a seed: "
-        "drawn:7, or drawn:0-9 for ten, of which each episode takes one",
+        "drawn:7, or drawn:0-9 for ten, of which each episode takes one; parts joined by + share the episodes equally",
     )
     route: str = text("auto", "auto (drawn from the seed) or 'x y x y': start and goal, as the map's file counts [m]")
     scenario: int = number(0, 0, 3, "traffic: 0, 1, 2 = 20, 50, 100 vehicles; 3 = practice, see docs/worlds.md")

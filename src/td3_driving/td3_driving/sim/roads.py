@@ -41,14 +41,29 @@ def drawn_seeds(name: str) -> range | None:
     return range(first, last + 1)
 
 
-def map_names(name: str) -> list[str]:
-    """The maps that the setting ``simulator.map`` stands for: one, or each of the drawn ones.
+def map_choices(name: str) -> list[list[str]]:
+    """The maps that the setting ``simulator.map`` stands for, by the parts that ``+`` joins.
+
+    A part is one map, or each of the drawn ones that it names. A file whose path holds a ``+`` is one map.
 
     Raises:
-        MapError: see :func:`drawn_seeds`.
+        MapError: a part is empty, or see :func:`drawn_seeds`.
     """
-    seeds = drawn_seeds(name)
-    return [name] if seeds is None else [f"drawn:{seed}" for seed in seeds]
+    parts = [name] if map_path(name).exists() else [part.strip() for part in name.split("+")]
+    if not all(parts):
+        raise MapError(f"map {name!r} has an empty part; parts are joined as in town+drawn:0-39")
+    return [_names(part) for part in parts]
+
+
+def _names(part: str) -> list[str]:
+    seeds = drawn_seeds(part)
+    return [part] if seeds is None else [f"drawn:{seed}" for seed in seeds]
+
+
+def map_of_episode(choices: list[list[str]], seed: int) -> str:
+    """The map of the episode with this seed: every part has the same share of the episodes, every map of it too."""
+    part = choices[seed % len(choices)]
+    return part[seed // len(choices) % len(part)]
 
 
 def map_path(name_or_path: str) -> Path:
@@ -61,19 +76,22 @@ def map_path(name_or_path: str) -> Path:
 def load_map(name_or_path: str, move: bool = True) -> RoadMap:
     """Load ``straight``, ``curves``, ``town``, ``roundabout``, ``drawn:SEED``, or any OpenDRIVE file by its path.
 
+    Of a setting that stands for several it is the first.
+
     Args:
         move: whether a map far from the origin is moved near it.
 
     Raises:
         MapError: the file is missing, broken, or has no lane to drive on.
     """
-    seeds = drawn_seeds(name_or_path)
+    first = map_choices(name_or_path)[0][0]
+    seeds = drawn_seeds(first)
     if seeds is not None:
         name = f"drawn_{seeds[0]}"
         return build(document(drawn_network(seeds[0]), f"{name}.xodr"), name)
-    path = map_path(name_or_path)
+    path = map_path(first)
     data = read(path)
-    if name_or_path in OWN_MAPS:
+    if first in OWN_MAPS:
         return build(document(data, path.name), path.stem)
     return load_foreign(data, path.name, path.stem, move)
 

@@ -20,7 +20,7 @@ from td3_driving.sim.frame import Collision, Vehicles, WorldFrame, joined, stamp
 from td3_driving.sim.lane_invasion import REACH, LaneInvasion
 from td3_driving.sim.parked import Parked
 from td3_driving.sim.road_map import LEVEL
-from td3_driving.sim.roads import RoadMap, load_map, map_names
+from td3_driving.sim.roads import RoadMap, load_map, map_choices, map_of_episode
 from td3_driving.sim.routes import plan_route, route_between
 from td3_driving.sim.scenarios import scenario_of
 from td3_driving.sim.spawning import OnRoute
@@ -72,7 +72,7 @@ class World:
 
     def __init__(self, settings: SimulatorSettings, seed: int) -> None:
         self.settings = settings
-        self._maps = map_names(settings.map)
+        self._maps = map_choices(settings.map)
         self._grounds: dict[str, Ground] = {}
         self._ground = self._ground_of(seed)
         self.parameters = CarParameters()
@@ -102,7 +102,7 @@ class World:
 
     def _ground_of(self, seed: int) -> Ground:
         """The network of the episode with this seed; each is made when it is first asked for, and kept."""
-        name = self._maps[seed % len(self._maps)]
+        name = map_of_episode(self._maps, seed)
         if name not in self._grounds:
             self._grounds[name] = Ground.of(load_map(name), self.settings)
         return self._grounds[name]

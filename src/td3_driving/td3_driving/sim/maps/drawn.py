@@ -28,13 +28,19 @@ BULGE, SKEW = 0.13, 0.35
 """How far a street's middle lies beside the line between its ends, as a share of it, and how far it is turned [rad]."""
 LEAST_RADIUS = 25.0
 """Least radius of the bends of a street [m]."""
+BARE = ("none", "standard")
 STYLES = (
     Style(),
     Style(middle=("solid", "yellow")),
     Style(middle=("broken", "white")),
     Style(middle=("broken", "white"), beside="shoulder", beside_width=1.2),
-    Style(edge=("none", "standard"), beside_width=1.8),
+    Style(edge=BARE),
+    Style(edge=BARE, beside_width=1.8),
+    Style(edge=BARE, middle=("solid", "yellow")),
+    Style(edge=BARE, middle=("broken", "white"), beside_width=3.0),
 )
+"""Half of them have no line at the edge, as the streets of CARLA's Town01 and Town02: who has always seen that line
+takes the kerb for it and drives beside the middle of the lane."""
 
 Node = tuple[int, int]
 """Column and row."""
