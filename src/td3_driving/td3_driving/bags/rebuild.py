@@ -24,7 +24,7 @@ from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import neighbours_of, without
-from td3_driving.driving.observation import Observation, ObservationError, camera_frame, undistorted
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame
 from td3_driving.driving.pilot import Pilot, TimeStep
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.route import Route, RouteError
@@ -69,10 +69,7 @@ class Rebuilder:
         """Take a camera image that ``process`` sent; return the steps that are now certain."""
         # The policy could not use this image either: the frame stays incomplete.
         with suppress(ObservationError):
-            image, encoding = picture(message)
-            camera = self._settings.simulator
-            image = undistorted(image, camera.camera_width, camera.camera_height)
-            frame = camera_frame(image, encoding, self._settings.observation)
+            frame = camera_frame(*picture(message), self._settings.observation)
             return self._add(process, nanoseconds(message.header.stamp), "frame", frame)
         return []
 
