@@ -16,6 +16,7 @@ from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
 from td3_driving.processes.refusals import refuse
+from td3_driving.processes.typed import pasted
 from td3_driving.runs import run_folder
 from td3_driving.settings import Settings, SettingsError
 
@@ -69,7 +70,8 @@ def _report(replayed: Replayed, asked: argparse.Namespace) -> int:
     if learner is not None:
         good.append(_compare_memory(memory.sampleable, digest, learner))
     if asked.into:
-        print(f"run       {asked.into} is filled; go on with: td3-driving train --resume --run {asked.into}")
+        go_on = pasted("td3-driving", "train", "--resume", "--run", asked.into, "--steps")
+        print(f"run       {asked.into} is filled; go on with: {go_on} STEPS")
     return 0 if all(good) else DIFFERENT
 
 
