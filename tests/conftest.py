@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from td3_driving.processes.typed import PREFIX
 from td3_driving.settings import Settings
 
 from .shared import tiny
@@ -26,6 +27,7 @@ def pytest_configure() -> None:
 
     A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that.
     """
+    os.environ.pop(PREFIX, None)  # Commands that are printed begin with the program itself.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("untimed", deadline=None)

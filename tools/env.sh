@@ -8,4 +8,6 @@ if [[ ! -f $root/.venv/bin/activate || ! -f $root/install/setup.bash ]]; then
 fi
 source "$root/.venv/bin/activate"
 source "$root/install/setup.bash"
+# Commands that are printed for a person to type begin with this.
+export TD3_DRIVING_PREFIX=${BASH_SOURCE[0]}
 exec "$@"

@@ -164,7 +164,7 @@ def test_foreign_and_missing_bags_are_one_sentence(tmp_path: Path, capsys: pytes
         message = store.types["std_msgs/msg/String"](data="x")
         writer.write(connection, 0, store.serialize_cdr(message, "std_msgs/msg/String"))
     (tmp_path / "empty").mkdir()
-    for name, reason in (("foreign", "no configuration"), ("empty", "no metadata.yaml"), ("nowhere", "not the folder")):
+    for name, reason in (("foreign", "no configuration"), ("empty", "holds no bag"), ("nowhere", "does not exist")):
         assert main([str(tmp_path / name)]) == 2
         said = capsys.readouterr().err
         assert (reason in said, said.startswith("error: "), said.count("\n")) == (True, True, 1)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tools.reference.parsers import make_targets
 
-from .blocks import GUIDES, ROOT, Command, commands, key, section
+from .blocks import GUIDES, ROOT, Command, blocks, commands, key, section
 from .command_checks import Wrong, check
 
 COMMANDS = [command for page in GUIDES for command in commands(page)]
@@ -84,6 +85,7 @@ RUN_BY = {
     "td3_driving": ("tests/doctor/test_wheel.py", "tag_table"),
     "td3-driving enclaves": ("tests/trust/test_keystore.py", "main("),
     "td3-driving view": ("tests/launching/test_view.py", "view.main"),
+    "td3-driving simulator": ("tests/launching/test_simulator_command.py", "simulator.main"),
     "tools": ("tests/docs/test_site.py", "tools.reference"),
 }
 """Where a command is run that no tutorial runs: a file, and what stands in it."""
@@ -91,6 +93,30 @@ ROS = ("ros2", "source")
 """The name of these alone says that they need ROS 2."""
 NEED = re.compile(r"CARLA|GPU|vehicle|minute|hour|Docker|an environment of its own|remove|by hand|of yours|renew|mends")
 """What the text around a command says if nothing runs it."""
+
+
+SHELL = re.compile(r"`tools/env\.sh bash`|environment of (its own|yours)|Install it")
+"""Where a page says in which shell its commands are found without ``tools/env.sh``."""
+OWN = re.compile(r"([A-Z_0-9]+=\S+ )*(td3-driving|td3-doctor|python3?|pip) ")
+"""How a command begins that an ordinary shell does not find."""
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in GUIDES if page.parent.name != "tutorials"], ids=lambda page: page.stem
+)
+def test_commands_of_a_block_are_found_by_the_shell_that_the_page_names(page: Path) -> None:
+    """Tutorials say it on top and are carried out."""
+    text = page.read_text(encoding="utf-8")
+    bare = [line for block in blocks(page) if block.language != "python" for line in block.code.splitlines()]
+    bare = [line for line in bare if OWN.match(line.removeprefix("$ "))]
+    assert not bare or SHELL.search(text), f"which shell finds {bare[0]!r}?"
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_every_setting_has_a_set_of_its_own(page: Path) -> None:
+    """``--set a.b=1 c.d=2`` is refused as an unknown argument."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"--set\s+[a-z_]+\.[a-z_]+=[^\s'`]+\s+[a-z_]+\.[a-z_]+=", text)
 
 
 CARRIED_OUT = {key(command.text) for command in COMMANDS if command.carried_out}

@@ -12,10 +12,12 @@ from td3_driving.driving.observation import (
     ENCODINGS,
     FrameStack,
     ObservationError,
+    ShapeError,
     camera_frame,
     decode_image,
     frame_shape,
     stack_shape,
+    undistorted,
 )
 from td3_driving.settings import ObservationSettings, Settings, SettingsError, from_flat
 
@@ -35,6 +37,20 @@ def test_grey_is_the_luma_of_the_colour_whatever_its_order() -> None:
         frame = camera_frame(image, encoding, SMALL)
         assert frame.shape == (36, 48) and frame.dtype == np.uint8
         assert abs(int(frame[0, 0]) - luma) <= 1 and frame.min() == frame.max()
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "fits"),
+    [(256, 144, True), (1920, 1080, True), (64, 36, True), (1280, 721, True), (640, 480, False), (144, 256, False)],
+)
+def test_an_image_of_another_shape_would_be_stretched(columns: int, rows: int, fits: bool) -> None:
+    """The ratio of width to height may be 2 % away from that of 256x144."""
+    image = np.zeros((rows, columns, 4), dtype=np.uint8)
+    if fits:
+        assert undistorted(image, 256, 144) is image
+        return
+    with pytest.raises(ShapeError, match=f"a camera image of {columns}x{rows} has not the shape of 256x144"):
+        undistorted(image, 256, 144)
 
 
 def test_a_pixel_of_the_frame_is_the_mean_of_its_area() -> None:

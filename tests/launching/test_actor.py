@@ -125,9 +125,19 @@ def test_settings_of_the_machine_alone_are_taken(tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     token = tmp_path / "token"
     for content, mode, words, sentence in (
-        (None, 0, [], f"error: token {token} cannot be read: No such file or directory\n"),
-        ("ab" * 32, 0o644, [], f"error: token {token} has mode 644, so others may know it; needed is 600\n"),
-        ("ab", 0o600, [], f"error: token {token} does not hold 64 hexadecimal digits and a number of starts\n"),
+        (None, 0, [], f"error: the token file {token} cannot be read: No such file or directory\n"),
+        (
+            "ab" * 32,
+            0o644,
+            [],
+            f"error: the token file {token} has mode 644, so others may know it: chmod 600 {token}\n",
+        ),
+        (
+            "ab",
+            0o600,
+            [],
+            f"error: the token file {token} does not hold 64 hexadecimal digits and a number of starts\n",
+        ),
         ("ab" * 32, 0o600, ["--learner", "127.0.0.1:1"], "error: --learner 127.0.0.1:1: port '1' is outside 11811"),
     ):
         if content is not None:

@@ -23,6 +23,7 @@ from td3_driving.launching.child import MODULES
 from td3_driving.launching.course import End
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.launching.prepare import Prepared, RunRequest, blind_note, how_to_listen, prepare, resolve
+from td3_driving.processes.typed import PREFIX, pasted
 from td3_driving.trust.token import read_token
 
 from ..shared.patience import HANG
@@ -234,6 +235,12 @@ def test_node_without_its_module_is_told_in_one_sentence() -> None:
 
 @pytest.mark.parametrize("name", ["runs/first", "a b", "it's", 'say "x"', "$HOME", "größe 日本", "100%", "a\nb"])
 def test_a_printed_command_can_be_typed_whatever_the_folder_is_called(name: str) -> None:
-    line = train.pasted("tensorboard", "--logdir", Path(name))
+    line = pasted("tensorboard", "--logdir", Path(name))
     assert shlex.split(line) == ["tensorboard", "--logdir", name]
-    assert train.pasted("td3-driving", "doctor", Path("/runs/first")) == "td3-driving doctor /runs/first"
+    assert pasted("td3-driving", "doctor", Path("/runs/first")) == "td3-driving doctor /runs/first"
+
+
+def test_printed_commands_begin_as_those_of_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who typed ``make train`` has no ``td3-driving`` in the shell."""
+    monkeypatch.setenv(PREFIX, "tools/env.sh")
+    assert pasted("tensorboard", "--logdir", "runs/first") == "tools/env.sh tensorboard --logdir runs/first"

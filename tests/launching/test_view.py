@@ -99,3 +99,5 @@ def test_the_bag_of_a_run_is_found(tmp_path: Path) -> None:
         os.utime(tmp_path / name / "metadata.yaml", (1e9 - age, 1e9 - age))
     assert view.bag_of(tmp_path) == tmp_path / "bag_1"
     assert view.bag_of(tmp_path / "bag") == tmp_path / "bag"
+    with pytest.raises(ValueError, match="does not exist"):
+        view.bag_of(tmp_path / "nothing")

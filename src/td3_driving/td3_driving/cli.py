@@ -20,6 +20,7 @@ COMMANDS = {
     "replay": ("td3_driving.bags.cli", "rebuild the steps of a recorded run, as its learner got them"),
     "evaluate": ("td3_driving.launching.evaluate", "drive fixed routes with policies and reference drivers"),
     "carla-server": ("td3_driving.carla_server.cli", "stand in for a CARLA server, for scripts and CI without a GPU"),
+    "simulator": ("td3_driving.launching.simulator", "run the embedded simulator alone, say in a vehicle's place"),
     "view": ("td3_driving.launching.view", "show a recorded run or drive on a live page in the browser"),
     "map": ("td3_driving.sim.map_cli", "say whether an OpenDRIVE file can be driven on, and draw it"),
     "conformance": ("td3_driving.nodes.conformance.command", "check a running simulator against the CARLA bridge"),

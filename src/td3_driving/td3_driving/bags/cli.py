@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from td3_driving.bags.digest import memory_digest
-from td3_driving.bags.reading import Bag, BagError
+from td3_driving.bags.reading import Bag, BagError, bag_of
 from td3_driving.bags.replaying import Comparison, Replayed, replay
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
 from td3_driving.processes.refusals import refuse
+from td3_driving.processes.typed import pasted
 from td3_driving.runs import run_folder
 from td3_driving.settings import Settings, SettingsError
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(arguments)
     try:
+        asked.bag = bag_of(asked.bag)
         with Bag(asked.bag) as bag, ExitStack() as held:
             settings = bag.settings()
             replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
@@ -69,7 +71,8 @@ def _report(replayed: Replayed, asked: argparse.Namespace) -> int:
     if learner is not None:
         good.append(_compare_memory(memory.sampleable, digest, learner))
     if asked.into:
-        print(f"run       {asked.into} is filled; go on with: td3-driving train --resume --run {asked.into}")
+        go_on = pasted("td3-driving", "train", "--resume", "--run", asked.into, "--steps")
+        print(f"run       {asked.into} is filled; go on with: {go_on} STEPS")
     return 0 if all(good) else DIFFERENT
 
 
@@ -113,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Rebuild the steps of a recorded run, compare them with what its learner got, fill a memory.",
     )
     add = parser.add_argument
-    add("bag", type=Path, help="folder of the bag; a run with --record leaves it in RUN/bag")
+    add("bag", type=Path, metavar="BAG_OR_RUN", help="folder of a bag, or of a run with one (--record)")
     add("--into", default="", metavar="RUN", help="make a run with these steps in its replay memory, to train on")
     add("--against", default="", metavar="RUN", help="run whose replay memory to compare with (where the bag lies)")
     add("--strict", action="store_true", help="fail also when the bag lacks frames, so that a step is not rebuilt")

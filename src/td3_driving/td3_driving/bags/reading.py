@@ -67,8 +67,7 @@ class Bag:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not (path / "metadata.yaml").is_file():
-            hint = f"; did you mean {path / 'bag'}?" if (path / "bag" / "metadata.yaml").is_file() else ""
-            raise BagError(f"{path} is not the folder of a bag: it holds no metadata.yaml{hint}")
+            raise BagError(f"{path} is not the folder of a bag: it holds no metadata.yaml")
         try:
             self._reader = AnyReader([path])
             self._reader.open()
@@ -165,6 +164,22 @@ class Bag:
                 )
             found.append(entry)
         return found
+
+
+def bag_of(recording: Path) -> Path:
+    """The folder of a bag: ``recording`` itself, or the newest one in it if it is a run folder.
+
+    Raises:
+        BagError: there is none.
+    """
+    if (recording / "metadata.yaml").is_file():
+        return recording
+    bags = sorted(recording.glob("bag*/metadata.yaml"), key=lambda path: path.stat().st_mtime)
+    if bags:
+        return bags[-1].parent
+    if not recording.exists():
+        raise BagError(f"{recording} does not exist")
+    raise BagError(f"{recording} holds no bag: record the run with --record, or name the folder of a bag")
 
 
 def _split(topic: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from td3_driving.deploy.contract import Contract, first_difference
 from td3_driving.deploy.runtime import InferenceError, Loaded
 from td3_driving.driving.action import FULL_STOP, Command, to_command
 from td3_driving.driving.episode import GOAL_DISTANCE
-from td3_driving.driving.observation import Observation, ObservationError, camera_frame
+from td3_driving.driving.observation import Observation, ObservationError, camera_frame, undistorted
 from td3_driving.driving.pilot import ObservationBuilder, TimeStep
 from td3_driving.driving.route import Route
 from td3_driving.driving.vehicle_state import VehicleState
@@ -25,8 +25,6 @@ GAP = 0.5
 """Time without a frame after which the stack of frames is dropped [s]."""
 TRIAL = 100
 """Frames after a swap during which the earlier bundle is kept as fallback."""
-RATIO_TOLERANCE = 0.02
-"""Relative difference that the shape of the camera image may have from that in training."""
 STOP_ACTION = np.array([0.0, -1.0], dtype=np.float32)
 
 
@@ -112,14 +110,11 @@ class DeployedDriver:
         """The frame of a camera image (rows, columns[, channels]).
 
         Raises:
-            ObservationError: its shape is not that of the camera in training, so it would be distorted.
+            ShapeError: its shape is not that of the camera in training, so it would be distorted.
         """
         begin = self._clock()
         width, height, _ = self.contract.camera
-        rows, columns = image.shape[:2]
-        if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
-            raise ObservationError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
-        frame = camera_frame(image, encoding, self.contract.observation)
+        frame = camera_frame(undistorted(image, width, height), encoding, self.contract.observation)
         return TimedFrame(frame, self._clock() - begin)
 
     def decide(

@@ -34,8 +34,16 @@ RGB: dict[str, int | None] = {
 """Image encoding -> the OpenCV conversion to red, green, blue."""
 
 
+RATIO_TOLERANCE = 0.02
+"""Relative difference that the shape of a camera image may have from the one that was asked for."""
+
+
 class ObservationError(ValueError):
     """An image or a vehicle state cannot be used."""
+
+
+class ShapeError(ObservationError):
+    """A camera image has another ratio of width to height than the camera that the settings describe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,18 @@ def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationS
     size = (settings.frame_width, settings.frame_height)
     frame = np.asarray(cv2.resize(converted, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))
+
+
+def undistorted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The image (rows, columns[, channels]), if it has the shape of ``width`` x ``height``, whatever its size.
+
+    Raises:
+        ShapeError: it has another ratio of width to height, and a frame of it would be stretched.
+    """
+    rows, columns = image.shape[:2]
+    if abs(columns * height / (rows * width) - 1.0) > RATIO_TOLERANCE:
+        raise ShapeError(f"a camera image of {columns}x{rows} has not the shape of {width}x{height}")
+    return image
 
 
 def one_frame(views: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

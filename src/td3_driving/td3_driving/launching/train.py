@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from td3_driving.launching.staged import StageOutcome, StagePlan
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
 from td3_driving.processes.refusals import in_words
+from td3_driving.processes.typed import pasted
 from td3_driving.runs.profiles import DEFAULT_PROFILE
 from td3_driving.trust.token import FILE as TOKEN_FILE
 
@@ -93,10 +93,9 @@ def _run(prepared: Prepared) -> int:
     if prepared.note:
         console.print(prepared.note)
     if prepared.server is not None:
-        console.print(
-            f"actors on other machines join with: td3-driving actor --learner {prepared.server.remote} --token COPY,"
-            f" where COPY is a copy of {folder / TOKEN_FILE} (scp -p)"
-        )
+        join = pasted("td3-driving", "actor", "--learner", prepared.server.remote, "--token", "COPY")
+        where = f"where COPY is a copy of {folder / TOKEN_FILE} (scp -p)"
+        console.print(f"actors on other machines join with: {join}, {where}")
     end = _supervise(prepared.specs, prepared, environment, console)
     if end.code == 0:
         for spec in closing(prepared.options):
@@ -108,11 +107,6 @@ def _run(prepared: Prepared) -> int:
     console.print(f"run folder    {folder}")
     console.print(f"TensorBoard   {pasted('tensorboard', '--logdir', folder)}")
     return end.code
-
-
-def pasted(*words: str | Path) -> str:
-    """A command that a shell takes as it is printed, whatever the folder is called."""
-    return shlex.join(map(str, words))
 
 
 def _judge_part(end: End, prepared: Prepared, environment: dict[str, str], console: Console) -> None:

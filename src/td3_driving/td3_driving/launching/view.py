@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from td3_driving.bags.reading import Bag, BagError
+from td3_driving.bags.reading import Bag, BagError, bag_of
 from td3_driving.launching.page_of_command import live_page, stay
 from td3_driving.live.needs import require_sdk
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
@@ -51,20 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     return 0
-
-
-def bag_of(recording: Path) -> Path:
-    """The folder of a bag: ``recording`` itself, or the newest one in it if it is a run folder.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if (recording / "metadata.yaml").is_file():
-        return recording
-    bags = sorted(recording.glob("bag*/metadata.yaml"), key=lambda path: path.stat().st_mtime)
-    if bags:
-        return bags[-1].parent
-    raise ValueError(f"{recording} holds no bag: record the run with --record, or name the folder of a bag")
 
 
 def lanes_of(bag: Bag) -> list[NDArray[np.float64]]:

@@ -7,6 +7,7 @@ import os
 from itertools import islice
 
 from td3_driving.loggers.recorded import REPORTS, LoggedRun
+from td3_driving.processes.typed import pasted
 
 STORE = ".mlruns"
 """Beside the run folders, one store for all of them; the doctor passes it over."""
@@ -44,7 +45,8 @@ def write(run: LoggedRun) -> str:
     for file in filter(lambda path: path.is_file(), (run.folder / report for report in REPORTS)):
         client.log_artifact(name, str(file))
     client.set_terminated(name, end_time=ended)
-    return f"MLflow        MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {store}"
+    command = pasted("mlflow", "ui", "--backend-store-uri", store)
+    return f"MLflow        MLFLOW_ALLOW_FILE_STORE=true {command}"
 
 
 def _milliseconds(seconds: float) -> int:

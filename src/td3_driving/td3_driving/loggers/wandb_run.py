@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from td3_driving.loggers.recorded import LoggedRun
+from td3_driving.processes.typed import pasted
 
 STORE = ".wandb"
 """Below the run folder. ``wandb`` takes a folder of this name where there is one, and the doctor passes it over."""
@@ -31,4 +32,4 @@ def write(run: LoggedRun) -> str:
             session.log(dict(values), step=step)
         session.summary.update(dict(run.results))
         place = os.path.dirname(session.dir)
-    return f"W&B           wandb sync {place}"
+    return f"W&B           {pasted('wandb', 'sync', place)}"

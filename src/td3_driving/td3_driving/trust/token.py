@@ -104,12 +104,14 @@ def read_token(path: Path) -> Token:
             mode = os.fstat(file.fileno()).st_mode
             text = file.read(MOST_LETTERS + 1)
     except OSError as error:
-        raise TokenError(f"token {path} cannot be read: {error.strerror}") from error
+        raise TokenError(f"the token file {path} cannot be read: {error.strerror}") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise TokenError(f"token {path} has mode {stat.S_IMODE(mode):03o}, so others may know it; needed is 600")
+        raise TokenError(
+            f"the token file {path} has mode {stat.S_IMODE(mode):03o}, so others may know it: chmod 600 {path}"
+        )
     token = _parsed(text)
     if token is None:
-        raise TokenError(f"token {path} does not hold {2 * LENGTH} hexadecimal digits and a number of starts")
+        raise TokenError(f"the token file {path} does not hold {2 * LENGTH} hexadecimal digits and a number of starts")
     return token
 
 

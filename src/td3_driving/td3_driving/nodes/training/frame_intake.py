@@ -23,9 +23,8 @@ from td3_driving_msgs.msg import PolicyFrame
 from td3_driving.driving import decoding, topics
 from td3_driving.driving.cameras import cameras
 from td3_driving.driving.drivers import NOBODY, Neighbours
-from td3_driving.driving.image_formats import picture
 from td3_driving.driving.object_list import without
-from td3_driving.driving.observation import ObservationError, camera_frame, frame_shape, one_frame
+from td3_driving.driving.observation import ObservationError, frame_shape, one_frame
 from td3_driving.driving.synchroniser import FrameParts, missed_at_start
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.driving.whole_frame import whole_frame
@@ -33,6 +32,7 @@ from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.fast_wait import take_message
 from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.ros.senders import full_name, info_of, sender_of
+from td3_driving.nodes.training.camera_frames import CameraFrames
 from td3_driving.nodes.training.census import publishers
 from td3_driving.nodes.training.object_source import ObjectSource
 from td3_driving.nodes.training.sole_senders import SoleSenders
@@ -103,6 +103,7 @@ class FrameIntake:
         self._node, self._senders, self._trust = node, senders, trust
         self._settings = settings.observation
         self._on_frame, self._on_fault = on_frame, on_fault
+        self._camera_frames = CameraFrames(settings, on_fault)
         more = [place.name for place in cameras(self._settings)[1:]]
         self._space = node.get_namespace()
         named = {IMAGE: topics.IMAGE, ODOMETRY: topics.ODOMETRY, WHOLE: topics.FRAME}
@@ -115,9 +116,8 @@ class FrameIntake:
         self.sender: bytes | None = None
         self._collisions: list[int] = []
         self._crossings = 0
-        self._start_ns, self._begun = 0, False
-        self._lost_before = self._stale_before = 0
-        self.driving = False
+        self._start_ns = self._lost_before = self._stale_before = 0
+        self._begun = self.driving = False
         self.last_at = time.monotonic()
         self._events: list[Subscription] = []
         self.subscriptions: list[Subscription] = []
@@ -172,10 +172,16 @@ class FrameIntake:
     def forget(self) -> None:
         """Drop all inputs received so far; call before the world is reset."""
         self._early = None
+        self._camera_frames.forget()
         self.sync.restart()
 
     def start(self, stamp_ns: int) -> None:
-        """Begin an episode with the first frame at or after ``stamp_ns`` (simulated time)."""
+        """Begin an episode with the first frame at or after ``stamp_ns`` (simulated time).
+
+        Raises:
+            RunEnd: the camera is not the one of the settings.
+        """
+        self._camera_frames.begin()
         self._collisions.clear()
         self._crossings = 0
         self._start_ns, self._begun, self.driving = stamp_ns, False, True
@@ -188,13 +194,9 @@ class FrameIntake:
     def _on_image(self, part: str, message: Image, info: Mapping[str, Any]) -> None:
         if not self._counts(self._topic(part), info):
             return
-        try:
-            frame = camera_frame(*picture(message), self._settings)
-        except ObservationError as error:
-            self._on_fault(f"unusable camera image: {error}")
-            return
-        stamp_ns = decoding.nanoseconds(message.header.stamp)
-        self._add(part, stamp_ns, frame)
+        frame = self._camera_frames.frame(message, self.driving)
+        if frame is not None:
+            self._add(part, decoding.nanoseconds(message.header.stamp), frame)
 
     def _on_odometry(self, message: Odometry, info: Mapping[str, Any]) -> None:
         if not self._counts(self._topic(ODOMETRY), info):
