@@ -204,7 +204,7 @@ def hang_up(place: Place) -> Outcome:
     return _resumed(place, ended(place.run(train(place, "--steps", "4000"), act=close)))
 
 
-def interrupted(moment: str, gap: float, **settings: object) -> Trial:
+def interrupted(moment: str, gap: float, routes: int = 0) -> Trial:
     """Ctrl-C twice, ``gap`` seconds apart, once the output has ``moment`` in it."""
 
     def twice(said: str, process: subprocess.Popen[bytes], _: int) -> bool:
@@ -217,7 +217,9 @@ def interrupted(moment: str, gap: float, **settings: object) -> Trial:
         return True
 
     def tried(place: Place) -> Outcome:
-        return _resumed(place, ended(place.run(train(place, "--steps", "400", **settings), act=twice)))
+        return _resumed(
+            place, ended(place.run(train(place, "--steps", "400", evaluation__final_routes=routes), act=twice))
+        )
 
     return tried
 
@@ -281,7 +283,7 @@ TRIALS: dict[str, Trial] = {
     "Ctrl-C twice in 2 s, start": interrupted("run", 2.0),
     "Ctrl-C twice in 0.2 s, run": interrupted("steps/s", 0.2),
     "Ctrl-C twice in 2 s, run": interrupted("steps/s", 2.0),
-    "Ctrl-C twice in 0.2 s, final drives": interrupted("routes", 0.2, evaluation__final_routes=5),
-    "Ctrl-C twice in 2 s, final drives": interrupted("routes", 2.0, evaluation__final_routes=5),
+    "Ctrl-C twice in 0.2 s, final drives": interrupted("routes", 0.2, routes=5),
+    "Ctrl-C twice in 2 s, final drives": interrupted("routes", 2.0, routes=5),
 }
 """What a user has -> the trial."""
