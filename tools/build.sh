@@ -96,6 +96,10 @@ install_packages() {
 
 check_folder "$(pwd -L)"
 check_folder "$(pwd -P)"
+if [[ $(uname -m) != x86_64 ]]; then
+  fail "this machine is $(uname -m), and CARLA's library, which reads the maps of the simulator, exists for x86_64 alone." \
+    "Train on another machine. A vehicle does not need it: source ROS 2, then colcon build and tools/vehicle_env.sh FOLDER"
+fi
 python=$(find_python)
 if [[ -z $python ]]; then
   for found in $(candidates); do

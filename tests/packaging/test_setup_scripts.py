@@ -111,3 +111,11 @@ def test_wrong_python_is_named(tmp_path: Path) -> None:
 def test_python_that_is_no_program_is_named(tmp_path: Path) -> None:
     answer = build(tmp_path, PYTHON="/no/such/python")
     assert (answer.returncode, answer.stderr) == (2, "error: PYTHON=/no/such/python is not a program\n")
+
+
+def test_another_processor_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (tmp_path / "uname").chmod(0o755)
+    answer = build(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: this machine is aarch64, and CARLA's library")

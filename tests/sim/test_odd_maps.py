@@ -105,3 +105,36 @@ def test_a_place_outside_of_all_roads_is_a_number_too(load: Load, where: str, ke
     with pytest.raises(MapError, match=f"<positionInertial {key}='here'> is no number$"):
         load(far.replace("</OpenDRIVE>", where.format(place)))
     assert load(far.replace("</OpenDRIVE>", where.format(place.replace("here", "467100")))).offset[0] == 467000.0
+
+
+@pytest.mark.parametrize("kind", ["driving", "sidewalk"])
+def test_a_lane_has_no_width_before_its_first_record(load: Load, kind: str) -> None:
+    late = '<width sOffset="40" a="3.25" b="0" c="0" d="0"/>'
+    roads = load(document(road(2, right=(lane(-1), lane(-2, late, kind)))))
+    if kind == "driving":
+        assert roads.lanes[1].points[0, 0] == pytest.approx(40.0, abs=1.0)
+        assert roads.lanes[1].width == pytest.approx(3.25)
+        assert "lane -2 of road 2 is down to 0.00 m wide" in told(roads)
+    else:
+        across = np.hypot(*(roads.strips[0].left - roads.strips[0].right).T)
+        assert across[0] == pytest.approx(0.0, abs=1e-3) and across[-1] == pytest.approx(3.25, abs=1e-3)
+
+
+@pytest.mark.parametrize("start", ["2.2e-16", "1e-4", "-1e-9", "5e-324"])
+def test_what_begins_a_hair_too_late_begins_in_time(load: Load, start: str) -> None:
+    text = document(road(2)).replace('<width sOffset="0"', f'<width sOffset="{start}"')
+    roads = load(text.replace('<geometry s="0"', f'<geometry s="{start}"'))
+    assert roads.lanes[0].length == pytest.approx(150.0, abs=0.05) and not roads.notes
+    assert roads.lanes[0].width == pytest.approx(3.5)
+
+
+def test_a_road_whose_shape_begins_late_is_refused(load: Load) -> None:
+    with pytest.raises(MapError, match=r"the geometry of road 9 begins at 12\.5 m, and not at 0$"):
+        load(document(road(9)).replace('<geometry s="0"', '<geometry s="12.5"'))
+
+
+def test_entities_of_the_document_are_read(load: Load) -> None:
+    own = '<!DOCTYPE OpenDRIVE [<!ENTITY wide "3.125">]>'
+    text = document(road(1)).replace('a="3.5"', 'a="&wide;"').replace("<OpenDRIVE>", f"{own}<OpenDRIVE>")
+    assert own in text
+    assert load(text).lanes[0].width == pytest.approx(3.125)

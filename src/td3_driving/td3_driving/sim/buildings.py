@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from td3_driving.sim.cells import Cells
 from td3_driving.sim.collision import overlaps
 from td3_driving.sim.mesh import Quads, block, place
 from td3_driving.sim.roads import Lane, RoadMap
@@ -36,37 +37,41 @@ class Skyline:
 
 def skyline(roads: RoadMap, rng: np.random.Generator) -> Skyline:
     """Buildings along both sides of every road, trees between road and buildings and in the gaps."""
-    made = Skyline(Quads(), Quads(), _plots(roads, rng))
+    paved = _paved(roads)
+    made = Skyline(Quads(), Quads(), _plots(roads, paved, rng))
     for plot in made.plots:
         _building(made, plot, rng)
-    for x, y in _tree_places(roads, made.plots, rng):
+    for x, y in _tree_places(roads, paved, made.plots, rng):
         _tree(made.solids, x, y, rng)
     return made
 
 
-def _free(paved: NDArray[np.float64], plot: NDArray[np.float64], clearance: float) -> bool:
-    """Whether nothing paved (n, 3) comes closer than ``clearance`` [m] to a plot (5,)."""
+def _free(paved: Cells, plot: NDArray[np.float64], clearance: float) -> bool:
+    """Whether nothing paved (x, y, half width) comes closer than ``clearance`` [m] to a plot (5,)."""
     x, y, heading, length, width = plot
-    dx, dy = paved[:, 0] - x, paved[:, 1] - y
+    near = paved.around(x, y)
+    dx, dy = near[:, 0] - x, near[:, 1] - y
     close = np.abs(dx) + np.abs(dy) < length + width + 3.0 * clearance + 12.0
-    dx, dy, reach = dx[close], dy[close], paved[close, 2] + clearance
+    dx, dy, reach = dx[close], dy[close], near[close, 2] + clearance
     cosine, sine = np.cos(heading), np.sin(heading)
     along, across = np.abs(dx * cosine + dy * sine), np.abs(dy * cosine - dx * sine)
     return not ((along < length / 2.0 + reach) & (across < width / 2.0 + reach)).any()
 
 
-def _paved(roads: RoadMap) -> NDArray[np.float64]:
-    """(n, 3) centres and half widths of everything paved [m]."""
+def _paved(roads: RoadMap) -> Cells:
+    """Centres and half widths of everything paved [m]."""
     lanes = [np.column_stack((lane.points, lane.width / 2.0)) for lane in roads.lanes]
     strips = [
         np.column_stack(((strip.left + strip.right) / 2.0, np.hypot(*(strip.left - strip.right).T) / 2.0))
         for strip in roads.strips
     ]
-    return np.concatenate([*lanes, *strips])
+    paved = Cells(columns=3)
+    paved.add(np.concatenate([*lanes, *strips]))
+    return paved
 
 
-def _plots(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64]:
-    chosen, paved = np.zeros((0, 5)), _paved(roads)
+def _plots(roads: RoadMap, paved: Cells, rng: np.random.Generator) -> NDArray[np.float64]:
+    chosen, cells = [], Cells(columns=5)
     for lane in roads.lanes:
         if lane.junction >= 0:
             continue
@@ -74,9 +79,10 @@ def _plots(roads: RoadMap, rng: np.random.Generator) -> NDArray[np.float64]:
             plot = _plot_beside(lane, float(s), rng)
             if rng.random() < 0.85 and _free(paved, plot, ROAD_CLEARANCE):
                 x, y, heading, length, width = plot
-                if not overlaps((x, y, heading, length + 1.0, width + 1.0), chosen).any():
-                    chosen = np.vstack((chosen, plot))
-    return chosen
+                if not overlaps((x, y, heading, length + 1.0, width + 1.0), cells.around(x, y)).any():
+                    cells.add(plot[None])
+                    chosen.append(plot)
+    return np.array(chosen).reshape(-1, 5)
 
 
 def _plot_beside(lane: Lane, s: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -103,16 +109,19 @@ def _building(made: Skyline, plot: NDArray[np.float64], rng: np.random.Generator
     made.solids.add(faces[4:], "roof")
 
 
-def _tree_places(roads: RoadMap, plots: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def _tree_places(
+    roads: RoadMap, paved: Cells, plots: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
     """(n, 2) places [m] clear of roads and buildings."""
     samples = rng.integers(len(roads.sample_x), size=len(roads.sample_x) // 11)
     side = rng.choice([-1.0, 1.0], size=len(samples)) * rng.uniform(4.0, 22.0, size=len(samples))
     heading = roads.sample_heading[samples]
     x, y = roads.sample_x[samples] + side * np.sin(heading), roads.sample_y[samples] - side * np.cos(heading)
-    chosen, paved = [], _paved(roads)
+    chosen, built = [], Cells(columns=5)
+    built.add(plots)
     for point in np.column_stack((x, y)):
         plot = np.array([*point, 0.0, 1.0, 1.0])
-        if _free(paved, plot, TREE_CLEARANCE) and not overlaps((*point, 0.0, 4.0, 4.0), plots).any():
+        if _free(paved, plot, TREE_CLEARANCE) and not overlaps((*point, 0.0, 4.0, 4.0), built.around(*point)).any():
             chosen.append(point)
     return np.array(chosen).reshape(-1, 2)
 

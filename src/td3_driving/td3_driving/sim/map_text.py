@@ -116,8 +116,8 @@ def _encoding(data: bytes) -> tuple[str, int]:
 
 
 def parsed(text: str, name: str) -> tuple[Element, bool]:
-    """The root element ``OpenDRIVE`` of ``text``, and whether it lost what stood before its declaration, or
-    namespaces.
+    """The root element ``OpenDRIVE`` of ``text``, and whether it lost what stood before its declaration, entities of
+    its own, or namespaces.
 
     Raises:
         MapError: the text is no OpenDRIVE document.
@@ -129,7 +129,7 @@ def parsed(text: str, name: str) -> tuple[Element, bool]:
         raise MapError(f"map {name!r} is not well-formed XML: {error}") from error
     if _deeper(root, DEEPEST):
         raise MapError(f"map {name!r} has elements within elements, more than {DEEPEST} deep")
-    renamed = whole != text
+    renamed = whole != text or "<!DOCTYPE" in whole
     for element in root.iter():
         for key in [key for key in element.attrib if "}" in key]:
             element.attrib[key.rpartition("}")[2]] = element.attrib.pop(key)

@@ -32,8 +32,10 @@ CUBICS = (
     ("lanes/laneSection/*/lane/border", "sOffset"),
 )
 """Elements with the coefficients of a cubic, and the name of its start."""
-FROM_ROAD_START = 3
-"""The first of them hold along the whole road."""
+WHOLE = 4
+"""The first of them hold along the whole road or lane section."""
+ROUNDING = 1e-3
+"""What starts no farther behind the beginning starts there [m]: programs write 2e-16."""
 SHARED = "bidirectional"
 
 
@@ -160,18 +162,30 @@ def _complete(road: Element, made: Mended) -> None:
                 if key not in row.attrib:
                     row.set(key, "0")
                     made.changed = True
-    for place, start in CUBICS[:FROM_ROAD_START]:
+    for place, start in CUBICS[:WHOLE]:
         parent, _, tag = place.rpartition("/")
         for holder in road.findall(parent):
-            rows = holder.findall(tag)
-            if rows and min(float(row.get(start, "0")) for row in rows) > 0.0:
-                holder.insert(list(holder).index(rows[0]), Element(tag, dict.fromkeys((start, *"abcd"), "0")))
-                made.changed = True
+            _from_start(holder, holder.findall(tag), start, made)
+
+
+def _from_start(holder: Element, rows: list[Element], start: str, made: Mended) -> None:
+    """Lets the first of ``rows``, or a 0 before them, hold from the beginning on."""
+    first = min(rows, key=lambda row: float(row.get(start, "0")), default=None)
+    if first is None or float(first.get(start, "0")) <= 0.0:
+        return
+    if float(first.get(start, "0")) <= ROUNDING:
+        first.set(start, "0")
+    else:
+        holder.insert(list(holder).index(rows[0]), Element(first.tag, dict.fromkeys((start, *"abcd"), "0")))
+    made.changed = True
 
 
 def _plan(road: Element, made: Mended) -> None:
     """Spirals and arcs that are as good as arcs and parabolas become these."""
     for geometry in road.findall("planView/geometry"):
+        if 0.0 < float(geometry.get("s", "0")) <= ROUNDING:
+            geometry.set("s", "0")
+            made.changed = True
         shape, length = geometry[0], float(geometry.get("length", "0"))
         if shape.tag == "spiral":
             first, last = (float(shape.get(key, "0")) for key in ("curvStart", "curvEnd"))

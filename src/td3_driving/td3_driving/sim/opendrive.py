@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from td3_driving.sim.lane_links import LaneKey, forward, lane_pairs, without_direct_junctions
 from td3_driving.sim.map_text import MapError, decoded, parsed, plain, read
 from td3_driving.sim.map_words import spell
-from td3_driving.sim.mending import Note, mend, repeated
+from td3_driving.sim.mending import ROUNDING, Note, mend, repeated
 
 __all__ = ["CheckedMap", "LaneSpan", "MapError", "Note", "document", "read"]
 
@@ -153,6 +153,9 @@ def _check_plan(road: ElementTree.Element, name: str) -> None:
     geometries = road.findall("planView/geometry")
     if not geometries:
         raise MapError(f"map {name!r}: road {road.get('id')} has no geometry")
+    first = min(_finite(geometry, "s", name, road) for geometry in geometries)
+    if first > ROUNDING:
+        raise MapError(f"map {name!r}: the geometry of road {road.get('id')} begins at {first:g} m, and not at 0")
     for geometry in geometries:
         for key in ("s", "x", "y", "hdg", "length"):
             _finite(geometry, key, name, road)
