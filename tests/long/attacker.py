@@ -38,8 +38,20 @@ MARK = 0.01953125
 """Reward of a forged step that is sound in every other field: no genuine step has just this one."""
 RATE = 20_000
 """Messages per second of a flood, where the machine can send them."""
-FOUND = 5.0
-"""Time in which a listener of a topic would be found [s]."""
+LISTENERS = {
+    topics.REPLAY: ("learner",),
+    topics.POLICY_WEIGHTS: ("policy",),
+    topics.LEARNER_STATUS: ("policy", "diagnostics"),
+    topics.EPISODE: ("diagnostics",),
+    topics.GUARD: ("policy",),
+    topics.SIMULATION_CONTROL: ("policy", "simulator"),
+    topics.MANUAL_OVERRIDE: ("policy", "simulator"),
+    topics.COMMAND: ("simulator",),
+    topics.FRAME: ("policy",),
+}
+"""Nodes of a run that hear what is forged; images have no listener beside the embedded simulator."""
+ARRIVES = Duration(seconds=60)
+"""Longest wait until a message has arrived everywhere."""
 HOSTILE = 400
 """Messages of all hostile kinds, on topics that are drawn."""
 BLACK = bytes(64 * 36 * 4)
@@ -225,19 +237,23 @@ class Attacker(Stranger):
         for message in attack.messages(self._watch):
             writer.publish(message)
             self.sent += 1
-        writer.wait_for_all_acked(Duration(seconds=5))
+        writer.wait_for_all_acked(ARRIVES)
         self._watch.listen(self._rng.uniform(0.5, 3.0))
         if attack.undo is not None:
             writer.publish(attack.undo)
-            writer.wait_for_all_acked(Duration(seconds=5))
+            writer.wait_for_all_acked(ARRIVES)
         self.leave(writer)
         return attack.topic
 
+    def knows_the_run(self) -> bool:
+        """Whether all nodes are found that are to be attacked."""
+        return all(self._listeners(topic) >= set(names) for topic, names in LISTENERS.items())
+
+    def _listeners(self, topic: str) -> set[str]:
+        return {end.node_name for end in self.node.get_subscriptions_info_by_topic(f"/{topic}")}
+
     def _known_writer(self, kind: type[Any], topic: str, profile: Any) -> Any:
-        """A publisher that has found everybody who listens; of some topics nobody does."""
-        deadline = time.monotonic() + FOUND
-        while not self.node.count_subscribers(topic) and time.monotonic() < deadline:
-            self._watch.listen(0.1)
+        """A publisher that has found everybody who listens."""
         return self.writer(kind, topic, profile, self.node.count_subscribers(topic))
 
     def _flood(self, topic: str) -> str:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,10 +102,11 @@ class Attacks:
         with Watch(self._domain) as watch, Run(home, self._domain, SETTINGS, *options) as run:
             faults = self._begin(run, watch)
             with Attacker(self._domain, watch, drawn.rng) as attacker:
+                faults += self._reach(run, watch, attacker.knows_the_run, "nodes to attack") if not faults else []
                 for name in drawn.messages if not faults else ():
                     faults += self._strike(run, watch, attacker, name)
-            if drawn.damage:
-                faults += self._reach(run, watch, LEARNED)
+            if drawn.damage and not faults:
+                faults += self._reach(run, watch, lambda: len(watch.genuine) >= LEARNED, f"{LEARNED} steps")
             code = self._end(run, watch)
             faults += watch.account_faults()
         self._genuine |= watch.genuine
@@ -113,14 +114,12 @@ class Attacks:
 
     def _begin(self, run: Run, watch: Watch) -> list[str]:
         """Let the run begin when the watch hears it."""
-        try:
-            run.until(lambda: run.pid("learner") is not None, "a learner", watch)
-            watch.learn_token(run.folder)
-            run.meet(watch)
-            run.until(lambda: len(watch.genuine) >= 5 and bool(watch.weights.sha256), "steps and weights", watch)
-        except AssertionError as error:
-            return [str(error)]
-        return []
+        faults = self._reach(run, watch, lambda: run.pid("learner") is not None, "a learner")
+        if faults:
+            return faults
+        watch.learn_token(run.folder)
+        run.meet(watch)
+        return self._reach(run, watch, lambda: len(watch.genuine) >= 5 and bool(watch.weights.sha256), "genuine steps")
 
     def _strike(self, run: Run, watch: Watch, attacker: Attacker, name: str) -> list[str]:
         """One attack; the run goes on after it, and names whoever it was."""
@@ -152,10 +151,10 @@ class Attacks:
                 return [f"nobody is named on {topic}"]
         return []
 
-    def _reach(self, run: Run, watch: Watch, steps: int) -> list[str]:
-        """Go on until so many steps were heard."""
+    def _reach(self, run: Run, watch: Watch, condition: Callable[[], bool], what: str) -> list[str]:
+        """Go on until the condition holds."""
         try:
-            run.until(lambda: len(watch.genuine) >= steps, f"{steps} steps", watch)
+            run.until(condition, what, watch)
         except AssertionError as error:
             return [str(error)]
         return []

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
-from tools.reference.protections import SOURCES, protections
+from tools.reference.protections import ROOT, SOURCES, protections
 
 from .attack_damage import DAMAGES
 from .attacker import NAMES
@@ -57,6 +57,7 @@ def test_without_a_protection_the_campaign_finds_the_attack(
     (taken,) = (one for one in protections() if one.protects == protects)
     changed = tmp_path / "sources" / SOURCES.name
     shutil.copytree(SOURCES, changed)
+    shutil.copytree(ROOT / "config", tmp_path / "sources" / "config")
     (changed / taken.file).write_text(taken.taken_away(), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(changed.parent), os.environ.get("PYTHONPATH", ""))))
     campaign = Attacks(tmp_path, domain_id, 0, tmp_path / "attacks.jsonl", PATIENCE)
