@@ -14,12 +14,12 @@ class Damage:
     """A damage to files.
 
     Attributes:
-        said: texts, one of which the resumed run prints; where it is not resumed, the doctor says one.
+        said: what the resumed run prints, or the doctor where it is not resumed; "" for nothing.
         resumed: whether the run is resumed.
     """
 
     do: Callable[[Path, random.Random], None]
-    said: tuple[str, ...]
+    said: str
     resumed: bool = True
 
 
@@ -68,9 +68,9 @@ def _nothing(_: Path, __: random.Random) -> None:
 
 BAG = "doctor RUN/bag"
 DAMAGES: dict[str, Damage] = {
-    "frames.u8 truncated": Damage(_cut_frames, ("transitions are left", "left out")),
-    "flips in records.bin": Damage(_flip_records, ("left out",)),
-    "newest checkpoint truncated": Damage(_cut_checkpoint, ("resumes from step", "is damaged")),
-    "event file cut": Damage(_cut_events, ("cut short",), resumed=False),
-    BAG: Damage(_nothing, (), resumed=False),
+    "frames.u8 truncated": Damage(_cut_frames, "bytes instead of"),
+    "flips in records.bin": Damage(_flip_records, "left out"),
+    "newest checkpoint truncated": Damage(_cut_checkpoint, "resumes from step"),
+    "event file cut": Damage(_cut_events, "cut short", resumed=False),
+    BAG: Damage(_nothing, "", resumed=False),
 }

@@ -192,7 +192,7 @@ class Attacks:
         faults, said = self._resume(home) if damage.resumed else ([], "")
         found = diagnosis_of(folder, folder / "damaged.json")
         text = said if damage.resumed else found["said"]
-        faults += [] if any(words in text for words in damage.said) else ["the damage is not said"]
+        faults += [] if damage.said in text else ["the damage is not said"]
         faults += [f"verdict {found['verdict']}"] if found["verdict"] == "GO" else []
         self._write(damage=name, verdict=found["verdict"], faults=faults)
         return faults
