@@ -31,7 +31,7 @@ WITHOUT = (
     ("the seal is compared", "the steps that come next", "", "is stored"),
     ("a publisher that does not own its topic is named", "black images", "", "nobody is named"),
     ("no run with strangers is GO", "guard PAUSE", "", "the causes are"),
-    ("a slot with a wrong checksum is left out", "", "flips in records.bin", "the damage is not said"),
+    ("a slot with a wrong checksum is left out", "", "flips in records.bin", "damaged memory"),
     ("a file of another length is said", "", "frames.u8 truncated", "the damage is not said"),
     ("the checkpoint before a damaged one is taken", "", "newest checkpoint truncated", "the damage is not said"),
     ("an event file that is cut short is said", "", "event file cut", "the damage is not said"),
