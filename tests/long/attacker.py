@@ -98,6 +98,9 @@ class Watch(Ear):
         self.status_at = time.monotonic()
         self.accounts_sealed.append(message)
 
+    def __enter__(self) -> Watch:
+        return self
+
     def heard_at(self) -> float:
         """Wall time since which both the policy and the learner have spoken [s]."""
         return min(self.step_at, self.status_at)
@@ -244,6 +247,9 @@ class Attacker(Stranger):
             writer.wait_for_all_acked(ARRIVES)
         self.leave(writer)
         return attack.topic
+
+    def __enter__(self) -> Attacker:
+        return self
 
     def knows_the_run(self) -> bool:
         """Whether all nodes are found that are to be attacked."""

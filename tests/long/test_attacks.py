@@ -32,9 +32,6 @@ WITHOUT = (
     ("a publisher that does not own its topic is named", "black images", "", "nobody is named"),
     ("no run with strangers is GO", "guard PAUSE", "", "the causes are"),
     ("a slot with a wrong checksum is left out", "", "flips in records.bin", "damaged memory"),
-    ("a file of another length is said", "", "frames.u8 truncated", "the damage is not said"),
-    ("the checkpoint before a damaged one is taken", "", "newest checkpoint truncated", "the damage is not said"),
-    ("an event file that is cut short is said", "", "event file cut", "the damage is not said"),
 )
 """A protection, an attack, a damage, and what the campaign says when the protection is taken away."""
 
