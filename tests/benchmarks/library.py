@@ -86,6 +86,8 @@ class PackedEnv(DrivingEnv):
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[NDArray[np.uint8], dict[str, Any]]:  # type: ignore[override]
         drawn = episode_seed(self._seed, 0, 0, self._episodes)
         self._episodes += 1
+        if self._teacher is not None:
+            self._teacher.begin(drawn)
         seen, info = super().reset(seed=seed, options={"episode_seed": drawn})
         return packed(seen["frames"], seen["state"]), info
 

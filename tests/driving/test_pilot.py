@@ -4,11 +4,11 @@
 import numpy as np
 import pytest
 
-from td3_driving.driving.drivers import Situation
+from td3_driving.driving.drivers import DRIVERS, NOBODY, EpisodeDriver, Situation, episode_driver
 from td3_driving.driving.episode import ExitReason
 from td3_driving.driving.observation import Observation, ObservationError
 from td3_driving.driving.pilot import Pilot, Scored
-from td3_driving.driving.route import Route
+from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.settings import EpisodeSettings, ObservationSettings, Settings
 
@@ -110,33 +110,75 @@ def test_bad_odometry_leaves_the_pilot_as_it_was() -> None:
 class Teacher:
     """Remembers how often it was asked, as a controller with an integral does."""
 
-    def __init__(self) -> None:
-        self.asked: list[int] = []
+    def __init__(self, seed: int) -> None:
+        self.seed, self.asked = seed, list[int]()
 
     def act(self, situation: Situation) -> np.ndarray:
         self.asked.append(situation.vehicle.stamp_ns // 50_000_000)
         return np.array([0.0, len(self.asked) / 10.0], dtype=np.float32)
 
 
+def situation(speed: float) -> Situation:
+    return Situation(VehicleState(0, 20.0, 0.0, 0.0, 0.0, speed, 0.0, 0.0), RoutePlace(20.0, 0.0, 0.0), ROUTE, NOBODY)
+
+
+def taught(teachers: list[Teacher]) -> Pilot:
+    """A pilot with a teacher for each episode; the first one is that before any."""
+
+    def make(seed: int) -> Teacher:
+        teachers.append(Teacher(seed))
+        return teachers[-1]
+
+    return Pilot(SETTINGS, "actor_0", 99, choose, EpisodeDriver(make))
+
+
 @pytest.mark.parametrize("prepares", [True, False])
 def test_the_teacher_is_asked_once_about_each_action_whoever_asks(prepares: bool) -> None:
-    teacher = Teacher()
-    made = Pilot(SETTINGS, "actor_0", 99, choose, teacher)
+    teachers: list[Teacher] = []
+    made = taught(teachers)
     made.start(ROUTE, scenario=0, seed=5)
     made.act(made.see(frame(0), vehicle(0)))
-    assert teacher.asked == [], "the command waits for the teacher"
+    assert teachers[-1].asked == [], "the command waits for the teacher"
     for _ in range(2 * prepares):
         made.prepare()
-        assert teacher.asked == [0]
+        assert teachers[-1].asked == [0]
     scored = made.score(time_step := made.see(frame(1), vehicle(1)), collided=False)
     assert scored is not None and scored.experience.teacher_action == pytest.approx([0.0, 0.1])
     made.act(time_step)
     made.abandon(ExitReason.SIMULATOR_FAULT)
-    assert teacher.asked == [0, 1], "a teacher with a memory missed a step"
-    made.start(ROUTE, scenario=0, seed=6)
-    made.act(made.see(frame(20), vehicle(20)))
-    scored = made.score(made.see(frame(21), vehicle(21)), collided=False)
-    assert scored is not None and scored.experience.teacher_action == pytest.approx([0.0, 0.3])
+    assert teachers[-1].asked == [0, 1], "a teacher with a memory missed a step"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_each_episode_has_a_teacher_of_its_own_with_the_seed_of_the_episode(ends: bool) -> None:
+    teachers: list[Teacher] = []
+    made = taught(teachers)
+    for seed in (5, 6):
+        made.start(ROUTE, scenario=0, seed=seed)
+        made.act(time_step := made.see(frame(0), vehicle(0)))
+        for index in (1, 2):
+            scored = made.score(time_step := made.see(frame(index), vehicle(index)), collided=False)
+            assert scored is not None and scored.experience.teacher_action == pytest.approx([0.0, index / 10.0])
+            made.act(time_step)
+        if ends:
+            made.abandon(ExitReason.SIMULATOR_FAULT)
+    assert [(one.seed, one.asked) for one in teachers[1:]] == [(5, [0, 1, 2]), (6, [0, 1, *([2] * ends)])]
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_an_episode_is_taught_alike_whatever_came_before_it(name: str) -> None:
+    """The integral of the lane keeper and the draws of the random driver begin anew."""
+    drivers = [episode_driver(name, 8.0, 0.05, seed) for seed in (0, 1)]
+    situations = [situation(7.5 + 0.1 * number) for number in range(5)]
+    for one in situations:
+        drivers[0].act(one)
+    shown = []
+    for driver in drivers:
+        driver.begin(7)
+        shown.append([driver.act(one).tolist() for one in situations])
+    assert shown[0] == shown[1]
+    drivers[0].begin(8)
+    assert (shown[0] != [drivers[0].act(one).tolist() for one in situations]) == (name == "random")
 
 
 def test_driving_off_the_route_is_seen() -> None:

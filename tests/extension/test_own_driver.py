@@ -13,7 +13,7 @@ from td3_driving.driving.teacher import make_teacher
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.evaluation.agents import driver_agent
 from td3_driving.evaluation.drive import EvaluationPlan, evaluate
-from td3_driving.learning.acting import make_action_source, others_told
+from td3_driving.learning.acting import ActionSource, LearnedActionSource, make_action_source, others_told
 from td3_driving.settings import Settings, from_flat
 
 PATH = "my_drivers:CAUTIOUS"
@@ -51,6 +51,29 @@ def test_every_driver_of_the_registry_teaches_chooses_and_is_evaluated(name: str
     assert make_teacher(settings) is not None
     assert make_action_source(settings, name, 0).steps == settings.run.steps
     assert driver_agent(name, settings).name == name
+
+
+@pytest.mark.parametrize("driver", ["lane_keeper", "random", "policy"])
+def test_an_episode_is_driven_alike_whatever_came_before_it(driver: str) -> None:
+    """The policy drives its first steps by the teacher here."""
+    settings = from_flat({"learning.teacher": "lane_keeper", "exploration.random_steps": 100})
+    sources = [make_action_source(settings, driver, 0) for _ in range(2)]
+    driven = []
+    for before, source in zip((0, 5), sources):
+        for number in range(before):
+            wanted(source, 7.2 + 0.1 * number)
+        source.begin(7)
+        driven.append([wanted(source, 7.5 + 0.1 * number) for number in range(5)])
+    assert driven[0] == driven[1]
+
+
+def wanted(source: ActionSource, speed: float) -> list[float]:
+    """What a source would do without noise."""
+    if isinstance(source, LearnedActionSource):
+        action = source._wanted(0, None, situation(speed))  # type: ignore[arg-type]
+        assert action is not None
+        return action.tolist()
+    return source.choose(None, situation(speed))[0].tolist()  # type: ignore[arg-type]
 
 
 def test_who_is_not_there_is_named_with_those_who_are() -> None:

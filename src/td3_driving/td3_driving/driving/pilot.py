@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.driving.drivers import NOBODY, Driver, Neighbours, Situation
+from td3_driving.driving.drivers import NOBODY, EpisodeDriver, Neighbours, Situation
 from td3_driving.driving.episode import EpisodeMonitor, EpisodeRecord, ExitReason
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.navigation import LocalisationError, Navigator
@@ -145,7 +145,7 @@ class Pilot:
         actor_id, session_id: identity of the sender of experiences.
         choose: the action (2,) float32 in [-1, 1] for an observation, exploration included, with the version of the
             weights that chose it.
-        teacher: the driver whose action goes with every experience.
+        teacher: the driver whose action goes with every experience; each episode has its own.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Pilot:
         actor_id: str,
         session_id: int,
         choose: Callable[[Observation, Situation], tuple[NDArray[np.float32], int]],
-        teacher: Driver | None = None,
+        teacher: EpisodeDriver | None = None,
     ) -> None:
         self.reward = RewardModel(settings.reward, settings.simulator.fixed_delta)
         self.identity = actor_id, session_id
@@ -172,6 +172,8 @@ class Pilot:
     def start(self, route: Route, scenario: int, seed: int) -> None:
         """Begin an episode; the next frame given to :meth:`see` is its first."""
         self._drop_step()
+        if self._teacher is not None:
+            self._teacher.begin(seed)
         self._builder.start(route, seed)
         self._monitor.start()
         self.record = EpisodeRecord(self.episodes, scenario, seed, route.length, start_s=0.0)
@@ -256,7 +258,7 @@ class Pilot:
         self._drop_step()
 
     def _drop_step(self) -> None:
-        # A teacher with a memory is asked at every step, whether the step is dropped or not.
+        # A teacher with a memory is asked at every step of its episode, whether the step is dropped or not.
         self.prepare()
         self._last = None
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from td3_driving.driving.drivers import Driver, reference_driver
+from td3_driving.driving.drivers import EpisodeDriver, episode_driver
 from td3_driving.settings import Settings
 
 
-def make_teacher(settings: Settings) -> Driver | None:
+def make_teacher(settings: Settings) -> EpisodeDriver | None:
     """The driver that shows the policy what to do; ``None`` where the settings ask for none."""
-    if settings.learning.teacher == "none":
+    name, speed, frame_time = settings.learning.teacher, settings.reward.target_speed, settings.simulator.fixed_delta
+    if name == "none":
         return None
-    teacher = reference_driver(settings.learning.teacher, "learning.teacher")
-    return teacher.make(settings.reward.target_speed, settings.simulator.fixed_delta, settings.run.seed)
+    return episode_driver(name, speed, frame_time, settings.run.seed, "learning.teacher")

@@ -98,6 +98,7 @@ class InProcessRun:
 
     def _episode(self) -> Iterator[Stepped]:
         seed = episode_seed(self.settings.run.seed, 0, self._action_source.first_step, self.pilot.episodes)
+        self._action_source.begin(seed)
         self.scene.start(self.pilot, seed)
         while True:
             frame, time_step = self.scene.look(self.pilot)

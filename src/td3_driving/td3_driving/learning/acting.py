@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import DRIVERS, Driver, Situation, is_driver, reference_driver
+from td3_driving.driving.drivers import DRIVERS, Situation, episode_driver, is_driver, reference_driver
 from td3_driving.driving.observation import Observation
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.seeding import actor_seed
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.driving.teacher import make_teacher
+from td3_driving.learning.driver_source import DriverActionSource
 from td3_driving.learning.exploration import Exploration
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.pacing import RateLimiter
@@ -65,6 +66,10 @@ class ActionSource(Protocol):
 
     def before_acting(self, published: int) -> str:
         """What is missing before the next action may be chosen; ``published`` steps were."""
+        ...
+
+    def begin(self, seed: int) -> None:
+        """Called when an episode with this ``seed`` begins."""
         ...
 
     def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
@@ -188,6 +193,10 @@ class LearnedActionSource:
     def before_acting(self, published: int) -> str:
         return "" if self._ahead else self._missing(published)
 
+    def begin(self, seed: int) -> None:
+        if self._teacher is not None:
+            self._teacher.begin(seed)
+
     def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
         step = self.first_step + self._acted
         self._acted += 1
@@ -237,38 +246,6 @@ class LearnedActionSource:
         return True
 
 
-class DriverActionSource:
-    """A reference driver; needs no learner.
-
-    Args:
-        steps: that it takes; those of the run if left out.
-    """
-
-    def __init__(self, settings: Settings, driver: Driver, steps: int | None = None) -> None:
-        self._driver = driver
-        self.steps = settings.run.steps if steps is None else steps
-        self.first_step = self.gone = 0
-        self.noise = 0.0
-
-    def offer(self, weights: PolicySnapshot) -> None:
-        """Does nothing: a reference driver has no weights."""
-
-    def note_gone(self, steps: int) -> None:
-        """Does nothing: no learner loses steps of a reference driver."""
-
-    def before_first_step(self) -> str:
-        return ""
-
-    def before_publishing(self, published: int) -> str:
-        return ""
-
-    def before_acting(self, published: int) -> str:
-        return ""
-
-    def choose(self, observation: Observation, situation: Situation) -> tuple[NDArray[np.float32], int]:
-        return self._driver.act(situation), 0
-
-
 def make_action_source(settings: Settings, name: str, actor_index: int) -> ActionSource:
     """The action source called ``name``.
 
@@ -281,7 +258,7 @@ def make_action_source(settings: Settings, name: str, actor_index: int) -> Actio
         raise SettingsError(f"driver {name!r} is not one of {POLICY}, {', '.join(DRIVERS)}, nor an import path")
     speed, frame_time = settings.reward.target_speed, settings.simulator.fixed_delta
     seed = actor_seed(settings.run.seed, actor_index)
-    return DriverActionSource(settings, reference_driver(name).make(speed, frame_time, seed))
+    return DriverActionSource(settings, episode_driver(name, speed, frame_time, seed))
 
 
 def others_told(settings: Settings, driver: str) -> bool:

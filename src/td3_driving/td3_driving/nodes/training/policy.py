@@ -80,8 +80,8 @@ class PolicyNode(Node):
         self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned, start=own["start"])
         prepare_to_act()
         self._action_source = source_of(self.settings, own)
-        teacher = make_teacher(self.settings)
-        self._pilot = Pilot(self.settings, own["actor_id"], session_of(own), self._action_source.choose, teacher)
+        choose, teacher = self._action_source.choose, make_teacher(self.settings)
+        self._pilot = Pilot(self.settings, own["actor_id"], session_of(own), choose, teacher)
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: TimeStep | None = None
         self._pending_collided = self._rolled_on = False
@@ -227,6 +227,7 @@ class PolicyNode(Node):
         if self._evaluations.tour is not None:
             self._evaluations.tour.start(start.route)
         else:
+            self._action_source.begin(start.seed)
             self._pilot.start(start.route, start.scenario, start.seed)
             self._out.start(self._pilot, start, self._action_source.steps, lambda: self.frames.sender)
         self._waiting.end()

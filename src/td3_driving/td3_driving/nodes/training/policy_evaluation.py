@@ -11,9 +11,10 @@ from rclpy.node import Node
 from td3_driving_msgs.msg import EvaluationSummary
 
 from td3_driving.driving import topics
-from td3_driving.driving.drivers import parked
+from td3_driving.driving.drivers import EpisodeDriver, parked
 from td3_driving.evaluation.during_training import EvaluationOutcome, Evaluations, TrainingEvaluations
-from td3_driving.learning.acting import ActionSource, DriverActionSource, LearnedActionSource, make_action_source
+from td3_driving.learning.acting import ActionSource, LearnedActionSource, make_action_source
+from td3_driving.learning.driver_source import DriverActionSource
 from td3_driving.nodes.ros import qos
 from td3_driving.nodes.ros.sealed import Trust
 from td3_driving.nodes.training.only_evaluation import OnlyEvaluation
@@ -90,7 +91,7 @@ def source_of(settings: Settings, own: Mapping[str, Any]) -> ActionSource:
         SettingsError: there is no driver of that name.
     """
     if own["evaluate"]:
-        return DriverActionSource(settings, parked(), steps=0)
+        return DriverActionSource(settings, EpisodeDriver(lambda _: parked()), steps=0)
     source = make_action_source(settings, own["driver"], own["actor_index"])
     if isinstance(source, LearnedActionSource) and own["begun_at"] >= 0:
         source.begin_at(own["begun_at"], own["done"])
