@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("td3_driving_msgs", reason="the message packages are not built; run: make build")
 
+from td3_driving_msgs.msg import Experience
+
 from td3_driving.bags.cli import main
 from td3_driving.bags.reading import Bag
 from td3_driving.doctor.examine import examine
 from td3_driving.driving.state_vector import state_dim
+from td3_driving.driving.topics import REPLAY
 from td3_driving.learning.trainer import Trainer
+from td3_driving.nodes.ros import qos
 from td3_driving.runs.profiles import load_profile
 
 from ..nodes.kill_harness import Step, StepEar, impossible, kill_simulators
@@ -28,12 +34,15 @@ SETTINGS: dict[str, object] = {
 FAULTS = "drop@30 nan_odometry@75"
 """They come anew with every simulator."""
 KILLS = 2
+NOT_TOLD = "this rclpy passes no publisher_gid on (before Kilted), so no bag tells which simulator sent what"
 
 
 def test_a_recorded_run_is_rebuilt_to_the_bit_whatever_befell_its_simulator(
     tmp_path: Path, domain_id: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    beside: list[Mapping[str, Any]] = []
     with StepEar(domain_id) as ear, Run(tmp_path, domain_id, SETTINGS, "--record", "--faults", FAULTS) as run:
+        ear.node.create_subscription(Experience, f"/{REPLAY}", lambda _, info: beside.append(info), qos.REPLAY)
         run.meet(ear)
         kill_simulators(run, ear, KILLS, steps_between=85)
         assert run.wait(ear) == 0, run.output[-4000:]
@@ -48,6 +57,8 @@ def test_a_recorded_run_is_rebuilt_to_the_bit_whatever_befell_its_simulator(
     # On a machine without time the recorder may miss the last message, which marks the end of the run.
     assert recorded.verdict is logged.verdict
     assert {cause.cause for cause in recorded.causes} - {"run_incomplete"} == {cause.cause for cause in logged.causes}
+    if "publisher_gid" not in beside[-1]:
+        pytest.skip(NOT_TOLD)
     assert main([str(bag), "--into", str(filled)]) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
     rebuilt = int(re.search(r"rebuilt +(\d+) steps from images, odometry and commands", said)[1])  # type: ignore[index]
