@@ -4,8 +4,9 @@
 import numpy as np
 import pytest
 
-from td3_driving.driving.drivers import DRIVERS, NOBODY, EpisodeDriver, Situation, episode_driver
+from td3_driving.driving.drivers import DRIVERS, NOBODY, Situation
 from td3_driving.driving.episode import ExitReason
+from td3_driving.driving.episode_driver import EpisodeDriver, episode_driver
 from td3_driving.driving.observation import Observation, ObservationError
 from td3_driving.driving.pilot import Pilot, Scored
 from td3_driving.driving.route import Route, RoutePlace

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.driving.action import ACTION_DIM
-from td3_driving.driving.drivers import NOBODY, EpisodeDriver, Neighbours, Situation
+from td3_driving.driving.drivers import NOBODY, Neighbours, Situation
 from td3_driving.driving.episode import EpisodeMonitor, EpisodeRecord, ExitReason
+from td3_driving.driving.episode_driver import EpisodeDriver
 from td3_driving.driving.experience import Experience
 from td3_driving.driving.navigation import LocalisationError, Navigator
 from td3_driving.driving.observation import FrameStack, Observation, ObservationError

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from td3_driving.driving.drivers import EpisodeDriver, episode_driver
+from td3_driving.driving.episode_driver import EpisodeDriver, episode_driver
 from td3_driving.settings import Settings
 
 

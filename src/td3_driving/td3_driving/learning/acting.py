@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import DRIVERS, Situation, episode_driver, is_driver, reference_driver
+from td3_driving.driving.drivers import DRIVERS, Situation, is_driver, reference_driver
+from td3_driving.driving.episode_driver import episode_driver
 from td3_driving.driving.observation import Observation
 from td3_driving.driving.privileged import others_needed
 from td3_driving.driving.seeding import actor_seed

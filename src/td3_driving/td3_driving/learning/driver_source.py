@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from td3_driving.driving.drivers import EpisodeDriver, Situation
+from td3_driving.driving.drivers import Situation
+from td3_driving.driving.episode_driver import EpisodeDriver
 from td3_driving.driving.observation import Observation
 from td3_driving.learning.weights import PolicySnapshot
 from td3_driving.settings import Settings

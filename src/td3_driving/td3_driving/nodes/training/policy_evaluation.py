@@ -11,7 +11,8 @@ from rclpy.node import Node
 from td3_driving_msgs.msg import EvaluationSummary
 
 from td3_driving.driving import topics
-from td3_driving.driving.drivers import EpisodeDriver, parked
+from td3_driving.driving.drivers import parked
+from td3_driving.driving.episode_driver import EpisodeDriver
 from td3_driving.evaluation.during_training import EvaluationOutcome, Evaluations, TrainingEvaluations
 from td3_driving.learning.acting import ActionSource, LearnedActionSource, make_action_source
 from td3_driving.learning.driver_source import DriverActionSource
