@@ -57,3 +57,17 @@ def test_bad_input_is_refused(
 ) -> None:
     assert simulator.main(words) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}") and not become
+
+
+@pytest.mark.parametrize(("domain", "sentence"), [("abc", "'abc' is not a number"), ("300", "300 is outside 0 .. 232")])
+def test_a_domain_that_does_not_exist_is_refused(
+    domain: str,
+    sentence: str,
+    become: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    assert simulator.main([]) == 2
+    assert capsys.readouterr().err.startswith(f"error: ROS_DOMAIN_ID {sentence}")
+    assert not become

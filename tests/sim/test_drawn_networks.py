@@ -26,6 +26,7 @@ from td3_driving.sim.roads import (
     map_choices,
     map_of_episode,
     map_path,
+    only_map,
 )
 from td3_driving.sim.world import World
 
@@ -198,8 +199,34 @@ def test_parts_share_the_episodes_equally_and_their_maps_share_the_part() -> Non
     drawn = [map_of_episode(choices, seed) for seed in range(18)]
     assert drawn.count("town") == drawn.count("curves") == 6
     assert {drawn.count(f"drawn:{seed}") for seed in (3, 4, 5)} == {2}
-    with pytest.raises(MapError, match=r"'town\+\+curves' has an empty part"):
-        map_choices("town++curves")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("town++curves", r"'town\+\+curves' has an empty part"),
+        ("+", r"'\+' has an empty part"),
+        ("town+nosuch", r"'nosuch', a part of 'town\+nosuch', does not exist"),
+        ("drawn:0-49+drawn:50-100", "more than 100 networks"),
+        ("town+drawn:x", "'drawn:x' is not of the form"),
+    ],
+)
+def test_parts_that_cannot_be_driven_are_refused_before_the_first_episode(name: str, sentence: str) -> None:
+    with pytest.raises(MapError, match=sentence):
+        World(from_flat({"simulator.map": name}).simulator, 0)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x+" * 200 + "x"])
+def test_a_long_name_is_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(MapError):
+        map_choices(name) if "+" in name else load_map(name)
+
+
+def test_what_stands_for_several_maps_is_not_one() -> None:
+    for name in ("town+curves", "drawn:3-5"):
+        with pytest.raises(MapError, match="name one of them, such as"):
+            load_map(name)
+    assert only_map("drawn") == "drawn:0"
 
 
 def test_a_path_with_a_plus_is_one_map(tmp_path: Path) -> None:

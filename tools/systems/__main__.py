@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 
@@ -38,6 +39,8 @@ def _outcome(trial: Trial) -> Outcome:
             return trial(place)
     except NotAtHand as missing:
         return Outcome(NOT_AT_HAND, str(missing))
+    except (OSError, ValueError, RuntimeError, subprocess.SubprocessError) as error:
+        return Outcome(FAILS, f"the trial broke: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from td3_driving.carla_server.axes import from_map
 from td3_driving.carla_server.records import GeoLocation, PoseRecord
 from td3_driving.sim.buildings import FLOOR_HEIGHT, Skyline
 from td3_driving.sim.land import surroundings
-from td3_driving.sim.roads import OWN_MAPS, RoadMap, load_foreign, load_map
+from td3_driving.sim.roads import OWN_MAPS, RoadMap, load_foreign, load_map, only_map
 
 FOLDER = "Carla/Maps"
 GENERATED = "OpenDriveMap"
@@ -154,10 +154,13 @@ class Towns:
 
     Args:
         names: of own maps or paths of OpenDRIVE files; the first is shown at the start.
+
+    Raises:
+        MapError: a name stands for several maps.
     """
 
     def __init__(self, names: list[str]) -> None:
-        everything = list(dict.fromkeys([*names, *OWN_MAPS]))
+        everything = list(dict.fromkeys([*map(only_map, names), *OWN_MAPS]))
         self._sources = {Path(name).stem.replace(":", "_"): name for name in everything}
         self._loaded: dict[str, Town] = {}
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from td3_driving.launching.child import command
 from td3_driving.launching.node_table import ProcessSpec
+from td3_driving.processes.domain import check_domain, wanted_domain
 from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.processes.ros_needs import check_ros, log_note, log_variables, spare_log_folder
 from td3_driving.runs.profiles import load_profile, override, profile_path
@@ -29,13 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         spec = process(asked.profile, [*(VEHICLE if asked.vehicle else ()), *asked.set])
         check_ros(os.environ)
+        domain = wanted_domain(os.environ) or 0
+        check_domain(domain)
         logs = log_variables(os.environ, spare_log_folder())
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     if logs:
         print(log_note(logs), file=sys.stderr)
-    domain = os.environ.get("ROS_DOMAIN_ID", "0")
     print(f"the simulator runs in ROS domain {domain}; Ctrl-C ends it", flush=True)
     line = command(spec, "")
     os.execve(line[0], line, {**os.environ, **logs})

@@ -24,7 +24,7 @@ from td3_driving.launching.staged import StageOutcome, StagePlan
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
 from td3_driving.processes.refusals import in_words
-from td3_driving.processes.typed import pasted
+from td3_driving.processes.typed import elsewhere, pasted
 from td3_driving.runs.profiles import DEFAULT_PROFILE
 from td3_driving.trust.token import FILE as TOKEN_FILE
 
@@ -93,7 +93,7 @@ def _run(prepared: Prepared) -> int:
     if prepared.note:
         console.print(prepared.note)
     if prepared.server is not None:
-        join = pasted("td3-driving", "actor", "--learner", prepared.server.remote, "--token", "COPY")
+        join = elsewhere("td3-driving", "actor", "--learner", prepared.server.remote, "--token", "COPY")
         where = f"where COPY is a copy of {folder / TOKEN_FILE} (scp -p)"
         console.print(f"actors on other machines join with: {join}, {where}")
     end = _supervise(prepared.specs, prepared, environment, console)

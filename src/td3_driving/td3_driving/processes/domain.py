@@ -54,8 +54,8 @@ def claim_domain(wanted: int | None = None) -> Domain:
     Raises:
         DomainTaken: it belongs to another run on this machine, or is out of range.
     """
-    if wanted is not None and not 0 <= wanted <= 232:
-        raise DomainTaken(f"ROS_DOMAIN_ID {wanted} is outside 0 .. 232")
+    if wanted is not None:
+        check_domain(wanted)
     for number in DOMAINS if wanted is None else (wanted,):
         claim = _claim(number)
         if claim is not None:
@@ -63,6 +63,16 @@ def claim_domain(wanted: int | None = None) -> Domain:
     if wanted is not None:
         raise DomainTaken(f"ROS_DOMAIN_ID {wanted} is taken by another run on this machine; unset it to get a free one")
     raise DomainTaken(f"all {len(DOMAINS)} ROS domains are taken by runs on this machine")
+
+
+def check_domain(wanted: int) -> None:
+    """Refuse a domain id that no middleware takes.
+
+    Raises:
+        DomainTaken: it is out of range.
+    """
+    if not 0 <= wanted <= 232:
+        raise DomainTaken(f"ROS_DOMAIN_ID {wanted} is outside 0 .. 232")
 
 
 def wanted_domain(environment: Mapping[str, str]) -> int | None:

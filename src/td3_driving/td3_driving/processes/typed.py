@@ -15,3 +15,8 @@ def pasted(*words: str | Path) -> str:
     """A command that the shell of the person takes as it is printed, whatever folders are called."""
     prefix = os.environ.get(PREFIX, "")
     return shlex.join([*([prefix] if prefix else []), *map(str, words)])
+
+
+def elsewhere(*words: str) -> str:
+    """The same for another machine, in the root of its own copy of the workspace."""
+    return shlex.join(["tools/env.sh", *words] if os.environ.get(PREFIX) else words)

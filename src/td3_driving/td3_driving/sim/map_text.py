@@ -49,14 +49,14 @@ def read(path: Path) -> bytes:
     Raises:
         MapError: there is no such file, it is empty, too large, or a broken archive.
     """
-    if path.is_dir():
-        raise MapError(f"map {str(path)!r} is a folder")
-    if not path.is_file():
-        raise MapError(f"map {str(path)!r} does not exist")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_BYTES:
-        raise MapError(f"map {str(path)!r} has {size} bytes, 1 to {MAX_BYTES} are possible")
     try:
+        if path.is_dir():
+            raise MapError(f"map {str(path)!r} is a folder")
+        if not path.is_file():
+            raise MapError(f"map {str(path)!r} does not exist")
+        size = path.stat().st_size
+        if not 0 < size <= MAX_BYTES:
+            raise MapError(f"map {str(path)!r} has {size} bytes, 1 to {MAX_BYTES} are possible")
         data = path.read_bytes()
     except OSError as error:
         raise MapError(f"map {str(path)!r} cannot be read: {error.strerror}") from error

@@ -182,8 +182,8 @@ def _from_start(holder: Element, rows: list[Element], start: str, made: Mended) 
 
 def _plan(road: Element, made: Mended) -> None:
     """Spirals and arcs that are as good as arcs and parabolas become these."""
-    for geometry in road.findall("planView/geometry"):
-        if 0.0 < float(geometry.get("s", "0")) <= ROUNDING:
+    for index, geometry in enumerate(road.findall("planView/geometry")):
+        if index == 0 and 0.0 < float(geometry.get("s", "0")) <= ROUNDING:
             geometry.set("s", "0")
             made.changed = True
         shape, length = geometry[0], float(geometry.get("length", "0"))

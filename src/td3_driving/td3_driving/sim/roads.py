@@ -47,12 +47,32 @@ def map_choices(name: str) -> list[list[str]]:
     A part is one map, or each of the drawn ones that it names. A file whose path holds a ``+`` is one map.
 
     Raises:
-        MapError: a part is empty, or see :func:`drawn_seeds`.
+        MapError: a part is empty or not there, there are too many drawn networks, or see :func:`drawn_seeds`.
     """
-    parts = [name] if map_path(name).exists() else [part.strip() for part in name.split("+")]
+    parts = _parts(name)
     if not all(parts):
         raise MapError(f"map {name!r} has an empty part; parts are joined as in town+drawn:0-39")
-    return [_names(part) for part in parts]
+    choices = [_names(part) for part in parts]
+    if sum(len(part) for part in choices) > MOST_NETWORKS:
+        raise MapError(f"map {name!r} stands for more than {MOST_NETWORKS} networks")
+    return choices
+
+
+def _parts(name: str) -> list[str]:
+    if "+" not in name or _is_file(name):
+        return [name]
+    parts = [part.strip() for part in name.split("+")]
+    for part in parts:
+        if part and drawn_seeds(part) is None and not _is_file(part):
+            raise MapError(f"map {part!r}, a part of {name!r}, does not exist")
+    return parts
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return map_path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _names(part: str) -> list[str]:
@@ -66,6 +86,18 @@ def map_of_episode(choices: list[list[str]], seed: int) -> str:
     return part[seed // len(choices) % len(part)]
 
 
+def only_map(name: str) -> str:
+    """The map that ``name`` stands for.
+
+    Raises:
+        MapError: it stands for several, or see :func:`map_choices`.
+    """
+    names = [one for part in map_choices(name) for one in part]
+    if len(names) > 1:
+        raise MapError(f"map {name!r} stands for {len(names)} maps; name one of them, such as {names[0]}")
+    return names[0]
+
+
 def map_path(name_or_path: str) -> Path:
     """The file of one of our own maps, or the path itself."""
     if name_or_path in OWN_MAPS:
@@ -76,15 +108,13 @@ def map_path(name_or_path: str) -> Path:
 def load_map(name_or_path: str, move: bool = True) -> RoadMap:
     """Load ``straight``, ``curves``, ``town``, ``roundabout``, ``drawn:SEED``, or any OpenDRIVE file by its path.
 
-    Of a setting that stands for several it is the first.
-
     Args:
         move: whether a map far from the origin is moved near it.
 
     Raises:
-        MapError: the file is missing, broken, or has no lane to drive on.
+        MapError: the file is missing, broken, or has no lane to drive on; or the name stands for several maps.
     """
-    first = map_choices(name_or_path)[0][0]
+    first = only_map(name_or_path)
     seeds = drawn_seeds(first)
     if seeds is not None:
         name = f"drawn_{seeds[0]}"

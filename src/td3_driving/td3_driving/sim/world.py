@@ -75,6 +75,9 @@ class World:
         self._maps = map_choices(settings.map)
         self._grounds: dict[str, Ground] = {}
         self._ground = self._ground_of(seed)
+        # A part that cannot be driven is refused here, not in the middle of a run.
+        for part in self._maps[1:]:
+            self._ground_on(part[0])
         self.parameters = CarParameters()
         self.car = Car()
         self.control = Control()
@@ -102,7 +105,9 @@ class World:
 
     def _ground_of(self, seed: int) -> Ground:
         """The network of the episode with this seed; each is made when it is first asked for, and kept."""
-        name = map_of_episode(self._maps, seed)
+        return self._ground_on(map_of_episode(self._maps, seed))
+
+    def _ground_on(self, name: str) -> Ground:
         if name not in self._grounds:
             self._grounds[name] = Ground.of(load_map(name), self.settings)
         return self._grounds[name]
