@@ -35,6 +35,7 @@ SEEING_CRITIC = "network.critic=camera"
 ROWS = (
     Row("as it is", (), ""),
     Row("no teacher", (NO_TEACHER,), "Fujimoto and Gu 2021 (TD3+BC); Vecerik et al. 2017 (DDPGfD)"),
+    Row("taught by idm", ("learning.teacher=idm",), "Walsman et al. 2023 (Impossibly Good Experts)"),
     Row("the critic sees the camera", (SEEING_CRITIC,), "Pinto et al. 2018 (asymmetric actor-critic)"),
     Row("no teacher, the critic sees the camera", (NO_TEACHER, SEEING_CRITIC), "both"),
     Row("the teacher fades", ("learning.teacher_weight_end=0.0",), "Rajeswaran et al. 2018 (DAPG)"),

@@ -287,7 +287,7 @@ class Attacker(Stranger):
         return "/td3/replay"
 
     def _reset(self) -> str:
-        client = self.node.create_client(ResetEpisode, "/td3/reset_episode")
+        client: Any = self.node.create_client(ResetEpisode, "/td3/reset_episode")
         question = Question(client, ResetEpisode.Request(scenario=0, seed=self._rng.randrange(1000)))
         deadline = time.monotonic() + HANG
         while not question.answered():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rclpy
@@ -27,6 +27,7 @@ from td3_driving.nodes.ros.senders import guid_of
 from ..shared.patience import HANG
 
 EGO = "/carla/ego_vehicle"
+Me = TypeVar("Me", bound="Stranger")
 
 
 class Stranger:
@@ -159,7 +160,7 @@ class Stranger:
         """End a publisher."""
         self.node.destroy_publisher(writer)
 
-    def __enter__(self) -> Stranger:
+    def __enter__(self: Me) -> Me:
         return self
 
     def __exit__(self, *_: object) -> None:
