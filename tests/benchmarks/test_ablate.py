@@ -9,7 +9,7 @@ from trainings import parser
 
 from td3_driving.runs.profiles import load_profile, override, profile_path
 
-STAYS = ["learning.lr_decay=0", "learning.teacher=idm", "learning.teacher_weight_end=1.0"]
+STAYS = ["learning.lr_decay=0", "learning.teacher_weight_end=1.0"]
 """What makes two of the rows empty, whatever the profile says."""
 
 

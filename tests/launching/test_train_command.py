@@ -116,8 +116,8 @@ def test_request_is_resolved(home: Path) -> None:
 @pytest.mark.parametrize(
     ("simulator", "asked", "critic", "teacher"),
     [
-        ("embedded", (), "privileged", "idm"),
-        ("carla", (), "privileged", "idm"),
+        ("embedded", (), "privileged", "brisk"),
+        ("carla", (), "privileged", "brisk"),
         ("none", (), "camera", "none"),
         ("none", ("network.critic=privileged",), "privileged", "none"),
         ("none", ("network.critic = privileged", "learning.teacher=idm"), "privileged", "idm"),

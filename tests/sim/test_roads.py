@@ -134,10 +134,10 @@ def test_missing_empty_and_binary_files(tmp_path: Path) -> None:
         load_map(str(tmp_path / "binary.xodr"))
 
 
-def test_what_ends_the_process_of_carlas_parser_does_not_end_ours(tmp_path: Path) -> None:
+def test_a_line_without_a_beginning_which_ends_carlas_parser_is_refused_by_name(tmp_path: Path) -> None:
     odd = tmp_path / "odd.xodr"
     odd.write_text(STRAIGHT.replace('<geometry s="0"', '<geometry s="50"'), encoding="utf-8")
-    with pytest.raises(MapError, match=r"CARLA's OpenDRIVE parser: it dies by SIG[A-Z]+, on road 1$"):
+    with pytest.raises(MapError, match=r"the geometry of road 1 begins at 50 m, and not at 0$"):
         load_map(str(odd))
 
 
