@@ -183,7 +183,7 @@ class Vehicle(Bench):
 
     def get_going(self, speed: float = SPEED) -> None:
         """The policy drives with ``speed`` [m/s], and all has been well for half a second."""
-        self.until(lambda: self.step().mode == GateStatus.ACTIVE, "active gate")
+        self.until(self.active, "active gate")
         self._velocity.publish(Twist())
         self._velocity.publish(_forward(speed))
         self.until(lambda: self.step() and self.speed > speed - 0.5, "speed")
