@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from td3_driving.doctor.plain_text import speak_plainly
@@ -63,12 +66,24 @@ def main() -> int:
     executable = sys.argv[1]
     sys.argv = [executable, *sys.argv[2:]]
     try:
-        return int(import_module(MODULES[executable]).main() or 0)
+        return int(_imported(MODULES[executable]).main() or 0)
     except ModuleNotFoundError as error:
         print(f"error: {executable} needs the module {error.name}; build the workspace and source it", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _imported(name: str) -> ModuleType:
+    """The module; Ctrl-C while it is imported ends the process, for a library of C may make an ImportError of it."""
+    heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeds:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    try:
+        return import_module(name)
+    finally:
+        if heeds:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":
