@@ -79,9 +79,8 @@ class PolicyNode(Node):
         self._learned = own["driver"] == POLICY and not own["evaluate"]
         self._trust = Trust(self, self.settings, own["run_dir"], needed=self._learned, start=own["start"])
         prepare_to_act()
-        self._action_source = source_of(self.settings, own)
-        choose, teacher = self._action_source.choose, make_teacher(self.settings)
-        self._pilot = Pilot(self.settings, own["actor_id"], session_of(own), choose, teacher)
+        source = self._action_source = source_of(self.settings, own)
+        self._pilot = Pilot(self.settings, own["actor_id"], session_of(own), source.choose, make_teacher(self.settings))
         self._waiting = Waiting(self.settings.pacing.stall_timeout)
         self._pending: TimeStep | None = None
         self._pending_collided = self._rolled_on = False
