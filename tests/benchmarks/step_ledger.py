@@ -26,8 +26,8 @@ STEP = {
 PLACES = {
     "sim.world:World.tick": "world step",
     "sim.world:World.prepare": "traffic, while the policy computes",
-    "sim.camera:Camera.render": "render",
-    "sim.camera_rig:frame_of": "crop, scale, grey",
+    "sim.camera:Camera.expose": "render",
+    "sim.camera:Camera.frame": "crop, scale, grey",
     "nodes.training.frame_intake:camera_frame": "crop, scale, grey",
     "nodes.bridge.frame_publisher:FramePublisher.publish": "fill messages",
     "nodes.bridge.frame_publisher:FramePublisher._send": "convert, serialise, send",

@@ -127,6 +127,24 @@ def test_the_crop_cuts_rows_and_nothing_else() -> None:
     np.testing.assert_array_equal(camera_frame(image, "mono8", settings), frame)
 
 
+@given(
+    st.integers(48, 200),
+    st.integers(48, 300),
+    st.sampled_from(["grey", "colour"]),
+    st.floats(0.0, 0.5),
+    st.floats(0.0, 0.4),
+    st.integers(0, 99),
+)
+def test_an_image_that_begins_with_its_lowest_row_makes_the_same_frame(
+    rows: int, columns: int, colour: str, top: float, bottom: float, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (rows, columns, 4), dtype=np.uint8)
+    settings = ObservationSettings(frame_height=36, frame_width=48, colour=colour, crop_top=top, crop_bottom=bottom)
+    upright = camera_frame(image, "bgra8", settings)
+    turned = camera_frame(np.ascontiguousarray(image[::-1]), "bgra8", settings, upside_down=True)
+    assert np.array_equal(turned, upright) and turned.flags.c_contiguous
+
+
 def test_without_crop_a_frame_is_the_whole_image() -> None:
     """Grey frames of stride 1 are what a published run saw: each pixel the mean of its area."""
     image = np.random.default_rng(0).integers(0, 256, (72, 96), dtype=np.uint8)

@@ -22,7 +22,7 @@ from td3_driving.learning.algorithms import make_actor
 from td3_driving.learning.best import best_weights
 from td3_driving.learning.weights import take_snapshot
 from td3_driving.settings import Settings
-from td3_driving.sim.camera_rig import ENCODING
+from td3_driving.sim.camera import ENCODING
 from td3_driving.sim.vehicle import Control
 
 Conf = Callable[..., Settings]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from td3_driving.driving.cameras import FRONT
+from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.seeding import evaluation_seed
-from td3_driving.settings import AppearanceSettings, SimulatorSettings, from_flat
+from td3_driving.settings import AppearanceSettings, ObservationSettings, SimulatorSettings, from_flat
 from td3_driving.sim.appearance import (
     NOMINAL,
     Appearance,
@@ -21,7 +22,7 @@ from td3_driving.sim.appearance import (
     episode_appearance,
     training_appearance,
 )
-from td3_driving.sim.camera import Camera
+from td3_driving.sim.camera import ENCODING, Camera
 from td3_driving.sim.sensor import Optics
 from td3_driving.sim.surfaces import INDEX, NOMINAL_COLOURS, NOMINAL_LOOK, Light, Look, family
 from td3_driving.sim.world import World
@@ -57,6 +58,25 @@ def test_nobody_who_does_not_ask_for_it_gets_another_look() -> None:
     assert not AppearanceSettings().randomise
     assert episode_appearance(AppearanceSettings(), 0, 7) == NOMINAL
     assert Appearance(Look(NOMINAL_COLOURS), Mount(), Optics()) == NOMINAL
+
+
+@pytest.mark.parametrize("optics", [Optics(), Optics(blur=0.6, noise=6.0, seed=3)])
+def test_the_policys_frame_is_that_of_the_image_whichever_is_asked_for_first(optics: Optics) -> None:
+    world = World(SimulatorSettings(map="curves", vehicles=3), 0)
+    camera = Camera(world.roads, WIDTH, HEIGHT, FOV)
+    world.reset(0, 0)
+    camera.dress(Appearance(Look(NOMINAL_COLOURS), Mount(), optics), world.next_stamp_ns)
+    observation = ObservationSettings(frame_height=32, frame_width=96, crop_top=0.46, crop_bottom=0.04)
+    for image_first in (True, False):
+        frame = world.tick()
+        camera.expose(frame.ego, frame.vehicles)
+        before = camera.image().copy() if image_first else None
+        seen = camera.frame(observation)
+        image = camera.image()
+        assert before is None or np.array_equal(before, image)
+        assert np.array_equal(seen, camera_frame(image, ENCODING, observation))
+        assert (image[..., 3] == 255).all()
+    camera.close()
 
 
 def test_undressed_dressed_nominally_and_dressed_back_show_the_same_pixels() -> None:

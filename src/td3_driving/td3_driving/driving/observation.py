@@ -124,15 +124,21 @@ def kept_rows(rows: int, settings: ObservationSettings) -> tuple[int, int]:
     return round(settings.crop_top * rows), rows - round(settings.crop_bottom * rows)
 
 
-def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationSettings) -> NDArray[np.uint8]:
+def camera_frame(
+    image: NDArray[np.uint8], encoding: str, settings: ObservationSettings, upside_down: bool = False
+) -> NDArray[np.uint8]:
     """What a frame shows of one camera's image (rows, columns[, channels]): (height, width), or (3, height, width).
 
     The image is cropped to the rows that the settings ask for; each pixel is the mean of the area that it covers.
 
+    Args:
+        upside_down: the image begins with its lowest row; the frame is that of the image turned over, bit by bit.
+
     Raises:
         ObservationError: the image is so low that the crop leaves no row of it.
     """
-    part = image[slice(*kept_rows(image.shape[0], settings))]
+    first, behind = kept_rows(image.shape[0], settings)
+    part = image[len(image) - behind : len(image) - first] if upside_down else image[first:behind]
     if not len(part):
         raise ObservationError(
             f"of the {image.shape[0]} rows of the image, crop_top {settings.crop_top} and crop_bottom"
@@ -140,6 +146,8 @@ def camera_frame(image: NDArray[np.uint8], encoding: str, settings: ObservationS
         )
     conversion = ENCODINGS[encoding][1] if settings.colour == "grey" else RGB[encoding]
     converted = part if conversion is None else cv2.cvtColor(part, conversion)
+    if upside_down:
+        converted = cv2.flip(converted, 0)
     size = (settings.frame_width, settings.frame_height)
     frame = np.asarray(cv2.resize(converted, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame.transpose(2, 0, 1))

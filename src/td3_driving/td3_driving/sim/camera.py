@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.driving.cameras import FRONT, MountedCamera
+from td3_driving.driving.observation import camera_frame
+from td3_driving.settings import ObservationSettings
 from td3_driving.sim import car_models
 from td3_driving.sim.appearance import NOMINAL, Appearance
 from td3_driving.sim.land import Land, laid_flat
@@ -33,6 +35,8 @@ NEAR, FAR = 0.4, 320.0
 """Clipping distances [m]."""
 CAR_RANGE = 200.0
 """Vehicles farther away are not drawn [m]; they would be about one pixel high."""
+ENCODING = "bgra8"
+"""Encoding of the images."""
 CarClass = tuple[str, float, float, float]
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
 
@@ -83,6 +87,7 @@ class Camera:
         self._lens = panda.PerspectiveLens()
         self._eye = self._add_eye()
         self._image = np.zeros((height, width, 4), dtype=np.uint8)
+        self._stamp_ns, self._developed = 0, False
         self._cars: list[Any] = []
         self._shown: list[bool] = []
         self._looks: list[int] = []
@@ -133,7 +138,12 @@ class Camera:
         self._replace_cars([])
 
     def render(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
-        """The image (height, width, 4) uint8, blue-green-red-alpha, alpha 255; overwritten by the next call."""
+        """:meth:`expose`, then :meth:`image`."""
+        self.expose(ego, vehicles)
+        return self.image()
+
+    def expose(self, ego: VehicleState, vehicles: Vehicles) -> None:
+        """Take the picture that :meth:`image` and :meth:`frame` show until the next one."""
         mount, place = self.appearance.mount, self.place
         left = place.y + mount.lateral
         cosine, sine = math.cos(ego.yaw), math.sin(ego.yaw)
@@ -141,11 +151,27 @@ class Camera:
         y = ego.y + place.x * sine + left * cosine
         heading = math.degrees(ego.yaw) + math.degrees(place.yaw)
         self._look((x, y, place.z + mount.height), (heading, -math.degrees(mount.pitch), 0.0), vehicles)
-        if self._sensor is None:
-            self._image[..., 3] = 255
-        else:
-            self._sensor.expose(self._image, ego.stamp_ns)
+        self._stamp_ns, self._developed = ego.stamp_ns, False
+
+    def image(self) -> NDArray[np.uint8]:
+        """The picture (height, width, 4) uint8, blue-green-red-alpha, alpha 255; the next one overwrites it."""
+        if not self._developed:
+            self._image[:] = self._upside_down()[::-1]
+            if self._sensor is None:
+                self._image[..., 3] = 255
+            else:
+                self._sensor.expose(self._image, self._stamp_ns)
+            self._developed = True
         return self._image
+
+    def frame(self, observation: ObservationSettings) -> NDArray[np.uint8]:
+        """What the policy's frame shows of the picture; see :func:`td3_driving.driving.observation.camera_frame`.
+
+        Without blur and noise the frame is made of the renderer's own rows, so that no large image is copied for it.
+        """
+        if self._sensor is None:
+            return camera_frame(self._upside_down(), ENCODING, observation, upside_down=True)
+        return camera_frame(self.image(), ENCODING, observation)
 
     def view(
         self, at: tuple[float, float, float], turn: tuple[float, float, float], vehicles: Vehicles
@@ -156,6 +182,7 @@ class Camera:
             at: x, y, z in the map frame [m]; turn: heading (left positive), pitch (up), roll (to the right) [deg].
         """
         self._look(at, turn, vehicles)
+        self._image[:] = self._upside_down()[::-1]
         self._image[..., 3] = 255
         return self._image
 
@@ -166,8 +193,10 @@ class Camera:
         self._land.backdrop.setPos(*at)
         self._move_cars(vehicles, at[0], at[1])
         self._engine.renderFrame()
-        rows = np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
-        self._image[:] = rows[::-1]
+
+    def _upside_down(self) -> NDArray[np.uint8]:
+        """What was rendered last, (height, width, 4) uint8, the lowest row first, its fourth channel meaningless."""
+        return np.frombuffer(self._texture.getRamImage(), dtype=np.uint8).reshape(self.height, self.width, 4)
 
     def _move_cars(self, vehicles: Vehicles, x: float, y: float) -> None:
         if self._looks != (looks := vehicles.kind.tolist()):

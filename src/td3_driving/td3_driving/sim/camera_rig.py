@@ -12,15 +12,12 @@ from td3_driving.driving.cameras import cameras
 from td3_driving.driving.observation import camera_frame, one_frame
 from td3_driving.settings import ObservationSettings, SimulatorSettings
 from td3_driving.sim.appearance import Appearance
-from td3_driving.sim.camera import Camera
+from td3_driving.sim.camera import ENCODING, Camera
 from td3_driving.sim.roads import RoadMap
 
 if TYPE_CHECKING:
     from td3_driving.driving.vehicle_state import VehicleState
     from td3_driving.sim.world import Vehicles
-
-ENCODING = "bgra8"
-"""Encoding of the images that :class:`Camera` renders."""
 
 
 class CameraRig:
@@ -61,11 +58,13 @@ class CameraRig:
 
     def frame(self, ego: VehicleState, vehicles: Vehicles) -> NDArray[np.uint8]:
         """Return the policy's frame; see :func:`td3_driving.driving.observation.frame_shape`."""
-        return self.frame_of(self.images(ego, vehicles))
+        for camera in self.cameras:
+            camera.expose(ego, vehicles)
+        return self.exposed_frame()
 
-    def frame_of(self, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The same, of images that were rendered before."""
-        return frame_of(images, self._observation)
+    def exposed_frame(self) -> NDArray[np.uint8]:
+        """The same, of the pictures that the cameras took last."""
+        return one_frame([camera.frame(self._observation) for camera in self.cameras])
 
     def close(self) -> None:
         """Close the renderers' buffers."""

@@ -71,8 +71,7 @@ class CameraMessages:
         self.image = self.blank()
         self.held_back: Image | None = None
         self._pixels = np.frombuffer(self.image.data, dtype=np.uint8).reshape(camera.height, camera.width, 4)
-        self._seen: NDArray[np.uint8] | None = None
-        self._number = -1
+        self._exposed = -1
 
     def blank(self) -> Image:
         """A black image."""
@@ -80,15 +79,16 @@ class CameraMessages:
         data = array.array("B", bytes(4 * width * height))
         return Image(width=width, height=height, step=4 * width, encoding="bgra8", data=data)
 
-    def seen(self, frame: WorldFrame) -> NDArray[np.uint8]:
-        """The camera's picture of ``frame``, rendered once."""
-        if self._seen is None or self._number != frame.number:
-            self._seen, self._number = self.camera.render(frame.ego, frame.vehicles), frame.number
-        return self._seen
+    def expose(self, frame: WorldFrame) -> None:
+        """Let the camera take its picture of ``frame``, once."""
+        if self._exposed != frame.number:
+            self.camera.expose(frame.ego, frame.vehicles)
+            self._exposed = frame.number
 
     def render(self, frame: WorldFrame) -> None:
-        """Put the camera's picture into :attr:`image`."""
-        self._pixels[:] = self.seen(frame)
+        """Put the camera's picture of ``frame`` into :attr:`image`."""
+        self.expose(frame)
+        self._pixels[:] = self.camera.image()
 
     def copy(self) -> Image:
         """Return a copy of :attr:`image`."""
@@ -193,8 +193,10 @@ class FramePublisher:
         """
         stamp_ns = frame.ego.stamp_ns
         if self._heard(topics.FRAME):
-            seen = self._rig.frame_of([camera.seen(frame) for camera in self._cameras])
-            self._frame.publish(convert.policy_frame(frame, seen, self._objects.neighbours(frame)))
+            for camera in self._cameras:
+                camera.expose(frame)
+            neighbours = self._objects.neighbours(frame)
+            self._frame.publish(convert.policy_frame(frame, self._rig.exposed_frame(), neighbours))
         if self._heard(topics.BRIDGE_STATUS):
             self.publish_status(frame.number, running=True)
         if self._heard("clock"):
