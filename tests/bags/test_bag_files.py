@@ -199,6 +199,21 @@ def test_messages_that_lie_about_their_size_are_refused(tmp_path: Path, drive: D
     assert (replayed.intake.counters.rejected, replayed.memory.inserted) == (1, 0)
 
 
+def test_bytes_that_are_no_message_cost_no_other_and_are_said(
+    tmp_path: Path, drive: Drive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {"/td3/replay": "td3_driving_msgs/msg/Experience"}
+    with BagWriter(tmp_path / "bag", kinds, parameter_file(drive.options), INSTALLED) as bag:
+        for number, step in enumerate(drive.sent):
+            bag.write("/td3/replay", 10**18 + 2 * number, serialize_message(experience_message(step, number)))
+            if number in (3, 8):
+                bag.write("/td3/replay", 10**18 + 2 * number + 1, b"\xff" * 60)
+    assert main([str(tmp_path / "bag")]) == 0
+    said = capsys.readouterr().out
+    assert "rebuilt   36 steps" in said and "account   0 lost, 0 rejected" in said
+    assert "are damaged or none of the run were left out: 2 on /td3/replay" in said
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_bags_are_one_sentence(bag: Path, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Cut off, overwritten in places, in the messages or in the description."""

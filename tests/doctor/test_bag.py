@@ -14,6 +14,7 @@ from td3_driving.doctor import messages
 from td3_driving.doctor.cli import main
 from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.examine import examine
+from td3_driving.doctor.report_json import json_report
 from td3_driving.doctor.run import find_run
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2")
@@ -111,6 +112,59 @@ def test_messages_become_the_series_that_the_diagnostics_write(bag):
     assert [sample.value for sample in samples if sample.tag == "train/q1_value"] == [1.5]
     assert [(sample.step, sample.value) for sample in samples if sample.tag == "run/finished"] == [(4, 1.0)]
     assert samples[-1].wall == 9.0
+
+
+GARBAGE = (b"", b"\x00", b"\xff" * 40, b"\x00\x01\x00\x00" + b"\xff" * 60)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("plugin", ["SQLITE3", "MCAP"])
+def test_bytes_that_are_no_message_cost_no_other_and_are_said(tmp_path, store, plugin, garbage):
+    """Anybody on the domain can publish them, and the recorder keeps them."""
+    path, kind = tmp_path / "bag", "td3_driving_msgs/msg/RewardTerms"
+    with rosbag2.Writer(path, version=9, storage_plugin=getattr(rosbag2.StoragePlugin, plugin)) as writer:
+        topic = writer.add_connection("/td3/reward", kind, typestore=store)
+        for second in range(20):
+            step = step_of(store, second, total=0.5, progress=0.5)
+            writer.write(topic, second * 10**9, garbage if second == 7 else store.serialize_cdr(step, kind))
+    run = find_run(path)
+    assert sum(sample.tag == "reward/total" for sample in run.samples()) >= 1
+    diagnosis = examine(path)
+    assert diagnosis.verdict.value != "GO"
+    assert "damaged or none of the run were left out: 1 on /td3/reward" in json_report(diagnosis)
+
+
+def test_a_step_with_other_terms_costs_no_other_and_is_said(tmp_path, store):
+    strange = filled(store, "RewardTerms", actor_id="a", step=3, names=["headway"], values=np.array([1000.0]))
+    steps = [step_of(store, number, total=0.5, progress=0.5) for number in range(1, 9)]
+    path = write_bag(
+        tmp_path / "bag", store, [*steps[:3], strange, *steps[3:]], config="run: {log_period: 4, steps: 8}\n"
+    )
+    samples = list(find_run(path).samples())
+    assert [(one.step, one.value) for one in samples if one.tag == "reward/progress"] == [(4, 0.5), (8, 0.5)]
+    assert "none of the run were left out: 1 on /td3/0" in json_report(examine(path))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_there_are_make_no_warning(tmp_path, store):
+    """Anybody on the domain can send them."""
+    messages = []
+    for number in range(1, 200):
+        messages.append(step_of(store, number, total=0.5, progress=0.5, speed=3.0))
+        if number % 5 == 0:
+            extreme = 1.7e308 if number > 100 else 0.0
+            messages.append(filled(store, "EpisodeSummary", actor_id="a", step=number, episode_return=extreme))
+    bag = write_bag(tmp_path / "bag", store, messages, config="run: {log_period: 4, steps: 200}\n")
+    assert "curve" in json_report(examine(bag))
+
+
+def test_a_bag_of_nothing_but_such_bytes_is_refused(tmp_path, store):
+    path, kind = tmp_path / "bag", "td3_driving_msgs/msg/RewardTerms"
+    with rosbag2.Writer(path, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection("/td3/reward", kind, typestore=store)
+        writer.write(topic, 10**9, b"\xff" * 40)
+    with pytest.raises(Unusable, match="left out: 1 on /td3/reward"):
+        examine(path)
 
 
 def test_the_configuration_comes_with_the_bag(bag):

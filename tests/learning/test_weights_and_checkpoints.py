@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from td3_driving.learning import checkpoint as checkpoints
 from td3_driving.learning.agent import make_agent
-from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.weights import METADATA, WeightsError, fit, load_into, take_snapshot, to_bytes
 from td3_driving.settings import Settings
@@ -108,6 +108,33 @@ def test_checkpoints_keep_three_and_link_the_newest(tmp_path: Path) -> None:
     assert checkpoint is not None
     assert checkpoint.tensors["x"].tolist() == [40.0, 40.0]
     assert checkpoint.state["note"] == checkpoint.state["updates"] == 40
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_a_process_that_dies_while_it_removes_leaves_no_half_checkpoint(
+    files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends after ``files`` of the two files of the oldest checkpoint are gone."""
+    for updates in (10, 20, 30):
+        save_checkpoint(tmp_path, updates, "hash", {"x": torch.zeros(1)}, {})
+
+    def dies(path: Path, ignore_errors: bool = False) -> None:
+        if ignore_errors:
+            return
+        for file in sorted(path.iterdir())[:files]:
+            file.unlink()
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints.shutil, "rmtree", dies)
+        with pytest.raises(SystemExit):
+            save_checkpoint(tmp_path, 40, "hash", {"x": torch.ones(1)}, {})
+    whole = sorted(path for path in tmp_path.iterdir() if path.name.isdigit())
+    assert [path.name for path in whole] == ["000000020", "000000030", "000000040"]
+    for path in whole:
+        read_checkpoint(path, "hash")
+    save_checkpoint(tmp_path, 50, "hash", {"x": torch.zeros(1)}, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000030", "000000040", "000000050", "latest"]
 
 
 def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:

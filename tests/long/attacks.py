@@ -43,7 +43,8 @@ SETTINGS: dict[str, object] = {
 }
 MESSAGES = 8
 """Most attacks with messages on one run."""
-INTERRUPTED = 130
+INTERRUPTED, REFUSED = 130, 2
+"""Exit codes of a run that was stopped, and of one that is not continued from what is left."""
 AFTERWARDS = 20
 """Steps of a run that was resumed."""
 LEARNED = 200
@@ -212,7 +213,7 @@ class Attacks:
             code, faults = self._end(run, watch), watch.account_faults()
         self._genuine |= watch.genuine
         faults += memory_faults(run.folder, self._genuine)[1]
-        faults += [] if code == (INTERRUPTED if went_on else 1) else [f"exit code {code}: {run.output[-500:]}"]
+        faults += [] if code == (INTERRUPTED if went_on else REFUSED) else [f"exit code {code}: {run.output[-500:]}"]
         return faults + (["a traceback"] if "Traceback" in run.output else []), run.output
 
     def _goes_on(self, run: Run, watch: Watch) -> bool:

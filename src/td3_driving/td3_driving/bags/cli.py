@@ -12,6 +12,7 @@ from pathlib import Path
 from td3_driving.bags.digest import memory_digest
 from td3_driving.bags.reading import Bag, BagError, bag_of
 from td3_driving.bags.replaying import Comparison, Replayed, replay
+from td3_driving.doctor.bag import unreadable
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Bag(asked.bag) as bag, ExitStack() as held:
             settings = bag.settings()
             replayed = replay(bag, settings, asked.source, _directory(asked, settings, held))
+            if bag.unread:
+                print(f"left out  {unreadable(bag.unread, bag.path)}")
             return _report(replayed, asked)
     except (BagError, ReplayError, run_folder.RunFolderError, SettingsError, OSError) as error:
         return refuse(error)

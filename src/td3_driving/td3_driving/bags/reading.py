@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rosbags.highlevel import AnyReader
+from rosbags.highlevel import AnyReader, AnyReaderError
 
 from td3_driving.bags.provenance import PROVENANCE_KEY, UNKNOWN, Provenance, ProvenanceError
 from td3_driving.bags.topics import SHOWN, TOPICS
 from td3_driving.bags.writing import CONFIG_KEY
+from td3_driving.doctor.bag import BROKEN
 from td3_driving.runs.profiles import load_run, parse_run
 from td3_driving.settings import Settings, SettingsError
 
@@ -57,6 +58,9 @@ class BagMessage:
 class Bag:
     """An open bag; a context manager.
 
+    Attributes:
+        unread: messages that were left out, because their bytes are none of their topic, by topic.
+
     Args:
         path: folder of the bag.
 
@@ -66,6 +70,7 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unread: Counter[str] = Counter()
         if not (path / "metadata.yaml").is_file():
             raise BagError(f"{path} is not the folder of a bag: it holds no metadata.yaml")
         try:
@@ -117,10 +122,10 @@ class Bag:
         return {_split(entry.topic)[1] for entry in self._wanted(set(_KINDS)) if entry.msgcount}
 
     def messages(self, names: set[str]) -> Iterator[BagMessage]:
-        """The messages of ``names`` in the order of recording.
+        """The messages of ``names`` in the order of recording, but for those that :attr:`unread` counts.
 
         Raises:
-            BagError: the bag breaks off, or a message is not what its type says.
+            BagError: the bag breaks off.
         """
         connections = self._wanted(names)
         counts: Counter[str] = Counter()
@@ -128,14 +133,23 @@ class Bag:
             for connection, time_ns, data in self._reader.messages(connections=connections):
                 if len(data) > MAX_MESSAGE:
                     raise BagError(f"{self.path}: a message on {connection.topic} has {len(data)} bytes")
-                message = self._reader.deserialize(data, connection.msgtype)
                 process = self._provenance.process(connection.topic, counts[connection.topic])
                 counts[connection.topic] += 1
-                yield BagMessage(*_split(connection.topic), message, time_ns, process)
+                message = self._message(connection, data)
+                if message is not None:
+                    yield BagMessage(*_split(connection.topic), message, time_ns, process)
         except BagError:
             raise
         except Exception as error:  # As above.
             raise BagError(f"{self.path} is damaged: {_line(error)}") from error
+
+    def _message(self, connection: Any, data: bytes) -> Any:
+        """The message of bytes; ``None`` where they are none of their topic, as a stranger may send them."""
+        try:
+            return self._reader.deserialize(data, connection.msgtype)
+        except (AnyReaderError, *BROKEN):
+            self.unread[connection.topic] += 1
+            return None
 
     def _custom(self) -> dict[str, Any]:
         """What the bag says of itself beside its messages."""

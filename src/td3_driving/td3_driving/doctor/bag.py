@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -34,6 +36,7 @@ BROKEN = (
     AssertionError,
     RuntimeError,
     EOFError,
+    OverflowError,
     struct.error,
     sqlite3.Error,
 )
@@ -59,6 +62,9 @@ def bag_config(path: Path) -> dict[str, Any]:
 def read_bag(path: Path, report: ReadReport) -> Iterator[Scalar]:
     """Yield the samples of a bag in the order of recording; ``report`` gets the names of strangers.
 
+    Whoever shares the domain can send bytes that are no message, or steps with other terms than the run has, and the
+    recorder keeps them. They are left out, and ``report.wrong`` says so.
+
     Raises:
         Unusable: the bag cannot be read or holds no topic that the doctor knows.
     """
@@ -71,7 +77,7 @@ def read_bag(path: Path, report: ReadReport) -> Iterator[Scalar]:
     check_bag(path)
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
-            yield from _samples(reader, RecordedRun(_log_period(path)), path, report)
+            yield from _samples(reader, RecordedRun(_log_period(path)), path, report, (AnyReaderError, *BROKEN))
     except Unusable:
         raise
     except (AnyReaderError, OSError, *BROKEN) as error:
@@ -80,17 +86,38 @@ def read_bag(path: Path, report: ReadReport) -> Iterator[Scalar]:
         ) from error
 
 
-def _samples(reader: Any, run: RecordedRun, path: Path, report: ReadReport) -> Iterator[Scalar]:
+def unreadable(unread: Mapping[str, int], path: Path) -> str:
+    """The sentence on messages that were left out of the bag ``path``, counted by topic; "" where there is none."""
+    if not any(unread.values()):
+        return ""
+    where = ", ".join(f"{count} on {topic}" for topic, count in sorted(unread.items()))
+    return f"message(s) of {path} that are damaged or none of the run were left out: {where}"
+
+
+def _samples(
+    reader: Any, run: RecordedRun, path: Path, report: ReadReport, broken: tuple[type[Exception], ...]
+) -> Iterator[Scalar]:
     wanted = [connection for connection in reader.connections if _kind(connection.msgtype) in RecordedRun.KINDS]
     if any(_kind(connection.msgtype) == OLD for connection in reader.connections):
         raise Unusable(f"{path} was recorded when the reward had five fixed parts ({OLD}); {ANEW}")
     if not wanted:
         raise Unusable(f"{path} holds none of the topics /td3/reward, /td3/episode, /td3/learner_status")
+    unread: Counter[str] = Counter()
+    read = 0
     for connection, nanoseconds, data in reader.messages(connections=wanted):
-        message = reader.deserialize(data, connection.msgtype)
-        yield from run.samples(_kind(connection.msgtype), message, nanoseconds * 1e-9)
+        try:
+            message = reader.deserialize(data, connection.msgtype)
+            samples = list(run.samples(_kind(connection.msgtype), message, nanoseconds * 1e-9))
+        except broken:
+            unread[connection.topic] += 1
+            report.wrong = unreadable(unread, path)
+            continue
+        read += 1
+        yield from samples
         if run.who:
             report.texts[WHO] = run.who
+    if unread and not read:
+        raise Unusable(report.wrong)
 
 
 def _log_period(path: Path) -> int:

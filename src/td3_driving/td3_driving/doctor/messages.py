@@ -88,17 +88,22 @@ class RecordedRun:
         self._steps = StepSeries(log_period)
         self._finished = False
         self._graph: dict[str, float] = {}
+        self._terms: set[str] = set()
         self.who = ""
 
     def samples(self, kind: str, message: Any, wall: float) -> Iterator[Scalar]:
-        """The samples that ``message``, of type ``kind`` and recorded at ``wall`` [s], completes."""
+        """The samples that ``message``, of type ``kind`` and recorded at ``wall`` [s], completes.
+
+        Raises:
+            ValueError: it is a step whose reward has other terms than that of the first step.
+        """
         step, values = self._point(kind, message, wall)
         for tag, value in values.items():
             yield Scalar(tag, step, value, wall)
 
     def _point(self, kind: str, message: Any, wall: float) -> tuple[int, dict[str, float]]:
         if kind == "RewardTerms":
-            total, series = self._steps.add(scored_step(message), wall)
+            total, series = self._steps.add(self._step(message), wall)
             return total, series or {}
         if kind == "LearnerStatus":
             return int(message.inserted), {**learner_values(message), **self._end(message)}
@@ -106,6 +111,14 @@ class RecordedRun:
             return self._steps.clock.total, self._graph_news(message)
         values = episode_values(message) if kind == "EpisodeSummary" else evaluation_values(message)
         return self._steps.clock.at(message.actor_id, int(message.step)), values
+
+    def _step(self, message: Any) -> Step:
+        """The step of a ``RewardTerms`` of this run."""
+        step = scored_step(message)
+        self._terms = self._terms or set(step.terms)
+        if set(step.terms) != self._terms:
+            raise ValueError(f"the terms {sorted(step.terms)} are not those of the run, {sorted(self._terms)}")
+        return step
 
     def _graph_news(self, message: Any) -> dict[str, float]:
         """The account of strangers of the whole run, where it differs from the one before."""

@@ -28,6 +28,8 @@ from td3_driving.doctor.history import History
 from td3_driving.doctor.rules.quantities import any_q, return_bound
 
 SHARES = np.round(np.arange(1, 21) * 0.05, 2)
+LARGEST = 1e150
+"""Values farther from 0 are taken as this: sums of theirs overflow."""
 WINDOW = 0.1
 FEWEST = 8
 FILE = "bands.csv"
@@ -172,6 +174,7 @@ def _of_bound(history: History) -> Points | None:
 def _sampled(share: NDArray[np.float64], values: NDArray[np.float64], quantity: str) -> NDArray[np.float64]:
     """Mean (of a curve) or median (of the others) of the points in the window that ends at each share."""
     middle = np.mean if quantity == "learning_curve" else np.median
+    values = np.clip(values, -LARGEST, LARGEST)
     chosen = (values[(share > at - WINDOW - 1e-9) & (share <= at + 1e-9)] for at in SHARES)
     return np.array([float(middle(part)) if len(part) else np.nan for part in chosen])
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -47,6 +48,11 @@ def command(spec: ProcessSpec, params_file: str) -> list[str]:
     return start + (list(spec.arguments) if spec.arguments is not None else _ros_arguments(spec, params_file))
 
 
+def heeds_interrupt(words: Sequence[str]) -> bool:
+    """Whether a command line is one of :func:`command` for a module of the package, which takes a held SIGINT."""
+    return list(words[1:3]) == ["-m", __name__]
+
+
 def _ros_arguments(spec: ProcessSpec, params_file: str) -> list[str]:
     """Node name, namespace, parameters and remappings as ``rcl`` reads them; parameter values are YAML."""
     rules = [f"__node:={spec.executable}"] + ([f"__ns:={spec.namespace}"] if spec.namespace else [])
@@ -75,10 +81,14 @@ def main() -> int:
 
 
 def _imported(name: str) -> ModuleType:
-    """The module; Ctrl-C while it is imported ends the process, for a library of C may make an ImportError of it."""
+    """The module; Ctrl-C before and while it is imported ends the process.
+
+    A library of C may make an ImportError of it, and Python a fatal error while it starts; so the starter holds it.
+    """
     heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeds:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         return import_module(name)
     finally:

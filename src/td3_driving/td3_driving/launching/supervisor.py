@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from td3_driving.launching.child import heeds_interrupt
 from td3_driving.launching.course import Course, Decision, End, Restart, Say, Stop
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.processes.child_process import ChildProcess, LineSink
@@ -89,7 +90,8 @@ class Supervisor:
     async def _live(self, spec: ProcessSpec) -> None:
         """Run a process once, from its start to its exit code."""
         child = self._children[spec.name] = ChildProcess(spec.name, self._output)
-        code = await child.live(self._command(spec), self._environment)
+        command = self._command(spec)
+        code = await child.live(command, self._environment, hold_interrupt=heeds_interrupt(command))
         self._carry_out(self._course.exited(spec.name, code, asyncio.get_running_loop().time()))
 
     def _carry_out(self, decisions: Sequence[Decision]) -> None:

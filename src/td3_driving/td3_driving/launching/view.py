@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from td3_driving.bags.reading import Bag, BagError, bag_of
+from td3_driving.doctor.bag import unreadable
 from td3_driving.launching.page_of_command import live_page, stay
 from td3_driving.live.needs import require_sdk
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server.page.at(0.0, 0)
             server.page.lanes(lanes_of(bag))
             console.print(f"{fill(bag, Intake(server.page, RATE, asked.actor), asked.actor)} messages read")
+            if bag.unread:
+                console.print(unreadable(bag.unread, bag.path))
             stay(server, console)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -66,7 +69,7 @@ def fill(bag: Bag, intake: Intake, actor: str) -> int:
     """Show the messages of one actor, and those that all share; the number of messages.
 
     Raises:
-        BagError: the bag breaks off, or a message is not what its type says.
+        BagError: the bag breaks off.
         ValueError: the data of a message do not fit together.
     """
     count = 0

@@ -28,6 +28,8 @@ READABLE = (1, FORMAT)
 """Formats that are read; the first has neither a length nor a checksum of its state."""
 KEPT = 3
 LATEST = "latest"
+DROPPED = ".dropped-"
+"""Begins the name of a checkpoint that is being removed."""
 
 
 class CheckpointError(RuntimeError):
@@ -62,6 +64,7 @@ def save_checkpoint(
         OSError: it cannot be written.
     """
     target, building = directory / f"{updates:09d}", directory / f".building-{updates:09d}"
+    _finish_drops(directory)
     data = save_tensors(host_copies(tensors))
     facts = {"config_hash": config_hash, "updates": updates, "bytes": len(data), "sha256": sha256_of(data)}
     content = {"format": FORMAT, **facts, **state}
@@ -72,14 +75,14 @@ def save_checkpoint(
         _write(building / "tensors.safetensors", data)
         _write(building / "state.json", json.dumps(content).encode())
         if target.exists():
-            shutil.rmtree(target)
+            _drop(target)
         building.replace(target)
     except OSError:
         shutil.rmtree(building, ignore_errors=True)
         raise
     _point(directory / LATEST, target.name)
     for old in sorted(_complete(directory))[:-KEPT]:
-        shutil.rmtree(directory / old)
+        _drop(directory / old)
     return target
 
 
@@ -150,6 +153,20 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 def _complete(directory: Path) -> list[str]:
     return [entry.name for entry in directory.iterdir() if entry.name.isdigit() and entry.is_dir()]
+
+
+def _drop(path: Path) -> None:
+    """Remove a checkpoint; a process that dies half-way leaves none that looks damaged."""
+    dropped = path.with_name(f"{DROPPED}{path.name}")
+    shutil.rmtree(dropped, ignore_errors=True)
+    path.replace(dropped)
+    shutil.rmtree(dropped)
+
+
+def _finish_drops(directory: Path) -> None:
+    """Remove what a process that died left half removed."""
+    for left in directory.glob(f"{DROPPED}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(path: Path, data: bytes) -> None:

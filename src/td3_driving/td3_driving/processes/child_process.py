@@ -49,10 +49,14 @@ class ChildProcess:
         self._gone = asyncio.Event()
         self._output_over = asyncio.Event()
 
-    async def live(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Start, pass the output on, and return the exit code (minus the signal number after a signal)."""
+    async def live(self, command: Sequence[str], environment: Mapping[str, str], hold_interrupt: bool = False) -> int:
+        """Start, pass the output on, and return the exit code (minus the signal number after a signal).
+
+        Args:
+            hold_interrupt: see :func:`start_process`.
+        """
         try:
-            self._process = start_process(command, environment)
+            self._process = start_process(command, environment, hold_interrupt=hold_interrupt)
         except OSError as error:
             self._output.line(self._name, f"cannot start {command[0]}: {error.strerror}")
             self._gone.set()
@@ -96,19 +100,26 @@ class ChildProcess:
 
 
 def start_process(
-    command: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | int = subprocess.PIPE
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[bytes] | int = subprocess.PIPE,
+    hold_interrupt: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a group of its own that dies with the thread that calls this.
 
     Args:
         output: where its stdout and stderr go.
+        hold_interrupt: SIGINT waits until the process unblocks it. Python, before it has read its own modules,
+            answers it with the traceback of a fatal error.
 
     Raises:
         OSError: it cannot be started.
     """
     parent = os.getpid()
 
-    def die_with_parent() -> None:
+    def prepare() -> None:
+        if hold_interrupt:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -120,7 +131,7 @@ def start_process(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=prepare,
     )
 
 
