@@ -14,18 +14,20 @@ COLUMNS, ROWS, LEAST_NODES = (2, 5), (2, 5), 8
 BLOCK = (90.0, 170.0)
 """Distance between two columns or rows [m]."""
 JITTER = 12.0
-"""How far a node may lie from its place on the grid, each way [m]."""
+"""How far a node may lie from its place on the most crooked grid, each way [m]."""
 TURN = 0.2
-"""How far the arms of a node may be turned against the grid [rad]."""
-GAP = (6.5, 19.0)
-"""Distance between a node and the ends of its streets [m]; the turns of a junction have about this radius. Towns have
-turns of 4 to 6 m (CARLA's Town01 and Town02), and who has seen wide ones alone leaves the lane there."""
+"""How far the arms of a node may be turned against that grid [rad]."""
+GAPS = ((6.5, 10.0), (6.5, 19.0))
+"""Distance between a node and the ends of its streets [m], in narrow and in wide networks; the turns of a junction have
+about this radius. The turns of towns are narrow (CARLA's Town01 and Town02: left 12 to 14 m, right 8 to 10 m), and who
+has seen wide ones for the most part begins them too early, too late or not at all there."""
 REMOVED = 0.45
 """Greatest share of the grid's streets that is left out."""
 LANE, LANE_CHANGE, LANE_BOUNDS = (3.0, 4.0), 0.2, (2.9, 4.2)
 """Lane width of the network, how far a street's may be from it, and the bounds of that [m]."""
 BULGE, SKEW = 0.13, 0.35
-"""How far a street's middle lies beside the line between its ends, as a share of it, and how far it is turned [rad]."""
+"""How far a street's middle lies beside the line between its ends, as a share of it, and how far it is turned [rad], on
+the most crooked grid."""
 LEAST_RADIUS = 25.0
 """Least radius of the bends of a street [m]."""
 BARE = ("none", "standard")
@@ -51,16 +53,18 @@ Edge = tuple[Node, Node]
 def drawn_network(seed: int) -> str:
     """The OpenDRIVE document of the network of ``seed``, a whole number from 0; equal seeds, equal text."""
     rng = np.random.default_rng([4, seed])
+    crooked, gap = float(rng.uniform()), GAPS[int(rng.integers(len(GAPS)))]
     columns, rows = int(rng.integers(*COLUMNS)), int(rng.integers(*ROWS))
     rows = max(rows, -(-LEAST_NODES // columns))
-    places = _places(columns, rows, rng)
+    places = _places(columns, rows, crooked, rng)
     edges = _thinned(_grid(columns, rows), float(rng.uniform(0.0, REMOVED)), rng)
     document = Document(f"drawn_{seed}", STYLES[int(rng.integers(len(STYLES)))])
     lane = float(rng.uniform(*LANE))
     arms: dict[Node, list[Arm]] = {node: [] for node in places}
-    gaps = {node: float(rng.uniform(*GAP)) for node in places}
+    gaps = {node: float(rng.uniform(*gap)) for node in places}
     for first, second in edges:
-        curves, end = _street(_out(places, gaps, first, second), _out(places, gaps, second, first), rng)
+        ends = _out(places, gaps, first, second), _out(places, gaps, second, first)
+        curves, end = _street(*ends, crooked, rng)
         width = float(np.clip(lane + rng.uniform(-LANE_CHANGE, LANE_CHANGE), *LANE_BOUNDS))
         street = document.street(curves, end, (width, width))
         arms[first].append(Arm(street, at_end=False))
@@ -70,14 +74,14 @@ def drawn_network(seed: int) -> str:
     return document.text()
 
 
-def _places(columns: int, rows: int, rng: np.random.Generator) -> dict[Node, Pose]:
-    """Where the nodes are, and how they are turned against the grid."""
+def _places(columns: int, rows: int, crooked: float, rng: np.random.Generator) -> dict[Node, Pose]:
+    """Where the nodes are, and how they are turned against the grid: straight with 0, most crooked with 1."""
     x, y = (np.concatenate(([0.0], np.cumsum(rng.uniform(*BLOCK, count - 1)))) for count in (columns, rows))
     return {
         (column, row): (
-            float(x[column] + rng.uniform(-JITTER, JITTER)),
-            float(y[row] + rng.uniform(-JITTER, JITTER)),
-            float(rng.uniform(-TURN, TURN)),
+            float(x[column] + crooked * rng.uniform(-JITTER, JITTER)),
+            float(y[row] + crooked * rng.uniform(-JITTER, JITTER)),
+            float(crooked * rng.uniform(-TURN, TURN)),
         )
         for column in range(columns)
         for row in range(rows)
@@ -126,12 +130,13 @@ def _out(places: dict[Node, Pose], gaps: dict[Node, float], node: Node, towards:
     return x + gaps[node] * math.cos(heading), y + gaps[node] * math.sin(heading), heading
 
 
-def _street(start: Pose, other: Pose, rng: np.random.Generator) -> tuple[list[Cubic], Pose]:
+def _street(start: Pose, other: Pose, crooked: float, rng: np.random.Generator) -> tuple[list[Cubic], Pose]:
     """Two curves from ``start`` to ``other``, through a place beside the middle; and the pose at their end."""
     end = other[0], other[1], other[2] + math.pi
     along = math.atan2(end[1] - start[1], end[0] - start[0])
     distance = math.dist(start[:2], end[:2])
-    bulge, skew = float(rng.uniform(-BULGE, BULGE)) * distance, float(rng.uniform(-SKEW, SKEW))
+    bulge, skew = (crooked * float(rng.uniform(-most, most)) for most in (BULGE, SKEW))
+    bulge *= distance
     while True:
         middle = (
             (start[0] + end[0]) / 2.0 - bulge * math.sin(along),
