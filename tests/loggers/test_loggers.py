@@ -27,6 +27,7 @@ from td3_driving.learning.replay_store import ReplayStore
 from td3_driving.loggers import cli as loggers
 from td3_driving.loggers.recorded import recorded
 from td3_driving.monitor.event_log import EventLog
+from td3_driving.processes.extras import install
 from td3_driving.runs import run_folder
 from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import from_flat
@@ -81,7 +82,7 @@ def written(folder: Path) -> str:
 def needs(name: str) -> None:
     """Skip where the library is not installed."""
     if importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed: pip install 'td3_driving[{name}]'")
+        pytest.skip(f"{name} is not installed: {install(name)}")
 
 
 def test_a_run_is_read_with_all_it_logged(tmp_path: Path) -> None:
@@ -124,8 +125,7 @@ def test_a_missing_library_is_told_before_the_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(loggers, "find_spec", lambda _: None)
     assert cli.main(["train", "--set", f"loggers.{name}=true"]) == 2
-    remedy = f"pip install 'td3_driving[{name}]'"
-    assert capsys.readouterr().err == f"error: loggers.{name} needs {name}, which is not installed: {remedy}\n"
+    assert capsys.readouterr().err == f"error: loggers.{name} needs {name}, which is not installed: {install(name)}\n"
     assert list(tmp_path.iterdir()) == []
 
 
