@@ -25,6 +25,7 @@ from td3_driving.launching.node_table import RunOptions, closing
 from td3_driving.learning.replay_files import SlotShape
 from td3_driving.learning.replay_store import ReplayStore
 from td3_driving.loggers import cli as loggers
+from td3_driving.loggers import mlflow_run
 from td3_driving.loggers.recorded import recorded
 from td3_driving.monitor.event_log import EventLog
 from td3_driving.processes.extras import install
@@ -127,6 +128,17 @@ def test_a_missing_library_is_told_before_the_run(
     assert cli.main(["train", "--set", f"loggers.{name}=true"]) == 2
     assert capsys.readouterr().err == f"error: loggers.{name} needs {name}, which is not installed: {install(name)}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("server", "first"), [(None, "pip install mlflow, then "), ("there", "")])
+def test_the_command_that_shows_the_store_works_with_the_small_library_too(
+    server: str | None, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``mlflow-skinny`` brings the command ``mlflow ui`` and no server, so that it ends with a traceback."""
+    monkeypatch.setattr(mlflow_run, "find_spec", lambda _: server)
+    monkeypatch.delenv("TD3_DRIVING_PREFIX", raising=False)
+    wanted = f"{first}MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri runs/.mlruns"
+    assert mlflow_run._to_look("runs/.mlruns") == wanted
 
 
 def test_loggers_do_not_make_another_run() -> None:
