@@ -7,6 +7,7 @@ python docs/make_picture.py RUN docs/picture.png
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from td3_driving.doctor.style import COLOURS, INK
 from td3_driving.evaluation.drive import EvaluationPlan, RouteStart, Watcher, evaluate
 from td3_driving.evaluation.driven_scene import DrivenScene, front_camera
 from td3_driving.evaluation.learned import learned_agent, run_settings
+from td3_driving.processes.refusals import refuse
+from td3_driving.runs.disk import require_places
 from td3_driving.settings import Settings
 from td3_driving.sim.camera import Camera
 from td3_driving.sim.frame import WorldFrame
@@ -60,14 +63,23 @@ class Drive:
         return [self.moments[round(number)] for number in numbers]
 
 
-def main() -> None:
-    """Draw the picture of a run."""
+def main() -> int:
+    """Draw the picture of a run.
+
+    Returns:
+        0; 2 for a folder that holds no run with a policy, or a file that cannot be written.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("picture", type=Path, help="PNG file to write")
     parser.add_argument("--seed", type=int, default=SEED, help="of the shown route (%(default)s)")
     options = parser.parse_args()
-    save(driven(options.run, options.seed), curves(options.run), options.picture)
+    try:
+        require_places(options.picture)
+        save(driven(options.run, options.seed), curves(options.run), options.picture)
+    except (ValueError, OSError, RuntimeError) as error:
+        return refuse(error)
+    return 0
 
 
 def driven(run: Path, seed: int) -> Drive:
@@ -192,4 +204,4 @@ def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from td3_driving.launching.deployment import DeployOptions, deployment
 from td3_driving.launching.evaluation import Evaluation, evaluation_processes
 from td3_driving.launching.node_table import RunOptions, processes
 from td3_driving.live import needs
+from td3_driving.processes.extras import install
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_missing_package_is_one_sentence_before_anything_starts(
     (tmp_path / "bundle.zip").write_bytes(b"")
     assert main(words) == 2
     said = capsys.readouterr()
-    wanted = f"error: the live page needs rerun-sdk, which is not installed: {sys.executable} -m pip install rerun-sdk"
+    wanted = f"error: the live page needs rerun-sdk, which is not installed: {install('live')}"
     assert said.err.splitlines() == [wanted] and said.out == ""
     assert os.listdir(tmp_path) == ["bundle.zip"]
 

@@ -25,8 +25,10 @@ from td3_driving.launching.node_table import RunOptions, closing
 from td3_driving.learning.replay_files import SlotShape
 from td3_driving.learning.replay_store import ReplayStore
 from td3_driving.loggers import cli as loggers
+from td3_driving.loggers import mlflow_run
 from td3_driving.loggers.recorded import recorded
 from td3_driving.monitor.event_log import EventLog
+from td3_driving.processes.extras import install
 from td3_driving.runs import run_folder
 from td3_driving.runs.profiles import parameter_file
 from td3_driving.settings import from_flat
@@ -81,7 +83,7 @@ def written(folder: Path) -> str:
 def needs(name: str) -> None:
     """Skip where the library is not installed."""
     if importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed: pip install 'td3_driving[{name}]'")
+        pytest.skip(f"{name} is not installed: {install(name)}")
 
 
 def test_a_run_is_read_with_all_it_logged(tmp_path: Path) -> None:
@@ -124,9 +126,19 @@ def test_a_missing_library_is_told_before_the_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(loggers, "find_spec", lambda _: None)
     assert cli.main(["train", "--set", f"loggers.{name}=true"]) == 2
-    remedy = f"pip install 'td3_driving[{name}]'"
-    assert capsys.readouterr().err == f"error: loggers.{name} needs {name}, which is not installed: {remedy}\n"
+    assert capsys.readouterr().err == f"error: loggers.{name} needs {name}, which is not installed: {install(name)}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("server", "first"), [(None, "pip install mlflow, then "), ("there", "")])
+def test_the_command_that_shows_the_store_works_with_the_small_library_too(
+    server: str | None, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``mlflow-skinny`` brings the command ``mlflow ui`` and no server, so that it ends with a traceback."""
+    monkeypatch.setattr(mlflow_run, "find_spec", lambda _: server)
+    monkeypatch.delenv("TD3_DRIVING_PREFIX", raising=False)
+    wanted = f"{first}MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri runs/.mlruns"
+    assert mlflow_run._to_look("runs/.mlruns") == wanted
 
 
 def test_loggers_do_not_make_another_run() -> None:

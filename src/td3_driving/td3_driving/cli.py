@@ -11,7 +11,10 @@ from importlib import import_module
 
 from td3_driving import __version__
 from td3_driving.doctor.plain_text import speak_plainly
+from td3_driving.plugins import blame
 from td3_driving.processes.exit_codes import PIPE_CLOSED
+from td3_driving.processes.extras import remedy
+from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import ensure_home
 
 COMMANDS = {
@@ -34,16 +37,6 @@ COMMANDS = {
     "export": ("td3_driving.export.to_bundle", "pack a trained policy into a bundle for a vehicle"),
 }
 """Name of each command: the module whose ``main(arguments)`` it is, and what it does."""
-EXTRAS = {
-    **dict.fromkeys(("torch", "safetensors"), "learning"),
-    **dict.fromkeys(("cryptography", "onnx", "onnxruntime"), "deploy"),
-    **dict.fromkeys(("carla", "msgpack", "panda3d", "PIL"), "sim"),
-    "gymnasium": "gym",
-    "rerun": "live",
-    "wandb": "wandb",
-    "mlflow": "mlflow",
-}
-"""Modules that a plain ``pip install`` leaves out, and the extra of the package that brings them."""
 
 
 def usage() -> str:
@@ -91,21 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: td3-driving {given[0]} needs {error.name}, which is not installed: {reason}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not blame(error):
+            raise
+        return refuse(error)
 
 
 def _near(word: str) -> str:
     near = difflib.get_close_matches(word, COMMANDS, n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def remedy(module: str) -> str:
-    """How to install a module that is missing; empty for one that every installation has."""
-    name = module.split(".")[0]
-    if name in EXTRAS:
-        return f"pip install 'td3_driving[{EXTRAS[name]}]', or [all]"
-    if name in ("rclpy", "launch", "launch_ros") or name.endswith(("_msgs", "_srvs")):
-        return "source a ROS 2 and a built workspace, or run make build and put tools/env.sh before the command"
-    return ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ the form of the path; :func:`load` imports what it names.
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,6 +24,10 @@ class PluginError(SettingsError):
 
 class PluginFault(ValueError):
     """A user's object did in the course of a run what it must not do; the run cannot go on."""
+
+
+_users: dict[str, dict[str, None]] = {}
+"""Source file of each module that an import path led to -> what names it, such as ``learning.teacher: 'mine:IDLE'``."""
 
 
 def load(path: str, needs: Sequence[str] = (), role: str = "plugin") -> Any:
@@ -47,7 +52,31 @@ def load(path: str, needs: Sequence[str] = (), role: str = "plugin") -> Any:
     missing = [need for need in needs if not hasattr(found, need)]
     if missing:
         raise PluginError(f"{role}: {path!r} lacks {', '.join(missing)}")
+    _users.setdefault(_source(module), {})[f"{role}: {path!r}"] = None
     return found
+
+
+def blame(error: BaseException) -> str:
+    """Where a user's object raised ``error``, in one sentence; empty where none of them has a part in it.
+
+    It names the setting with the import path, the error, and the line of the user's module that led to it.
+    """
+    if isinstance(error, (PluginError, PluginFault)):
+        return ""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in _users:
+            who, place = ", or ".join(_users[frame.filename]), f"{frame.filename}, line {frame.lineno}"
+            return f"{who}: {in_one_line(error)}, in {frame.name} ({place})"
+    return ""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Type and message of an error, without line breaks."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _source(module: object) -> str:
+    return str(getattr(module, "__file__", None) or "")
 
 
 def resolve(name: str, known: Mapping[str, Any], needs: Sequence[str] = (), role: str = "plugin") -> Any:
@@ -89,8 +118,7 @@ def _imported(module: str, path: str, role: str) -> Any:
         hint = "install it, or put its folder on PYTHONPATH" if _is_part(error.name, module) else "it is not installed"
         raise PluginError(f"{role}: {path!r}: there is no module {error.name!r}; {hint}") from error
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(f"{role}: {path!r}: module {module} cannot be imported ({reason})") from error
+        raise PluginError(f"{role}: {path!r}: module {module} cannot be imported ({in_one_line(error)})") from error
 
 
 def _is_part(missing: str | None, module: str) -> bool:

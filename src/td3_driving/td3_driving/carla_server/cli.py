@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import sys
@@ -14,10 +15,9 @@ from collections.abc import Sequence
 from td3_driving.carla_server.records import VERSION
 from td3_driving.carla_server.server import Server
 from td3_driving.carla_server.town import Towns, short
+from td3_driving.processes.refusals import refuse
 from td3_driving.sim.camera import CameraError
 from td3_driving.sim.roads import MapError
-
-BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_serve(asked))
     except (MapError, OSError, ImportError, CameraError, OverflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            error = OSError(f"port {asked.port} or {asked.port + 1} of {asked.host} is taken; --port names another")
+        return refuse(error)
     return 0
 
 

@@ -16,7 +16,7 @@ from td3_driving.carla_server.axes import from_map
 from td3_driving.carla_server.records import GeoLocation, PoseRecord
 from td3_driving.sim.buildings import FLOOR_HEIGHT, Skyline
 from td3_driving.sim.land import surroundings
-from td3_driving.sim.roads import OWN_MAPS, RoadMap, load_foreign, load_map, only_map
+from td3_driving.sim.roads import OWN_MAPS, RoadMap, drawn_seeds, load_foreign, load_map, only_map, require_map
 
 FOLDER = "Carla/Maps"
 GENERATED = "OpenDriveMap"
@@ -156,11 +156,16 @@ class Towns:
         names: of own maps or paths of OpenDRIVE files; the first is shown at the start.
 
     Raises:
-        MapError: a name stands for several maps.
+        MapError: a name stands for several maps, or for none.
     """
 
     def __init__(self, names: list[str]) -> None:
-        everything = list(dict.fromkeys([*map(only_map, names), *OWN_MAPS]))
+        named = [only_map(name) for name in names]
+        # A map is read when somebody loads it. That a file is missing is said before anybody waits for it.
+        for name in named:
+            if drawn_seeds(name) is None:
+                require_map(name)
+        everything = list(dict.fromkeys([*named, *OWN_MAPS]))
         self._sources = {Path(name).stem.replace(":", "_"): name for name in everything}
         self._loaded: dict[str, Town] = {}
 

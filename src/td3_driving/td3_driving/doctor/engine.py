@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from dataclasses import dataclass
 
+from td3_driving.doctor import rules
 from td3_driving.doctor.aliases import family
+from td3_driving.doctor.errors import Unusable
 from td3_driving.doctor.expectations import Expectations
 from td3_driving.doctor.findings import Finding
 from td3_driving.doctor.history import History, Row
@@ -38,7 +42,7 @@ class Engine:
     ) -> None:
         self.history = History(expect or Expectations(), self._dispatch, names)
         self.rulebook = rulebook or standard_rules()
-        self._rules = {kind.id: kind(self.history) for kind in self.rulebook}
+        self._rules = {kind.id: _made(kind, self.history) for kind in self.rulebook}
         self._readers: dict[str, list[Rule]] = {}
         self._known: dict[str, tuple[Rule, ...]] = {}
         for rule in self._rules.values():
@@ -52,7 +56,11 @@ class Engine:
     def _dispatch(self, row: Row) -> None:
         asked = {rule.id: rule for name in row.values for rule in self._readers_of(name)}
         for rule in asked.values():
-            rule.feed(row)
+            try:
+                rule.feed(row)
+            except Exception as error:
+                _tell(rule, f"at step {row.step:,.0f}", error)
+                raise
 
     def _readers_of(self, name: str) -> tuple[Rule, ...]:
         """The rules that read a quantity, or the family that it belongs to."""
@@ -68,7 +76,11 @@ class Engine:
         found: list[Finding] = []
         scope = scope_of(self.history)
         for rule in self._rules.values():
-            found += [] if scope.lacks(rule.about) else rule.findings(found)
+            try:
+                found += [] if scope.lacks(rule.about) else rule.findings(found)
+            except Exception as error:
+                _tell(rule, "when it was asked for its findings", error)
+                raise
         return found
 
     def outcomes(self, found: list[Finding]) -> list[RuleOutcome]:
@@ -88,3 +100,27 @@ class Engine:
     def rule(self, wanted: str) -> Rule:
         """The rule of that id."""
         return self._rules[wanted]
+
+
+def _made(kind: type[Rule], history: History) -> Rule:
+    try:
+        return kind(history)
+    except Exception as error:
+        _tell(kind, "when it was made", error)
+        raise
+
+
+def _tell(rule: Rule | type[Rule], when: str, error: Exception) -> None:
+    """Say in one sentence that a rule of the user's failed; does nothing where the rule is one of ours.
+
+    Raises:
+        Unusable: it is the user's.
+    """
+    kind = rule if isinstance(rule, type) else type(rule)
+    if kind.__module__.startswith(f"{rules.__name__}."):
+        return
+    source = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f" ({frame.filename}, line {frame.lineno})" for frame in frames if frame.filename == source]
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    raise Unusable(f"the rule {kind.id} of {kind.__module__} failed {when}: {reason}{''.join(places[-1:])}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from td3_driving.bounded import IMPORT_PATH, is_import_path
 from td3_driving.driving.route import Route, RoutePlace
+from td3_driving.driving.user_driver import UserDriver
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.plugins import PluginError, load
 
@@ -274,4 +275,5 @@ def reference_driver(name: str, role: str = "driver") -> ReferenceDriver:
     found = load(name, role=role)
     if not isinstance(found, ReferenceDriver):
         raise PluginError(f"{role}: {name!r} is of type {type(found).__name__}, ReferenceDriver is needed")
-    return found
+    who = f"{role}: {name!r}"
+    return replace(found, make=lambda *episode: UserDriver(who, found.make(*episode)))

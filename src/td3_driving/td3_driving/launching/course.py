@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from td3_driving.launching.node_table import ProcessSpec
-from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED, LOST_RANK
+from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED, LOST_RANK, PLUGIN_FAILED
 
 RESPAWNS = 5
 """Times that one process is started again within :data:`RESPAWN_WINDOW` before the run is given up."""
@@ -95,7 +95,7 @@ class Course:
             return [Say(f"{spec.name} ended ({describe(code)}); the run goes on without it")]
         if spec.on_exit == "respawn" and code == 0 and not spec.endless:
             return []
-        if spec.on_exit == "respawn" and code not in (BAD_INPUT, LOST_RANK):
+        if spec.on_exit == "respawn" and code not in (BAD_INPUT, LOST_RANK, PLUGIN_FAILED):
             return self._respawn(spec.name, code, now)
         if spec.on_exit == "main" and code == 0:
             self._mains.discard(spec.name)

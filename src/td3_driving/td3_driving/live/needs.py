@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 
-PACKAGE = "rerun-sdk"
+from td3_driving.processes.extras import install
 
 
 class ViewError(ValueError):
@@ -20,6 +19,4 @@ def require_sdk() -> None:
         ViewError: it is not.
     """
     if find_spec("rerun") is None or find_spec("rerun_cli") is None:
-        raise ViewError(
-            f"the live page needs {PACKAGE}, which is not installed: {sys.executable} -m pip install {PACKAGE}"
-        )
+        raise ViewError(f"the live page needs rerun-sdk, which is not installed: {install('live')}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from td3_driving.bounded import SettingsError
 from td3_driving.loggers.recorded import recorded
+from td3_driving.processes.extras import install
 from td3_driving.processes.refusals import in_words
 from td3_driving.runs.run_folder import earlier_settings
 from td3_driving.settings_operation import LoggersSettings
@@ -63,8 +64,7 @@ def require_installed(settings: LoggersSettings) -> None:
     """
     for name in chosen(settings):
         if find_spec(LOGGERS[name][1]) is None:
-            remedy = f"pip install 'td3_driving[{name}]'"
-            raise SettingsError(f"loggers.{name} needs {name}, which is not installed: {remedy}")
+            raise SettingsError(f"loggers.{name} needs {name}, which is not installed: {install(name)}")
 
 
 if __name__ == "__main__":

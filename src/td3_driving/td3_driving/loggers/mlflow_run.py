@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
 
 from td3_driving.loggers.recorded import REPORTS, LoggedRun
 from td3_driving.processes.typed import pasted
@@ -45,8 +47,14 @@ def write(run: LoggedRun) -> str:
     for file in filter(lambda path: path.is_file(), (run.folder / report for report in REPORTS)):
         client.log_artifact(name, str(file))
     client.set_terminated(name, end_time=ended)
+    return f"MLflow        {_to_look(store)}"
+
+
+def _to_look(store: str | Path) -> str:
+    """The command that shows the store; ``mlflow-skinny`` has the command and lacks the server behind it."""
     command = pasted("mlflow", "ui", "--backend-store-uri", store)
-    return f"MLflow        MLFLOW_ALLOW_FILE_STORE=true {command}"
+    first = "" if find_spec("flask") else f"{pasted('pip', 'install', 'mlflow')}, then "
+    return f"{first}MLFLOW_ALLOW_FILE_STORE=true {command}"
 
 
 def _milliseconds(seconds: float) -> int:

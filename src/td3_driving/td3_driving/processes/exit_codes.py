@@ -9,6 +9,9 @@ BAD_INPUT = 2
 LOST_RANK = 4
 """Exit code of a learner that lost one of its ranks; the run ends, and is resumed by its user."""
 
+PLUGIN_FAILED = 5
+"""Exit code of a process in which an object of the user's failed; it would fail again after a new start."""
+
 INTERRUPTED = 130
 """Exit code of a run that a person stopped, as a shell reports it."""
 

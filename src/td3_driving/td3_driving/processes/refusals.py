@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from td3_driving.plugins import blame
 from td3_driving.processes.exit_codes import BAD_INPUT
 
 
@@ -16,7 +17,12 @@ def refuse(error: Exception) -> int:
 
 
 def in_words(error: Exception) -> str:
-    """The message; of an error of the operating system the file and the reason, without its number."""
+    """The message, with the name of the user's object that raised it, if one did.
+
+    Of an error of the operating system it is the file and the reason, without its number.
+    """
+    if told := blame(error):
+        return told
     if not isinstance(error, OSError) or not error.errno:
         return str(error)
     words = os.strerror(error.errno)

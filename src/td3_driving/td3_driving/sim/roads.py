@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from td3_driving.sim.carla_parser import build
@@ -16,6 +17,7 @@ from td3_driving.sim.road_map import Lane, RoadMap, Strip
 __all__ = ["Lane", "MapError", "RoadMap", "Strip", "load_map", "map_path"]
 
 OWN_MAPS = ("straight", "curves", "town", "roundabout")
+THERE_ARE = f"there are {', '.join(OWN_MAPS)}, drawn:SEED, and OpenDRIVE files by their path"
 MOST_NETWORKS = 100
 """Drawn networks that one setting may name; each takes some megabytes when it was driven on."""
 MOST_NOTES = 4
@@ -64,7 +66,7 @@ def _parts(name: str) -> list[str]:
     parts = [part.strip() for part in name.split("+")]
     for part in parts:
         if part and drawn_seeds(part) is None and not _is_file(part):
-            raise MapError(f"map {part!r}, a part of {name!r}, does not exist")
+            raise MapError(f"map {part!r}, a part of {name!r}, does not exist; {THERE_ARE}")
     return parts
 
 
@@ -105,6 +107,20 @@ def map_path(name_or_path: str) -> Path:
     return Path(name_or_path).expanduser()
 
 
+def require_map(name_or_path: str) -> Path:
+    """:func:`map_path`, where there is something; who reads it says whether it is a map.
+
+    Raises:
+        MapError: there is nothing.
+    """
+    path, there = map_path(name_or_path), True
+    with suppress(OSError):
+        there = path.exists()
+    if not there:
+        raise MapError(f"map {str(path)!r} does not exist{'' if path.suffix else '; ' + THERE_ARE}")
+    return path
+
+
 def load_map(name_or_path: str, move: bool = True) -> RoadMap:
     """Load ``straight``, ``curves``, ``town``, ``roundabout``, ``drawn:SEED``, or any OpenDRIVE file by its path.
 
@@ -119,7 +135,7 @@ def load_map(name_or_path: str, move: bool = True) -> RoadMap:
     if seeds is not None:
         name = f"drawn_{seeds[0]}"
         return build(document(drawn_network(seeds[0]), f"{name}.xodr"), name)
-    path = map_path(first)
+    path = require_map(first)
     data = read(path)
     if first in OWN_MAPS:
         return build(document(data, path.name), path.stem)

@@ -18,7 +18,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
-from td3_driving.plugins import PluginFault
+from td3_driving.plugins import PluginFault, blame
+from td3_driving.processes.exit_codes import PLUGIN_FAILED
 from td3_driving.processes.hangup import hang_up_as_interrupt
 from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, ensure_home, log_variables, spare_log_folder
@@ -64,7 +65,8 @@ def run(
 ) -> int:
     """Initialise ROS, make the node, spin it to its end; the exit code of the process.
 
-    Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2.
+    Bad input (any of ``refusals`` while the node is made) is one sentence on stderr and exit code 2; so is what a
+    user's object raises, at any time, with exit code 5 once the node lives.
     """
     signal.signal(signal.SIGINT, _leave_it_to_ros)
     sys.unraisablehook = _report_unraisable
@@ -80,9 +82,11 @@ def run(
     try:
         with until_context_ends():
             node = make_node()
-    except refusals as error:
+    except Exception as error:
         rclpy.try_shutdown()
-        return refuse(error)
+        if isinstance(error, refusals) or blame(error):
+            return refuse(error)
+        raise
     if node is None:
         return 0
     spare_collector()
@@ -158,7 +162,9 @@ def _live(node: RunNode) -> int:
         if end.reason:
             print(f"{'error: ' if end.code else ''}{end.reason}", file=sys.stderr, flush=True)
         return end.code
-    except PluginFault as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return 1
+    except Exception as error:
+        if isinstance(error, PluginFault) or blame(error):
+            refuse(error)
+            return PLUGIN_FAILED
+        raise
     return 0
