@@ -71,7 +71,8 @@ def _curves(timeline: str, learns: bool) -> list[rrb.TimeSeriesView]:
         time_ranges=recent,
         plot_legend=legend,
     )
-    name = "Reward of a step and its terms"
+    # The legend of this panel has room for the terms only.
+    name = "Reward of a step (black) and its terms"
     reward = rrb.TimeSeriesView(origin="reward", name=name, time_ranges=recent, plot_legend=legend)
     if not learns:
         return [reward, speed, driving]
