@@ -21,7 +21,7 @@ from td3_driving.doctor.style import COLOURS, INK
 from td3_driving.evaluation.drive import EvaluationPlan, RouteStart, Watcher, evaluate
 from td3_driving.evaluation.driven_scene import DrivenScene, front_camera
 from td3_driving.evaluation.learned import learned_agent, run_settings
-from td3_driving.processes.refusals import refuse
+from td3_driving.runs.refusals import refuse
 from td3_driving.runs.disk import require_places
 from td3_driving.settings import Settings
 from td3_driving.sim.camera import Camera

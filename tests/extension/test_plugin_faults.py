@@ -23,7 +23,7 @@ from td3_driving.driving.route import Route, RoutePlace
 from td3_driving.driving.state_vector import encode_state
 from td3_driving.driving.vehicle_state import VehicleState
 from td3_driving.plugins import PluginFault, blame
-from td3_driving.processes.refusals import in_words
+from td3_driving.runs.refusals import in_words
 from td3_driving.settings import from_flat
 from td3_driving.settings_observation import ObservationSettings
 from tests.nodes.run_harness import Run

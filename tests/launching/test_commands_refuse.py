@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from td3_driving import cli
 from td3_driving.doctor.plain_text import counted
-from td3_driving.processes.refusals import in_words
 from td3_driving.runs.disk import require_places, write_whole
+from td3_driving.runs.refusals import in_words
 
 from ..shared.patience import HANG
 

@@ -14,8 +14,8 @@ from td3_driving.doctor.plain_text import speak_plainly
 from td3_driving.plugins import blame
 from td3_driving.processes.exit_codes import PIPE_CLOSED
 from td3_driving.processes.extras import remedy
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import ensure_home
+from td3_driving.runs.refusals import refuse
 
 COMMANDS = {
     "train": ("td3_driving.launching.train", "train a policy over ROS 2 nodes and judge the run"),

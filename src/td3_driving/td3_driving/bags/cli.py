@@ -16,9 +16,9 @@ from td3_driving.doctor.bag import unreadable
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.typed import pasted
 from td3_driving.runs import run_folder
+from td3_driving.runs.refusals import refuse
 from td3_driving.settings import Settings, SettingsError
 
 DIFFERENT = 1

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from td3_driving.carla_server.records import VERSION
 from td3_driving.carla_server.server import Server
 from td3_driving.carla_server.town import Towns, short
-from td3_driving.processes.refusals import refuse
+from td3_driving.runs.refusals import refuse
 from td3_driving.sim.camera import CameraError
 from td3_driving.sim.roads import MapError
 

@@ -29,9 +29,9 @@ from td3_driving.evaluation.drive import EvaluationPlan, evaluate
 from td3_driving.evaluation.episode import EpisodeResult
 from td3_driving.evaluation.summary import summarise
 from td3_driving.processes.exit_codes import BAD_INPUT
-from td3_driving.processes.refusals import in_words
 from td3_driving.runs.checksums import sealed
 from td3_driving.runs.disk import write_whole
+from td3_driving.runs.refusals import in_words
 from td3_driving.settings import Settings
 from td3_driving.sim.world import WorldFrame
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.deploy.pedals import PedalFit, fit
-from td3_driving.processes.refusals import refuse
+from td3_driving.runs.refusals import refuse
 
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 22.0, 25.0, 30.0, 35.0)
 PEDALS = (-1.0, -0.5, 0.0, 0.5, 1.0)

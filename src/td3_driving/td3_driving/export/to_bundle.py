@@ -30,8 +30,8 @@ from td3_driving.learning.best import BEST, best_weights
 from td3_driving.learning.checkpoint import CheckpointError, load_checkpoint
 from td3_driving.learning.inference import ActorPolicy
 from td3_driving.learning.weights import WeightsError, load_into, read_metadata, sha256_of
-from td3_driving.processes.refusals import refuse
 from td3_driving.runs.disk import require_places, write_whole
+from td3_driving.runs.refusals import refuse
 from td3_driving.runs.run_folder import RunFolderError, earlier_settings
 from td3_driving.settings import Settings
 

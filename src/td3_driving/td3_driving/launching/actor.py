@@ -30,9 +30,9 @@ from td3_driving.processes.discovery_server import (
     require_reachable_settings,
 )
 from td3_driving.processes.exit_codes import INTERRUPTED
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, log_variables, spare_log_folder
 from td3_driving.runs.profiles import override, parameter_file, parse_profile
+from td3_driving.runs.refusals import refuse
 from td3_driving.settings import Scalar, Settings, SettingsError
 from td3_driving.trust.token import VARIABLE, read_token
 

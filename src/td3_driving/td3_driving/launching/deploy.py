@@ -14,8 +14,8 @@ from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, Depl
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.launching.vehicle_inputs import require_sound
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
-from td3_driving.processes.refusals import in_words
 from td3_driving.processes.ros_needs import check_ros, log_note, log_variables, spare_log_folder
+from td3_driving.runs.refusals import in_words
 
 
 class Log:

@@ -33,9 +33,9 @@ from td3_driving.evaluation.report_html import html_report
 from td3_driving.evaluation.table import Entry, print_tables, with_needs
 from td3_driving.launching.evaluate_over_ros import over_ros
 from td3_driving.launching.page_of_command import drives_on_page, live_page, stay
-from td3_driving.processes.refusals import refuse
 from td3_driving.runs.disk import require_places
 from td3_driving.runs.profiles import DEFAULT_PROFILE, load_profile, load_run, override, profile_path
+from td3_driving.runs.refusals import refuse
 from td3_driving.settings import Settings
 from td3_driving.sim.scenarios import scenario_of
 

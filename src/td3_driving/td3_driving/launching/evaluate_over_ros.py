@@ -15,9 +15,9 @@ from td3_driving.launching.evaluation import Evaluation, evaluation_processes
 from td3_driving.launching.progress import Screen
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.domain import claim_domain, discovery, wanted_domain
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, log_variables
 from td3_driving.runs.disk import require_places
+from td3_driving.runs.refusals import refuse
 
 
 def over_ros(asked: argparse.Namespace) -> int:

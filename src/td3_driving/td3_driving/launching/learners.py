@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from td3_driving.launching import train
 from td3_driving.learning.ranks import follower
 from td3_driving.learning.ranks.joining import RankPlace
-from td3_driving.processes.refusals import refuse
+from td3_driving.runs.refusals import refuse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,9 +23,9 @@ from td3_driving.launching.progress import Screen
 from td3_driving.launching.staged import StageOutcome, StagePlan
 from td3_driving.launching.supervisor import Supervisor
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
-from td3_driving.processes.refusals import in_words
 from td3_driving.processes.typed import elsewhere, pasted
 from td3_driving.runs.profiles import DEFAULT_PROFILE
+from td3_driving.runs.refusals import in_words
 from td3_driving.trust.token import FILE as TOKEN_FILE
 
 STAGED_PROFILE = "validation_5k"

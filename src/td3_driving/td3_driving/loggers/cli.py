@@ -13,7 +13,7 @@ from pathlib import Path
 from td3_driving.bounded import SettingsError
 from td3_driving.loggers.recorded import recorded
 from td3_driving.processes.extras import install
-from td3_driving.processes.refusals import in_words
+from td3_driving.runs.refusals import in_words
 from td3_driving.runs.run_folder import earlier_settings
 from td3_driving.settings_operation import LoggersSettings
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.seeding import episode_generators
 from td3_driving.processes.exit_codes import BAD_INPUT
-from td3_driving.processes.refusals import refuse
 from td3_driving.runs.disk import require_places
+from td3_driving.runs.refusals import refuse
 from td3_driving.sim.map_picture import KINDS, picture, save
 from td3_driving.sim.road_map import RoadMap
 from td3_driving.sim.roads import MapError, load_map

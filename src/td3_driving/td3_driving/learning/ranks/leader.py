@@ -19,7 +19,7 @@ from td3_driving.learning.ranks.links import RankLink
 from td3_driving.learning.ranks.messages import RankMessage, pack, unpack
 from td3_driving.learning.ranks.sharing import RankLost, Ranks
 from td3_driving.learning.replay import ReplayMemory
-from td3_driving.processes.refusals import in_words
+from td3_driving.runs.refusals import in_words
 
 END_PATIENCE = 15.0
 """Wall time within which a process that this one has started must end by itself [s]."""

@@ -15,9 +15,9 @@ from td3_driving.conformance.measures import CheckVerdict
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.processes.domain import Domain, DomainTaken, claim_domain, wanted_domain
 from td3_driving.processes.exit_codes import BAD_INPUT
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, log_variables, spare_log_folder
 from td3_driving.runs.disk import require_places
+from td3_driving.runs.refusals import refuse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

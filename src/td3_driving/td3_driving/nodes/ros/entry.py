@@ -21,8 +21,8 @@ from rclpy.node import Node
 from td3_driving.plugins import PluginFault, blame
 from td3_driving.processes.exit_codes import PLUGIN_FAILED
 from td3_driving.processes.hangup import hang_up_as_interrupt
-from td3_driving.processes.refusals import refuse
 from td3_driving.processes.ros_needs import check_ros, ensure_home, log_variables, spare_log_folder
+from td3_driving.runs.refusals import refuse
 
 # rclpy raises these where a signal has ended the context, also between a check and a publication.
 _CONTEXT_GONE = (_rclpy.RCLError, InvalidHandle, NotInitializedException, ExternalShutdownException)
