@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,33 @@ def test_a_command_that_is_nearly_right(typed: str, meant: str, capsys: pytest.C
 def test_a_command_that_is_nothing_like(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["xyzzy"]) == 2
     assert capsys.readouterr().err.startswith("error: unknown command 'xyzzy'\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["evaluate", "idm", "--route=2"], "evaluate: error: unknown option --route=2; did you mean --routes?"),
+        (["evaluate", "idm", "--xyzzy"], "evaluate: error: unknown option --xyzzy"),
+        (["doctor", "run", "--jso"], "doctor: error: unknown option --jso; did you mean --json?"),
+        (["map", "town", "3"], "map: error: '3' belongs to no option"),
+    ],
+)
+def test_an_option_is_written_in_full(words: list[str], answer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert (end.value.code, capsys.readouterr().err.splitlines()[-1]) == (2, f"td3-driving {answer}")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_no_command_guesses_an_option(command: str) -> None:
+    source = Path(str(find_spec(cli.COMMANDS[command][0]).origin)).read_text(encoding="utf-8")  # type: ignore[union-attr]
+    assert "CommandParser(" in source
+    assert "ArgumentParser(" not in source
+
+
+def test_a_driver_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "lanekeeper"]) == 2
+    assert capsys.readouterr().err.endswith("; did you mean lane_keeper?\n")
 
 
 @pytest.mark.parametrize(

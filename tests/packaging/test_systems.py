@@ -38,6 +38,12 @@ def test_work_is_done_without_a_traceback_or_a_process_left() -> None:
     assert ended(Shown(0, "")).word == ended(Shown(130, TRACEBACK)).word == FAILS
 
 
+def test_a_trial_that_fails_shows_all_that_was_printed() -> None:
+    assert worked(Shown(1, "one\ntwo\n")).output == refused(Shown(1, "one\ntwo\n"), "three").output == "one\ntwo\n"
+    assert ended(Shown(1, "one\n")).output == "one\n"
+    assert worked(Shown(0, "fine\n")).output == ""
+
+
 def test_a_place_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     with Place() as place:

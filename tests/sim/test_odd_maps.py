@@ -88,6 +88,8 @@ def test_what_names_nothing_is_said(load: Load) -> None:
         load(crossing(50).replace('incomingRoad="1"', ""))
     roads = load(document(road(1, after='<signals><signalReference s="9" t="1" orientation="+"/></signals>')))
     assert told(roads) == "road 1 refers to a signal without an id; left out"
+    roads = load(document(road(1, after='<signals><signalReference id="8"/><signalReference id="8"/></signals>')))
+    assert told(roads) == "road 1 refers to signal 8, which is missing; left out", "once"
 
 
 def test_a_place_of_a_signal_is_a_number(load: Load) -> None:

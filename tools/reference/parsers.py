@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from td3_driving.cli import COMMANDS
+from td3_driving.doctor.command_line import CommandParser
 
 ROOT = Path(__file__).resolve().parents[2]
 ABSENT = re.compile(r"(launch|launch_ros|\w+_msgs)(\.|$)")
@@ -109,7 +110,7 @@ def _parser(main: Any) -> argparse.ArgumentParser:
     def stop(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         raise _Described(parser)
 
-    with patch.object(argparse.ArgumentParser, "parse_args", stop):
+    with patch.object(CommandParser, "parse_args", stop):
         try:
             main([])
         except _Described as found:

@@ -29,7 +29,7 @@ def main() -> int:
             outcome = _outcome(trial)
             failed += outcome.word == FAILS
             print(f"| {name} | {outcome.word} | {outcome.sentence.replace('|', '/')} |", flush=True)
-            print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+            print(f"{outcome.output}{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
     return 1 if failed else 0
 
 

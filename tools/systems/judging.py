@@ -13,10 +13,11 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial, and the sentence that the user reads."""
+    """What came of a trial, the sentence that the user reads, and where it fails all that the command printed."""
 
     word: str
     sentence: str = ""
+    output: str = ""
 
 
 def worked(answer: Shown, said: str = "") -> Outcome:
@@ -24,7 +25,7 @@ def worked(answer: Shown, said: str = "") -> Outcome:
     fault = _fault(answer) or (f"exit code {answer.code}" if answer.code else "")
     line = _line(answer, said) if said else ""
     if fault or (said and not line):
-        return Outcome(FAILS, fault or f"{said!r} was not said")
+        return Outcome(FAILS, fault or f"{said!r} was not said", answer.output)
     return Outcome(WORKS, line)
 
 
@@ -32,14 +33,16 @@ def refused(answer: Shown, said: str) -> Outcome:
     """The command was refused with exit code 2 and a line that has ``said`` in it."""
     fault = _fault(answer) or ("" if answer.code == BAD_INPUT else f"exit code {answer.code}")
     line = _line(answer, said)
-    return Outcome(FAILS, fault or f"{said!r} was not said") if fault or not line else Outcome(REFUSED, line)
+    if fault or not line:
+        return Outcome(FAILS, fault or f"{said!r} was not said", answer.output)
+    return Outcome(REFUSED, line)
 
 
 def ended(answer: Shown, codes: tuple[int, ...] = (INTERRUPTED,)) -> Outcome:
     """The command ended by a signal in order; of one that signal n itself ended, as make is, a shell says 128 + n."""
     code = 128 - answer.code if answer.code < 0 else answer.code
     fault = _fault(answer) or ("" if code in codes else f"exit code {code}")
-    return Outcome(FAILS, fault) if fault else Outcome(WORKS, f"ends with {code}, no process is left")
+    return Outcome(FAILS, fault, answer.output) if fault else Outcome(WORKS, f"ends with {code}, no process is left")
 
 
 def _fault(answer: Shown) -> str:

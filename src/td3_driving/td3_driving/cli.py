@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from td3_driving import __version__
+from td3_driving.doctor.command_line import did_you_mean
 from td3_driving.doctor.plain_text import speak_plainly
 from td3_driving.plugins import blame
 from td3_driving.processes.exit_codes import PIPE_CLOSED
@@ -62,9 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if not given or given[0] not in COMMANDS:
-        print(
-            f"error: unknown command {given[0]!r}{_near(given[0])}\n\n{usage()}" if given else usage(), file=sys.stderr
-        )
+        error = f"error: unknown command {given[0]!r}{did_you_mean(given[0], COMMANDS)}\n\n" if given else ""
+        print(f"{error}{usage()}", file=sys.stderr)
         return 2
     note = ensure_home()
     if note:
@@ -88,11 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not blame(error):
             raise
         return refuse(error)
-
-
-def _near(word: str) -> str:
-    near = difflib.get_close_matches(word, COMMANDS, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 if __name__ == "__main__":

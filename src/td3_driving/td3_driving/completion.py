@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from td3_driving.cli import COMMANDS
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.runs.profiles import config_directory
 from td3_driving.settings import Settings
 
@@ -77,14 +78,14 @@ def _options(actions: list[argparse.Action]) -> list[str]:
 def _actions(module: str) -> list[argparse.Action]:
     """The options of a command, from its ``_parser``; none where what the command needs is not installed."""
     try:
-        parser: argparse.ArgumentParser = vars(import_module(module))["_parser"]()
+        parser: CommandParser = vars(import_module(module))["_parser"]()
     except ImportError:
         return []
     return parser._actions
 
 
-def _parser() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    return CommandParser(
         "td3-driving completion",
         description='Print a script for bash and zsh: put eval "$(td3-driving completion)" into ~/.bashrc or ~/.zshrc.',
     )

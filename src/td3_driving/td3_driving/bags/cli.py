@@ -13,6 +13,7 @@ from td3_driving.bags.digest import memory_digest
 from td3_driving.bags.reading import Bag, BagError, bag_of
 from td3_driving.bags.replaying import Comparison, Replayed, replay
 from td3_driving.doctor.bag import unreadable
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.driving.state_vector import state_dim
 from td3_driving.learning.replay import ReplayMemory
 from td3_driving.learning.replay_files import ReplayError
@@ -113,8 +114,8 @@ def _compare_memory(transitions: int, digest: str, learner: ReplayMemory) -> boo
     return other == digest
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         "td3-driving replay",
         description="Rebuild the steps of a recorded run, compare them with what its learner got, fill a memory.",
     )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -14,6 +13,7 @@ from td3_driving.carla_server.batch import ORDERS
 from td3_driving.carla_server.blueprints import CLIENT_SIDE, NOT_SERVED, SENSORS
 from td3_driving.carla_server.records import CHANGES, VERSION
 from td3_driving.carla_server.rpc import TABLE, Method
+from td3_driving.doctor.command_line import CommandParser
 
 COMMAND = "python -m td3_driving.carla_server.call_table"
 HEAD = f"""# Calls of the CARLA stand-in
@@ -65,7 +65,7 @@ def _section(title: str, head: str, rule: str, rows: list[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with ``--check`` return 1 where it differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if the page is out of date")
     asked = parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from td3_driving.carla_server.records import VERSION
 from td3_driving.carla_server.server import Server
 from td3_driving.carla_server.town import Towns, short
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.runs.refusals import refuse
 from td3_driving.sim.camera import CameraError
 from td3_driving.sim.roads import MapError
@@ -38,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving carla-server", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving carla-server", description=__doc__)
     add = parser.add_argument
     add(
         "--host",

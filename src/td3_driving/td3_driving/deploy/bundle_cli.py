@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from td3_driving.deploy.bundle import Bundle, public_key
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.runtime import load
+from td3_driving.doctor.command_line import CommandParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,8 +58,8 @@ def as_text(bundle: Bundle) -> str:
     return "\n".join(f"{name:<14} {value}" for name, value in rows.items())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving bundle", description="Check a bundle and say what it is.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving bundle", description="Check a bundle and say what it is.")
     parser.add_argument("bundle", type=Path, help="from td3-driving export")
     parser.add_argument("--public-key", type=Path, metavar="PEM", help="the bundle must be signed for this Ed25519 key")
     parser.add_argument("--json", action="store_true", help="print contract and provenance as JSON")

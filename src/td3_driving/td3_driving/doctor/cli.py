@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from td3_driving.doctor.advice import help_lines
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.compare import Against, ReferenceClass, digest
 from td3_driving.doctor.diagnosis import Diagnosis, Source
 from td3_driving.doctor.errors import Unusable
@@ -102,8 +103,8 @@ def _program() -> str:
     return "td3-doctor" if Path(sys.argv[0]).name == "td3-doctor" else "td3-driving doctor"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_program(), description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser(prog=_program(), description=__doc__)
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="run folder, log file, or bag; a folder of many runs gives a table"
     )

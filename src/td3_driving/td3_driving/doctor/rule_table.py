@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.rule import Rule, manual_of
 from td3_driving.doctor.rulebook import ALERTS, Rulebook, standard_rules
 from td3_driving.doctor.sections import SECTIONS
@@ -56,7 +56,7 @@ def _shown(rule: type[Rule]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the page, or with ``--check`` return 1 where it differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if the page is out of date")
     options = parser.parse_args(argv)

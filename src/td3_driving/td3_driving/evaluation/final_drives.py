@@ -7,7 +7,6 @@ Drives the final policy over routes that no training has, with its camera and wi
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import signal
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving import __version__
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.evaluation.agents import EvaluatedAgent
 from td3_driving.evaluation.camera_ablation import NO, SEEN, UNASKED, UNCLEAR, YES, CameraNeed, camera_need
 from td3_driving.evaluation.drive import EvaluationPlan, evaluate
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 when not even one route was driven in time, 2 for a folder that holds no policy to drive.
     """
-    parser = argparse.ArgumentParser(prog="final_drives", description=__doc__)
+    parser = CommandParser(prog="final_drives", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     run: Path = parser.parse_args(arguments).run
     try:

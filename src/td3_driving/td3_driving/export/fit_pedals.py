@@ -7,7 +7,6 @@ with the columns speed [m/s], pedal (-1 full brake, 1 full throttle), accelerati
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3_driving.deploy.pedals import PedalFit, fit
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.runs.refusals import refuse
 
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 22.0, 25.0, 30.0, 35.0)
@@ -81,8 +81,8 @@ def read_samples(path: Path) -> NDArray[np.float64]:
     return samples
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="td3-driving fit-pedals", description=(__doc__ or "").splitlines()[0])
+def _parser() -> CommandParser:
+    parser = CommandParser(prog="td3-driving fit-pedals", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=Path, help="CSV file: speed, pedal, acceleration; one line of headings")
     parser.add_argument("--speeds", type=float, nargs="+", default=SPEEDS, help="speeds of the map [m/s]")
     return parser

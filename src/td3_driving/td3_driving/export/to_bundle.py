@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from td3_driving.deploy.bundle import GOLDEN_ENCODING, Golden, private_key, read
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.contract import Contract, contract_of
 from td3_driving.deploy.runtime import PolicyRuntime, start
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.driving.observation import camera_frame
 from td3_driving.driving.state_vector import STATE_BOUND
 from td3_driving.export.onnx_graph import model_bytes
@@ -187,8 +187,8 @@ def _document(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving export", description="Pack a trained policy for a vehicle.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving export", description="Pack a trained policy for a vehicle.")
     parser.add_argument("run", type=Path, help="run folder, such as runs/latest")
     parser.add_argument("-o", "--output", type=Path, default=Path("policy.zip"), help="bundle to write (%(default)s)")
     parser.add_argument("--best", action="store_true", help="the policy with the best evaluation, not the newest")

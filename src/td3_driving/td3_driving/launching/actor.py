@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from td3_driving import __version__
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.driving.seeding import actor_names
 from td3_driving.launching.child import command
@@ -219,8 +220,8 @@ def patience(text: str) -> float:
     return seconds
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving actor", description="Drive for a learner on another machine.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving actor", description="Drive for a learner on another machine.")
     add = parser.add_argument
     add("--learner", required=True, metavar="HOST[:PORT]", help="where td3-driving train --serve runs (port 11811)")
     add("--token", required=True, type=Path, metavar="FILE", help="copy of RUN/token of its run, mode 600")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.launching.child import command
 from td3_driving.launching.deployment import INTERFACES, ROLES, SENSOR_QOS, DeployOptions, deployment
 from td3_driving.launching.supervisor import Supervisor
@@ -74,8 +75,8 @@ def _options(asked: argparse.Namespace) -> DeployOptions:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving deploy", description="Drive a vehicle by a bundle, through the gate.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving deploy", description="Drive a vehicle by a bundle, through the gate.")
     add = parser.add_argument
     add("bundle", type=Path, help="the policy, from td3-driving export")
     add("--interface", choices=INTERFACES, default="carla", help="kind of vehicle that the gate commands (%(default)s)")

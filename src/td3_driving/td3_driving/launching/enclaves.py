@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.driving import topics
 from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.trust.keystore import Rights, make_keystore
@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     """The arguments of the command."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="td3-driving enclaves", description="Makes keys and permissions of SROS 2 for the nodes of a run."
     )
     parser.add_argument("folder", help="of the keystore; it must be new or empty")

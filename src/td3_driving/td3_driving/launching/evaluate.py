@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from td3_driving import __version__
+from td3_driving.doctor.command_line import CommandParser, did_you_mean
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.drivers import DRIVERS, is_driver, reference_driver
@@ -68,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving evaluate", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving evaluate", description=__doc__)
     add = parser.add_argument
     drivers = ", ".join(DRIVERS)
     add(
@@ -218,7 +219,8 @@ def _common_settings(asked: argparse.Namespace, runs: Sequence[Path]) -> Setting
 
 
 def _no_run(folder: Path) -> Settings:
-    raise ValueError(f"{folder} is neither a run folder (no config.yaml) nor a driver ({', '.join(DRIVERS)})")
+    near = did_you_mean(str(folder), DRIVERS)
+    raise ValueError(f"{folder} is neither a run folder (no config.yaml) nor a driver ({', '.join(DRIVERS)}){near}")
 
 
 def _agent(name: str, asked: argparse.Namespace, common: Settings) -> tuple[EvaluatedAgent, Settings]:

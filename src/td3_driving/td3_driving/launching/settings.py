@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from typing import Any
 from td3_driving.bounded import Bounded
 from td3_driving.deploy.drive_settings import DRIVE_GROUPS
 from td3_driving.deploy.limits import GATE_GROUPS
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.processes.exit_codes import BAD_INPUT
 from td3_driving.settings import Settings
 
@@ -110,8 +110,8 @@ def _near(words: Sequence[str]) -> str:
     return f"; did you mean {parts[near[0]]}?" if near else ""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving settings", description="Print every setting with range and meaning.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving settings", description="Print every setting with range and meaning.")
     parser.add_argument("words", nargs="*", default=[], metavar="WORD", help="as --search WORD")
     parser.add_argument(
         "--search", nargs="+", default=[], metavar="WORD", help="only settings with these words in name or meaning"

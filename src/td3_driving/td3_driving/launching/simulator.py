@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.launching.child import command
 from td3_driving.launching.node_table import ProcessSpec
 from td3_driving.processes.domain import check_domain, wanted_domain
@@ -56,8 +56,8 @@ def process(profile: str, assignments: Sequence[str]) -> ProcessSpec:
     return ProcessSpec("simulator", "simulator", parameters=changed)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         "td3-driving simulator", description="Run the embedded simulator alone, in the ROS domain of the shell."
     )
     add = parser.add_argument

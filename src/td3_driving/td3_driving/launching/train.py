@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.launching.child import command
 from td3_driving.launching.course import INTERRUPTED_TWICE, End
@@ -153,8 +154,8 @@ def _request(asked: argparse.Namespace) -> RunRequest:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving train", description="Train a driving policy over ROS 2.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving train", description="Train a driving policy over ROS 2.")
     add = parser.add_argument
     add("--profile", help=f"name of a profile or path of a parameter file ({DEFAULT_PROFILE}; staged {STAGED_PROFILE})")
     add("--steps", type=int, help="environment steps to take, over all actors")

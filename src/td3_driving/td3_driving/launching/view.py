@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from td3_driving.bags.reading import Bag, BagError, bag_of
 from td3_driving.doctor.bag import unreadable
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.launching.page_of_command import live_page, stay
 from td3_driving.live.needs import require_sdk
 from td3_driving.processes.exit_codes import BAD_INPUT, INTERRUPTED
@@ -80,8 +80,8 @@ def fill(bag: Bag, intake: Intake, actor: str) -> int:
     return count
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving view", description="Show a recorded run or drive on a live page.")
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving view", description="Show a recorded run or drive on a live page.")
     parser.add_argument("recording", type=Path, metavar="BAG_OR_RUN", help="folder of a bag, or of a run with one")
     parser.add_argument(
         "--actor", default="actor_0", help="of a run with several actors, the one to show (%(default)s)"

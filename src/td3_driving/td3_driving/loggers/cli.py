@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from td3_driving.bounded import SettingsError
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.loggers.recorded import recorded
 from td3_driving.processes.extras import install
 from td3_driving.runs.refusals import in_words
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 where one of them failed, which is said and leaves the others; 2 for a folder without a run.
     """
-    parser = argparse.ArgumentParser(prog="loggers", description=__doc__)
+    parser = CommandParser(prog="loggers", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     folder: Path = parser.parse_args(arguments).run
     try:

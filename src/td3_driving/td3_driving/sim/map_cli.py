@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.plain_text import counted
 from td3_driving.driving.seeding import episode_generators
 from td3_driving.processes.exit_codes import BAD_INPUT
@@ -67,8 +68,8 @@ def _printed_not_logged() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("td3-driving map", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("td3-driving map", description=__doc__)
     parser.add_argument(
         "map", help="an OpenDRIVE file (also gzipped), or straight, curves, town, roundabout, drawn:SEED"
     )

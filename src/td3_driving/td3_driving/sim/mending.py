@@ -67,7 +67,9 @@ class Mended:
     def say(self, text: str, *roads: str | None) -> None:
         """Note a change, and the roads that it is about."""
         self.changed = True
-        self.notes.append(Note(one_line(text), tuple(int(road) for road in roads if road and _whole(road))))
+        note = Note(one_line(text), tuple(int(road) for road in roads if road and _whole(road)))
+        if note not in self.notes:
+            self.notes.append(note)
 
 
 def mend(root: Element, move: bool = True) -> Mended:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from td3_driving.conformance.checks import CHECKS, experiments
 from td3_driving.conformance.measures import CheckVerdict
+from td3_driving.doctor.command_line import CommandParser
 from td3_driving.doctor.plain_console import PlainConsole
 from td3_driving.processes.domain import Domain, DomainTaken, claim_domain, wanted_domain
 from td3_driving.processes.exit_codes import BAD_INPUT
@@ -109,8 +110,8 @@ def _plain(verdict: CheckVerdict) -> dict[str, object]:
     return {"check": verdict.id, "title": verdict.title, "passed": verdict.passed, "evidence": evidence}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         "td3-driving conformance",
         description="Check a running simulator or CARLA bridge against the contract of the bridge. The vehicle is "
         "driven, teleported and crashed; nothing else may command it meanwhile.",
