@@ -10,4 +10,8 @@ source "$root/.venv/bin/activate"
 source "$root/install/setup.bash"
 # Commands that are printed for a person to type begin with this.
 export TD3_DRIVING_PREFIX=${BASH_SOURCE[0]}
+if [[ $# == 1 && $1 == bash ]]; then
+  export TD3_DRIVING_ROOT=$root
+  exec bash --rcfile "$root/tools/shell.bashrc"
+fi
 exec "$@"

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,3 +121,36 @@ def test_another_processor_is_named_at_once(tmp_path: Path) -> None:
     answer = build(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("error: this machine is aarch64, and CARLA's library")
+
+
+def test_the_python_of_an_opened_shell_is_the_workspaces_whatever_the_users_start_up_file_puts_first(
+    tmp_path: Path,
+) -> None:
+    home, root = tmp_path / "home", tmp_path / "a workspace"
+    for path in (home, root / "tools", root / ".venv" / "bin", root / "install"):
+        path.mkdir(parents=True)
+    for name in ("env.sh", "shell.bashrc"):
+        shutil.copy(REPOSITORY / "tools" / name, root / "tools" / name)
+    (root / ".venv" / "bin" / "activate").write_text(f'PATH="{root}/.venv/bin:$PATH"\n')
+    (root / "install" / "setup.bash").write_text("SOURCED=yes\n")
+    (home / ".bashrc").write_text("PATH=/shims:$PATH OWN=kept\ncd /\n")
+    said = in_a_terminal([str(root / "tools" / "env.sh"), "bash"], "echo $OWN,$SOURCED,${PATH%%:*},\n", home)
+    assert f"kept,yes,{root}/.venv/bin," in said
+
+
+def in_a_terminal(command: list[str], typed: str, home: Path) -> str:
+    """What a command shows to whoever types ``typed`` and ``exit`` into its terminal."""
+    ours, its = pty.openpty()
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TERM": "dumb"}
+    child = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environ, start_new_session=True)
+    os.close(its)
+    os.write(ours, f"{typed}exit\n".encode())
+    said = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            said += chunk
+    except OSError:
+        pass  # Linux says so where the last other end of a terminal is closed.
+    child.wait(timeout=HANG)
+    os.close(ours)
+    return said.decode()

@@ -14,7 +14,8 @@ from td3_driving.driving.episode import ExitReason
 from td3_driving.settings import from_flat
 from td3_driving.sim import opendrive
 from td3_driving.sim.collision import overlaps
-from td3_driving.sim.maps.document import Arm, Document, Style, cubic
+from td3_driving.sim.maps.curve import LEAST_TURN, cubic, movement
+from td3_driving.sim.maps.document import Arm, Document, Style
 from td3_driving.sim.maps.drawn import LANE_BOUNDS, drawn_network
 from td3_driving.sim.rehearsal import drive_episode
 from td3_driving.sim.roads import (
@@ -52,9 +53,34 @@ def test_a_quarter_of_a_circle_in_numbers() -> None:
     assert arc.tightest() == pytest.approx(20.0, rel=0.02)
 
 
-def test_a_t_junction_by_hand() -> None:
-    """Three streets of 80 m that end 15 m before the origin: six movements, three lanes in and three out."""
-    document = Document("three", Style())
+def test_a_late_turn_in_numbers() -> None:
+    """The control points of that arc are 11.05 m from its ends, half as much again of the late one: its middle has the
+    derivatives (17.6, 17.6) and (-49.7, 49.7), so the radius 24.85^3 / (2 * 17.57 * 49.7)."""
+    late = cubic((0.0, 0.0, 0.0), (20.0, 20.0, math.pi / 2.0), 1.5)
+    assert late.tightest() == pytest.approx(8.8, abs=0.1)
+
+
+@given(
+    gap=st.floats(6.5, 19.0),
+    width=st.floats(*LANE_BOUNDS),
+    late=st.floats(1.0, 1.6),
+    turn=st.sampled_from((-math.pi / 2.0, math.pi / 2.0)),
+)
+def test_no_late_turn_is_too_tight(gap: float, width: float, late: float, turn: float) -> None:
+    end = gap, math.copysign(gap, turn), turn
+    curve = movement((0.0, 0.0, 0.0), end, width, late)
+    middle = curve.tightest() + math.copysign(width / 2.0, turn)
+    assert middle >= LEAST_TURN or curve == cubic((0.0, 0.0, 0.0), end)
+    assert movement((0.0, 0.0, 0.0), (gap, 0.0, 0.0), width, late) == cubic((0.0, 0.0, 0.0), (gap, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(("corners", "sidewalks"), [(False, 6), (True, 9)])
+def test_a_t_junction_by_hand(corners: bool, sidewalks: int) -> None:
+    """Three streets of 80 m that end 15 m before the origin: six movements, three lanes in and three out.
+
+    Each street has two sidewalks. Round the corners there are three, beside the rightmost movement of each street.
+    """
+    document = Document("three", Style(corners=corners))
     arms = []
     for heading in (0.0, math.pi / 2.0, math.pi):
         far, near = 95.0, 15.0
@@ -66,7 +92,7 @@ def test_a_t_junction_by_hand() -> None:
     driving = [span for span in spans if span.kind == "driving"]
     assert sum(span.junction < 0 for span in driving) == 6
     assert sum(span.junction >= 0 for span in driving) == 6
-    assert sum(span.kind == "sidewalk" for span in spans) == 6
+    assert sum(span.kind == "sidewalk" for span in spans) == sidewalks
     assert all(span.end == pytest.approx(80.0) for span in driving if span.junction < 0)
 
 
@@ -92,9 +118,9 @@ def test_every_lane_leads_on_without_a_gap_or_a_kink(world: World) -> None:
         assert lane.successors
         assert LANE_BOUNDS[0] - 0.01 <= lane.width.min() <= lane.width.max() <= LANE_BOUNDS[1] + 0.01
         bend = np.abs(np.gradient(lane.heading, lane.s)).max()
-        # A right turn of the least gap has the radius 6.5 m at its left edge, 4.5 m in its middle, less where arms are
-        # turned.
-        assert 1.0 / max(bend, 1e-9) > 3.5
+        # A right turn of the least gap has the radius 6.5 m at its left edge, 4.5 m in its middle, less where it is late
+        # or where arms are turned.
+        assert 1.0 / max(bend, 1e-9) > 3.4
         for after in lane.successors:
             following = lanes[after]
             assert math.dist(lane.points[-1], following.points[0]) < 0.01
@@ -162,6 +188,9 @@ def test_networks_differ() -> None:
     widths = [float(np.median([lane.width[0] for lane in roads.lanes])) for roads in found]
     assert max(widths) - min(widths) > 0.3
     arms = [np.bincount([roads.lanes[index].junction - 1000 for index in _crossing(roads)]) for roads in found]
+    spans = [opendrive.document(drawn_network(seed), "drawn").spans for seed in SEEDS]
+    corners = [any(span.junction >= 0 and span.kind in ("sidewalk", "shoulder") for span in of) for of in spans]
+    assert 2 <= sum(corners) <= 8, "half of them have sidewalks round their corners"
     assert {6, 12} <= {int(count) for counts in arms for count in counts}, "both T-junctions and crossings"
 
 

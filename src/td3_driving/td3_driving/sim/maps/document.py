@@ -8,79 +8,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import numpy as np
-from numpy.typing import NDArray
+from td3_driving.sim.maps.curve import Cubic, Pose, cubic, movement, turn_between
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 DATE = "2025-01-01T00:00:00"
 MARK_WIDTH = 0.15
 FIRST_JUNCTION = 1000
 
-Pose = tuple[float, float, float]
-"""x [m], y [m], heading [rad]"""
-
-
-@dataclass(frozen=True)
-class Cubic:
-    """A cubic in the axes of ``start``: u and v are polynomials of p in [0, 1], lowest power first."""
-
-    start: Pose
-    u: tuple[float, float, float, float]
-    v: tuple[float, float, float, float]
-
-    @cached_property
-    def length(self) -> float:
-        """[m], by Gauss-Legendre quadrature."""
-        nodes, weights = _quadrature()
-        du, dv = (_slope(part, (nodes + 1.0) / 2.0) for part in (self.u, self.v))
-        return float(weights @ np.hypot(du, dv) / 2.0)
-
-    def tightest(self) -> float:
-        """The least radius of its bends [m]."""
-        p = np.linspace(0.0, 1.0, 41)
-        (du, ddu), (dv, ddv) = ((_slope(part, p), 2.0 * part[2] + 6.0 * part[3] * p) for part in (self.u, self.v))
-        bend = np.abs(du * ddv - dv * ddu) / np.maximum(np.hypot(du, dv), 1e-9) ** 3
-        return float(1.0 / max(bend.max(), 1e-9))
-
-
-@lru_cache(maxsize=1)
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.polynomial.legendre.leggauss(24)
-
-
-def _slope(part: tuple[float, float, float, float], p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(part[1] + 2.0 * part[2] * p + 3.0 * part[3] * p * p)
-
-
-def cubic(start: Pose, end: Pose) -> Cubic:
-    """The curve from one pose to another, close to a circle where both lie on one (Bezier arc approximation)."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    cosine, sine = math.cos(start[2]), math.sin(start[2])
-    u, v = dx * cosine + dy * sine, dy * cosine - dx * sine
-    turn = math.remainder(end[2] - start[2], 2.0 * math.pi)
-    chord = math.hypot(u, v)
-    bow = 4.0 / 3.0 * math.tan(abs(turn) / 4.0) / (2.0 * math.sin(abs(turn) / 2.0)) if turn else 1.0 / 3.0
-    handle = 3.0 * chord * max(bow, 1.0 / 3.0)
-    tangent = handle * math.cos(turn), handle * math.sin(turn)
-    return Cubic(
-        start,
-        (0.0, handle, 3.0 * u - 2.0 * handle - tangent[0], -2.0 * u + handle + tangent[0]),
-        (0.0, 0.0, 3.0 * v - tangent[1], -2.0 * v + tangent[1]),
-    )
-
 
 @dataclass(frozen=True)
 class Style:
-    """The common style of a network's streets: middle line, edges, and the strips beside them."""
+    """The common style of a network's streets: middle line, edges, and the strips beside them.
+
+    Attributes:
+        corners: the strips lead round the corners of the junctions.
+        late: of the turns of the junctions, as in :func:`td3_driving.sim.maps.curve.cubic`.
+    """
 
     middle: tuple[str, str] = ("broken", "yellow")
     edge: tuple[str, str] = ("solid", "white")
     beside: str = "sidewalk"
     beside_width: float = 2.5
+    corners: bool = False
+    late: float = 1.0
 
 
 @dataclass
@@ -90,6 +43,7 @@ class Street:
     Attributes:
         width: of each lane at the start and at the end [m].
         junction: that it crosses, or -1; such a road has one lane, on the right of its reference line.
+        outermost: it crosses a junction along its border.
         links: element type, id and contact point of what lies before it and after it.
         lane_links: ids of the lanes before and after, by the lane's own id.
     """
@@ -100,6 +54,7 @@ class Street:
     end: Pose
     width: tuple[float, float]
     junction: int = -1
+    outermost: bool = False
     links: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     lane_links: dict[int, dict[str, int]] = field(default_factory=dict)
 
@@ -180,11 +135,15 @@ class Document:
             arm.street.links[arm.side] = "junction", number, ""
         ways = [(source, target) for source in arms for target in arms if source is not target]
         self.junctions.append([(source, self._movement(number, source, target)) for source, target in ways])
+        for arm in arms:
+            ahead = [street for source, street in self.junctions[-1] if source is arm]
+            min(ahead, key=lambda street: turn_between(street.start, street.end)).outermost = True
 
     def _movement(self, number: int, source: Arm, target: Arm) -> Street:
         """A road whose reference line is the left edge of its lane."""
         end = target.inwards
-        street = self.street([cubic(source.outwards, end)], end, (source.width, target.width), number)
+        curve = movement(source.outwards, end, max(source.width, target.width), self.style.late)
+        street = self.street([curve], end, (source.width, target.width), number)
         street.links["predecessor"] = "road", source.street.number, source.contact
         street.links["successor"] = "road", target.street.number, target.contact
         street.lane_links[-1] = {"predecessor": source.lane_out, "successor": -target.lane_out}
@@ -248,7 +207,7 @@ def _write_lanes(road: Element, street: Street, style: Style) -> None:
     right = SubElement(section, "right")
     edge = nothing if crossing else style.edge
     _write_lane(right, -1, "driving", edge, street.width, street.lane_links.get(-1, {}), street.length)
-    if not crossing:
+    if not crossing or (style.corners and street.outermost):
         _write_lane(right, -2, style.beside, nothing, beside, {})
 
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from td3_driving.sim.maps.document import Arm, Cubic, Document, Pose, Style, cubic
+from td3_driving.sim.maps.curve import Cubic, Pose, cubic
+from td3_driving.sim.maps.document import Arm, Document, Style
 
 COLUMNS, ROWS, LEAST_NODES = (2, 5), (2, 5), 8
 """Nodes of the grid each way, the upper bounds excluded, and at least this many in all."""
@@ -21,6 +23,9 @@ GAPS = ((6.5, 10.0), (6.5, 19.0))
 """Distance between a node and the ends of its streets [m], in narrow and in wide networks; the turns of a junction have
 about this radius. The turns of towns are narrow (CARLA's Town01 and Town02: left 12 to 14 m, right 8 to 10 m), and who
 has seen wide ones for the most part begins them too early, too late or not at all there."""
+LATE = (1.0, 1.6)
+"""How late and how tight the turns of the junctions are (:func:`td3_driving.sim.maps.curve.cubic`): from circles
+to turns that begin some 4 m behind the stop line and have half that radius, as those of CARLA's towns."""
 REMOVED = 0.45
 """Greatest share of the grid's streets that is left out."""
 LANE, LANE_CHANGE, LANE_BOUNDS = (3.0, 4.0), 0.2, (2.9, 4.2)
@@ -69,6 +74,8 @@ def drawn_network(seed: int) -> str:
         street = document.street(curves, end, (width, width))
         arms[first].append(Arm(street, at_end=False))
         arms[second].append(Arm(street, at_end=True))
+    style = document.style
+    document.style = replace(style, corners=bool(rng.integers(2)), late=float(rng.uniform(*LATE)))
     for met in arms.values():
         document.bend(*met) if len(met) == 2 else document.junction(met)
     return document.text()
