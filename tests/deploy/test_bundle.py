@@ -270,6 +270,7 @@ def test_command_says_what_a_bundle_is(tmp_path: Path, capsys: pytest.CaptureFix
         and "sensors, 13 elements" in told
         and "unverified" in told
         and "not judged" in told
+        and "positions      off by 1 m with an offset of 3 m, headings by 0.05 rad, in training\n" in told
     )
     assert bundle_cli.main([str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["contract"] == contract_of(small_settings()).as_mapping()

@@ -55,6 +55,14 @@ def test_no_command_guesses_an_option(command: str) -> None:
     assert "ArgumentParser(" not in source
 
 
+def test_help_is_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["map", "--help"])
+    said = capsys.readouterr().out
+    assert "td3-driving map: " in said
+    assert "`" not in said
+
+
 def test_a_driver_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "lanekeeper"]) == 2
     assert capsys.readouterr().err.endswith("; did you mean lane_keeper?\n")

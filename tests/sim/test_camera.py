@@ -119,3 +119,19 @@ def test_what_the_camera_saw_before_does_not_change_what_it_sees() -> None:
         assert np.array_equal(seen, fresh.render(frame.ego, frame.vehicles)), f"seed {seed}"
         fresh.close()
     travelled.close()
+
+
+def test_frames_leave_no_poses_behind() -> None:
+    """Panda3D keeps a pose that was set until its last user is gone; 20 vehicles set 20 a frame."""
+    from panda3d.core import TransformState
+
+    world = World(SimulatorSettings(map="town", vehicles=20), 0)
+    world.reset(0, 0)
+    camera = Camera(world.roads, 32, 32, FOV)
+    counts = []
+    for _ in range(100):
+        frame = world.tick()
+        camera.render(frame.ego, frame.vehicles)
+        counts.append(TransformState.getNumStates())
+    camera.close()
+    assert counts[-1] - counts[10] <= 20

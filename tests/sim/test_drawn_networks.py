@@ -118,8 +118,8 @@ def test_every_lane_leads_on_without_a_gap_or_a_kink(world: World) -> None:
         assert lane.successors
         assert LANE_BOUNDS[0] - 0.01 <= lane.width.min() <= lane.width.max() <= LANE_BOUNDS[1] + 0.01
         bend = np.abs(np.gradient(lane.heading, lane.s)).max()
-        # A right turn of the least gap has the radius 6.5 m at its left edge, 4.5 m in its middle, less where it is late
-        # or where arms are turned.
+        # A right turn of the least gap has the radius 6.5 m at its left edge, 4.5 m in its middle; less where it is
+        # late or where arms are turned.
         assert 1.0 / max(bend, 1e-9) > 3.4
         for after in lane.successors:
             following = lanes[after]

@@ -12,6 +12,7 @@ from td3_driving.deploy.bundle import Bundle, public_key
 from td3_driving.deploy.bundle_archive import BundleError
 from td3_driving.deploy.runtime import load
 from td3_driving.doctor.command_line import CommandParser
+from td3_driving.settings import LocalisationSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,12 +51,18 @@ def as_text(bundle: Bundle) -> str:
         f"{seen.colour}, {seen.stack_stride} apart",
         "camera": f"{contract.camera[0]}x{contract.camera[1]}, {contract.camera[2]:g} deg",
         "state": f"{seen.state}, {contract.state_size} elements",
-        "positions": "exact" if error is None else f"with noise of {error.position_noise:g} m in training",
+        "positions": "exact" if error is None else _errors(error),
         "configuration": told.get("config_hash", "unknown"),
         "training": f"{told.get('updates', '?')} updates, {told.get('steps', '?')} steps",
         "run doctor": doctor.get("verdict") if isinstance(doctor, dict) else "not judged",
     }
     return "\n".join(f"{name:<14} {value}" for name, value in rows.items())
+
+
+def _errors(error: LocalisationSettings) -> str:
+    """What was wrong with the positions and headings of the training."""
+    offset = f"an offset of {error.position_bias:g} m" if error.position_bias else "no offset"
+    return f"off by {error.position_noise:g} m with {offset}, headings by {error.heading_noise:g} rad, in training"
 
 
 def _parser() -> CommandParser:

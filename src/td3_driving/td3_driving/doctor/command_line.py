@@ -22,6 +22,10 @@ class CommandParser(argparse.ArgumentParser):
             self.error("; ".join(self._refusal(word) for word in unknown))
         return parsed
 
+    def format_help(self) -> str:
+        """The help as people read it on a terminal: the docstrings that it is made of mark code for other readers."""
+        return super().format_help().replace("``", "")
+
     def _refusal(self, word: str) -> str:
         if not word.startswith("-"):
             return f"{word!r} belongs to no option"

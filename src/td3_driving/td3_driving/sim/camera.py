@@ -39,6 +39,9 @@ ENCODING = "bgra8"
 """Encoding of the images."""
 CarClass = tuple[str, float, float, float]
 RENDERERS = {"software": "p3tinydisplay", "gpu": "p3headlessgl"}
+CONFIGURATION = ("notify-level fatal", "textures-power-2 none", "garbage-collect-states 0")
+"""Panda3D's own. Poses and looks that nobody uses are dropped at once: else they stay until its main loop, which is not
+run here, collects them, and each frame of the traffic leaves some tens of kilobytes."""
 
 
 class CameraError(RuntimeError):
@@ -237,7 +240,7 @@ def _open_buffer(panda: Any, width: int, height: int) -> tuple[Any, Any, Any]:
     wanted = os.environ.get("TD3_DRIVING_RENDERER", "software")
     if wanted not in RENDERERS:
         raise CameraError(f"TD3_DRIVING_RENDERER={wanted!r} is not one of {', '.join(RENDERERS)}")
-    for line in ("notify-level fatal", "textures-power-2 none", f"load-display {RENDERERS[wanted]}"):
+    for line in (*CONFIGURATION, f"load-display {RENDERERS[wanted]}"):
         panda.loadPrcFileData("", line)
     pipe = panda.GraphicsPipeSelection.getGlobalPtr().makeModulePipe(RENDERERS[wanted])
     if pipe is None:
