@@ -59,6 +59,24 @@ def test_reports_are_written(run, tmp_path):
     assert files["markdown"].read_text().startswith("# Validation run analysis")
 
 
+@pytest.mark.parametrize("brief", [[], ["--brief"]])
+def test_a_comparison_that_is_asked_for_is_printed(run, capsys, brief):
+    main([str(run), "--against", str(run), *brief])
+    assert f"{run.name} against {run.name}" in capsys.readouterr().out
+    main([str(run), *brief])
+    assert "against" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("returns", [0, 1])
+def test_one_return_is_no_curve(tmp_path, write_events, healthy, samples, returns, capsys):
+    columns = {tag: points for tag, points in healthy().items() if "reward" not in tag and "return" not in tag}
+    if returns:
+        columns["train/episode_reward"] = [(2000, 409.7)]
+    write_events(tmp_path / "events.out.tfevents.1", samples(columns))
+    main([str(tmp_path)])
+    assert "fewer than two returns were logged" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_configuration_of_the_run_is_held_against_it(run):
     (run / "config.yaml").write_text(
         "/**:\n  ros__parameters:\n    pacing:\n      train_freq: 50\n      gradient_steps: 1\n"

@@ -70,7 +70,7 @@ def _one(run: Run, options: argparse.Namespace, request: Request) -> int:
     _write(options, diagnosis, against)
     console = PlainConsole()
     if options.brief:
-        print_brief(diagnosis, console)
+        print_brief(diagnosis, console, against)
     else:
         print_report(diagnosis, console, against)
         _print_help(run, diagnosis, console)

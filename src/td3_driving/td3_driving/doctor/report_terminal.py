@@ -34,10 +34,11 @@ MOST_CAUSES = 3
 MOST_STEPS = 3
 
 
-def print_brief(diagnosis: Diagnosis, console: Console) -> None:
-    """Print the first screen, the other top causes, and what to do about them."""
+def print_brief(diagnosis: Diagnosis, console: Console, against: Against | None = None) -> None:
+    """Print the first screen, the other top causes, what to do about them, and the comparison that was asked for."""
     _print_first(diagnosis, console)
     _print_more(diagnosis, console)
+    _print_comparison(diagnosis, console, against)
 
 
 def print_report(diagnosis: Diagnosis, console: Console, against: Against | None = None) -> None:
@@ -48,6 +49,10 @@ def print_report(diagnosis: Diagnosis, console: Console, against: Against | None
     _print_findings(diagnosis, console)
     _print_shelf(diagnosis, console)
     _print_gaps(diagnosis, console)
+    _print_comparison(diagnosis, console, against)
+
+
+def _print_comparison(diagnosis: Diagnosis, console: Console, against: Against | None) -> None:
     if against is not None:
         console.print(rich_table(comparison_table(diagnosis, against)))
 
