@@ -13,9 +13,11 @@ class CommandParser(argparse.ArgumentParser):
     """An ``ArgumentParser`` that guesses no option: ``--route`` is not taken for ``--routes``, it is asked about."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, allow_abbrev=False, **named)
+        super().__init__(*given, **{**named, "allow_abbrev": False})
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]  # The original has one signature for each kind of namespace.
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """As of ``ArgumentParser``; the process ends with exit code 2 where a word is no option of the command."""
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
