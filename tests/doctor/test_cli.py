@@ -74,7 +74,26 @@ def test_one_return_is_no_curve(tmp_path, write_events, healthy, samples, return
         columns["train/episode_reward"] = [(2000, 409.7)]
     write_events(tmp_path / "events.out.tfevents.1", samples(columns))
     main([str(tmp_path)])
-    assert "fewer than two returns were logged" in " ".join(capsys.readouterr().out.split())
+    assert "fewer than two returns of the policy were logged" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("teacher", "starts_at_700"), [("brisk", False), ("none", True)])
+def test_the_returns_of_a_teacher_are_no_start(
+    tmp_path, write_events, healthy, samples, teacher, starts_at_700, capsys
+):
+    """Three episodes of a teacher at 700, then the policy's own from 100 to 700; the third ends after its last step."""
+    columns = {tag: points for tag, points in healthy().items() if "reward" not in tag and "return" not in tag}
+    own = [(step, 100.0 + 600.0 * (step - 1000) / 5000) for step in range(1400, 6001, 200)]
+    columns["train/episode_reward"] = [(400, 700.0), (800, 690.0), (1200, 710.0), *own]
+    write_events(tmp_path / "events.out.tfevents.1", samples(columns))
+    (tmp_path / "config.yaml").write_text(
+        "/**:\n  ros__parameters:\n    exploration:\n      random_steps: 1000\n"
+        f"    learning:\n      teacher: {teacher}\n"
+    )
+    main([str(tmp_path), "--brief"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("700 at the start" in said) == starts_at_700, said
+    assert ("Yes" in said.split("Did it learn?")[1]) != starts_at_700, said
 
 
 def test_a_configuration_of_the_run_is_held_against_it(run):

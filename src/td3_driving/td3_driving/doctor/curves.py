@@ -2,6 +2,8 @@
 """The curves that learning is judged by: returns of episodes, running means, evaluations; accuracy and loss.
 
 All curves get one form: ascending steps, and values of which more is better. Means and sums of regret are converted.
+Where a teacher drove the first steps, the episodes of the training that it had a part in are left out: its returns are
+no level that the policy began at.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ def curves(history: History, scope: Scope) -> list[Curve]:
         if history.get(name).count < 2 or (name == "episode_return_mean" and history.get("episode_return").count >= 20):
             continue
         steps, values = _columns(history, name, 1.0)
+        if name == "episode_return":
+            steps, values = _own(history, steps, values)
+            if len(steps) < 2:
+                continue
         running = _episodes_between(history, steps) if name in RUNNING else 0.0
         apart = _unaveraged(history, steps, values) if name == "episode_return_mean" else None
         if apart is not None:
@@ -51,6 +57,17 @@ def curves(history: History, scope: Scope) -> list[Curve]:
         steps, values = _columns(history, "regret", 1.0)
         chosen.append(Curve("reward lost per step", steps[1:], -_per_step(steps, values), single=False))
     return chosen
+
+
+def _own(
+    history: History, steps: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The points (n,) of episodes that began after the steps of a teacher; all points where nobody taught."""
+    if history.expect.text("teacher") in ("", "none") or numbered(steps):
+        return steps, values
+    begun = np.concatenate(([0.0], steps[:-1]))
+    own = begun >= (history.expect.number("random_steps") or 0.0)
+    return steps[own], values[own]
 
 
 def _episodes_between(history: History, steps: NDArray[np.float64]) -> float:

@@ -38,11 +38,12 @@ KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "algorithm": ("learning", ("algo", "algo_name")),
     "env": ("run", ("env_id", "env_name", "environment_id", "task_name")),
     "random_steps": ("exploration", ()),
+    "teacher": ("learning", ()),
     "max_steps": ("episode", ("max_episode_steps", "max_ep_length")),
     "standstill_steps": ("episode", ()),
     "log_period": ("run", ()),
 }
-TEXTS = frozenset({"algorithm", "env"})
+TEXTS = frozenset({"algorithm", "env", "teacher"})
 BOTH_NETWORKS = {"learning_rate": ("actor_lr", "critic_lr"), "lr": ("actor_lr", "critic_lr")}
 IGNORED_GROUPS = frozenset({"simulator", "observation", "reward", "network", "replay", "diagnostics"})
 

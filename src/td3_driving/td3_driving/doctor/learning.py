@@ -40,7 +40,9 @@ def _judge(history: History) -> Learning:
     scope = scope_of(history)
     found = [_verdict(history, scope, curve) for curve in curves(history, scope)]
     if not found:
-        return Learning(Learned.UNKNOWN, "Not known whether it learned: fewer than two returns were logged.")
+        return Learning(
+            Learned.UNKNOWN, "Not known whether it learned: fewer than two returns of the policy were logged."
+        )
     first = found[0]
     better = [item for item in found[1:] if item.kind.good]
     worse = [item for item in found[1:] if item.kind is Learned.LOST]
